@@ -1,0 +1,179 @@
+"""A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
+
+`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed and
+nothing is unpickled; what this library would compute wrongly is refused.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from minisft import model
+from minisft.config import ModelConfig
+from minisft.errors import MinisftError
+from minisft.files import read_json, replacing, write_json
+from minisft.params import Params
+from minisft.tokenizer import Tokenizer
+
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+FLOATS = ("F64", "F32", "F16", "BF16")
+SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
+# A field that config.json leaves out has the value that transformers gives a Llama, not the default of ModelConfig.
+LEFT_OUT = {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
+
+
+def read_config(directory) -> ModelConfig:
+    """The config.json of a Llama. Raises MinisftError naming file and field if it is broken, or asks for what is not here."""
+    path = Path(directory) / "config.json"
+    if not Path(directory).is_dir():
+        raise MinisftError(f"{directory}: no such directory; give one that holds config.json, model.safetensors and "
+                           "tokenizer.json")
+    config = read_json(path)
+
+    def refuse(field, value, only):
+        raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
+
+    if config.get("model_type") != "llama":
+        refuse("model_type", config.get("model_type"), '"llama"')
+    if config.get("architectures") not in (None, ["LlamaForCausalLM"]):
+        refuse("architectures", config["architectures"], '["LlamaForCausalLM"]')
+    if config.get("hidden_act", "silu") != "silu":
+        refuse("hidden_act", config["hidden_act"], '"silu"')
+    for field in ("attention_bias", "mlp_bias"):
+        if config.get(field):
+            refuse(field, config[field], "false")
+    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"         # the older name, where used, counts
+    rope = config.get(where) or {}
+    kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
+    if kind != "default":
+        refuse(where, config[where], 'the rope_type "default"')
+    if rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1)) != 1:
+        refuse("partial_rotary_factor", rope.get("partial_rotary_factor", config.get("partial_rotary_factor")), "1")
+
+    missing = [field for field in SIZES if field not in config]
+    if missing:
+        raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
+    values = {field: config[field] for field in SIZES} | {field: config.get(field, LEFT_OUT[field]) for field in LEFT_OUT}
+    values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
+    values["head_dim"] = config.get("head_dim") or 0
+    values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
+    try:
+        return ModelConfig(**values)
+    except MinisftError as error:
+        raise MinisftError(f"{path}: {error}") from error
+
+
+def load(directory, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
+    """θ, its sizes and its tokenizer. The weights, F64, F32, F16 or BF16, in one file or several, become dtype.
+
+    Raises MinisftError naming the file, and the field or tensor, if anything is missing, broken, not finite or not Llama.
+    """
+    directory = Path(directory)
+    config = read_config(directory)
+    tokenizer = Tokenizer.load(directory)
+    require_room(tokenizer, config, directory)
+    theta = Params(model.shapes(config), dtype)
+    wanted, head = dict(theta.named), None
+    for path in weight_files(directory):
+        for name, tensor in read_tensors(path):
+            if name == HEAD and config.tie_word_embeddings:         # some tools write the tied matrix twice
+                head = path, tensor
+                continue
+            if name not in wanted:
+                why = "appears in two files" if name in theta.named else f"is no part of the Llama of {directory}/config.json"
+                raise MinisftError(f"{path}: tensor {name} {why}; use files that belong together")
+            view = wanted.pop(name)
+            if tensor.shape != view.shape:
+                raise MinisftError(f"{path}: tensor {name} has shape {tensor.shape}, but config.json makes it {view.shape}; "
+                                   "use files that belong together")
+            with np.errstate(over="ignore"):                        # beyond the range of dtype: infinite, refused below
+                view[...] = tensor
+            if not np.isfinite(view).all():
+                raise MinisftError(f"{path}: tensor {name} holds NaN or infinity in {view.dtype}; use an earlier checkpoint")
+    if wanted:
+        raise MinisftError(f"{path}: tensor {next(iter(wanted))} is missing ({len(wanted)} of {len(theta.named)} are); "
+                           "copy the model again")
+    if head and not np.array_equal(head[1].astype(dtype), theta.named[EMBEDDING]):
+        raise MinisftError(f"{head[0]}: tensor {HEAD} differs from {EMBEDDING}, but config.json ties them; set "
+                           "tie_word_embeddings to false")
+    return theta, config, tokenizer
+
+
+def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
+    """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
+
+    Each file is whole or as it was. Raises MinisftError naming the file that cannot be written.
+    """
+    directory = Path(directory)
+    require_room(tokenizer, config, directory)
+    sizes = asdict(config)
+    rope = {"rope_theta": sizes.pop("rope_theta"), "rope_type": "default"}
+    write_json(directory / "config.json", dict(sorted({
+        **sizes, "rope_parameters": rope,
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": theta.flat.dtype.name,
+        "hidden_act": "silu", "attention_bias": False, "attention_dropout": 0.0, "mlp_bias": False, "use_cache": True,
+        "bos_token_id": None, "eos_token_id": tokenizer.eos_id, "pad_token_id": None}.items())))
+    stops = [i for i in dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)) if i is not None]
+    write_json(directory / "generation_config.json", {"eos_token_id": stops})
+    tokenizer.save(directory, model_max_length=config.max_position_embeddings)
+    path = directory / "model.safetensors"
+    with replacing(path) as beside:
+        try:
+            save_file(theta.named, beside, metadata={"format": "pt"})                   # transformers asks for the format
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def require_room(tokenizer, config, directory):
+    if tokenizer.vocab_size > config.vocab_size:
+        raise MinisftError(f"{directory}: the ids of tokenizer.json reach {tokenizer.vocab_size - 1}, but vocab_size of "
+                           f"config.json is {config.vocab_size}; use files that belong together")
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The files that hold θ: model.safetensors, or those its index names."""
+    single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if single.exists() or not index.exists():
+        return [single]
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise MinisftError(f"{index}: weight_map, the file of every tensor, is missing; copy the model again")
+    for name in shards.values():
+        if not isinstance(name, str) or Path(name).name != name:
+            raise MinisftError(f"{index}: weight_map names {json.dumps(name)}, which is not a file beside it; copy the model "
+                               "again")
+    return [directory / name for name in sorted(set(shards.values()))]
+
+
+def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """The tensors of one file, one at a time, in the order of the file; BF16 comes as float32."""
+    try:
+        with safe_open(path, framework="np") as file:
+            for name in file.offset_keys():
+                dtype = file.get_slice(name).get_dtype()
+                if name.endswith("rotary_emb.inv_freq"):            # a table that older tools saved: computed here
+                    continue
+                if dtype not in FLOATS:
+                    raise MinisftError(f"{path}: tensor {name} has dtype {dtype}; only {', '.join(FLOATS)} are read: convert "
+                                       "the model to one of them")
+                yield name, read_bfloat16(path, name) if dtype == "BF16" else file.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise MinisftError(f"{path}: cannot be read as safetensors ({error}); it is missing, cut off or of another kind (no "
+                           "other is read): copy or convert it") from error
+
+
+def read_bfloat16(path, name):
+    """A BF16 tensor as float32, of which it is the upper half: NumPy has no such type, so the package cannot give it."""
+    with open(path, "rb") as file:                                  # the format: 8 bytes, a JSON header of that length, data
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))[name]
+        begin, end = entry["data_offsets"]
+        file.seek(8 + length + begin)
+        bits = np.frombuffer(file.read(end - begin), "<u2")
+    return (bits.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])

@@ -1,0 +1,70 @@
+"""Reading and writing the files of a model directory: an error names the file, and a file is either old or new, never half."""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from minisft.errors import MinisftError
+
+
+def read_bytes(path) -> bytes:
+    """The content of a file. Raises MinisftError naming it if it is missing or unreadable."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise MinisftError(f"{path}: cannot be read ({error.strerror}); a model is a directory with config.json, "
+                           "model.safetensors and tokenizer.json") from error
+
+
+def read_text(path) -> str:
+    """The text of a UTF-8 file. Raises MinisftError naming it if it is missing, unreadable or in another encoding."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise MinisftError(f"{path}: not UTF-8 at byte {error.start}; it is damaged, copy it again") from error
+
+
+def read_json(path) -> dict:
+    """The JSON object in a file. Raises MinisftError naming the file if it holds anything else."""
+    try:
+        value = json.loads(read_text(path).removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise MinisftError(f"{path}: not valid JSON ({error}); it is cut off or damaged, copy it again") from error
+    if not isinstance(value, dict):
+        raise MinisftError(f"{path}: holds a JSON {type(value).__name__} where an object {{…}} is expected")
+    return value
+
+
+@contextmanager
+def replacing(path):
+    """Yields a path beside `path` to write to; it takes the place of `path` if the body succeeds, and is removed if not.
+
+    A process killed half-way leaves what was at `path` as it was. Raises MinisftError naming `path` if it cannot be written.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        mode = beside.stat().st_mode
+        yield beside
+        beside.chmod(mode)                                          # safetensors writes files that only their owner can read
+        os.replace(beside, path)
+    except OSError as error:
+        raise MinisftError(f"{path}: cannot be written ({error.strerror or error}); "
+                           "choose another directory or make room") from error
+    finally:
+        if beside.is_file():
+            beside.unlink()
+
+
+def write_atomically(path, data: bytes):
+    """Write a whole file beside `path`, then rename it. Raises MinisftError naming `path` if it cannot be written."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def write_json(path, value: dict):
+    """Write an object as indented JSON in UTF-8, atomically. Raises MinisftError naming `path` if it cannot be written."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

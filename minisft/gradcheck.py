@@ -1,0 +1,68 @@
+"""Is backward the derivative of forward? Used by the tests, by the command line, and by students on their own layers.
+
+For a function f, a point θ and a random direction u, calculus says
+
+    ⟨∇f(θ), u⟩ = lim_{h → 0} (f(θ + hu) − f(θ − hu)) / 2h
+
+Backward gives the left side, two forwards give the right one. A layer has an array y, not a number: a random cotangent dy
+makes one of it, f = ⟨dy, y⟩. Never ones: the rows of a softmax sum to 1, so ones would make f constant and any backward right.
+
+The error of the difference is h²f‴/6 from the curve plus ε|f|/h from rounding; in float64 both are far below 1e-6 for a
+step of length 1e-5, if the numbers involved are of order 1.
+"""
+
+import numpy as np
+
+STEP = 1e-5                                                         # length of the step, in all of the tensor's space
+
+
+def slope(f, value, u, h=STEP):
+    """Numerical derivative of f() along u at `value`, an array that f reads; it is moved in place and put back exactly."""
+    kept = value.copy()
+    value[...] = kept + h * u
+    above = f()
+    value[...] = kept - h * u
+    below = f()
+    value[...] = kept
+    return (above - below) / (2 * h)
+
+
+def error(f, value, gradient, rng):
+    """Relative error of `gradient` (the shape of `value`) along one random direction; 0 is perfect, 1 is unrelated.
+
+    Along u the true slope is typically as large as the gradient's norm, so that norm is what the difference is measured by.
+    """
+    u = rng.standard_normal(value.shape)
+    length = np.linalg.norm(u)
+    numeric = slope(f, value, u / length) * length
+    exact = (gradient * u).sum()
+    size = max(np.linalg.norm(gradient), abs(numeric))
+    return float(abs(exact - numeric) / size) if size > 0 else 0.0
+
+
+def errors(f, pairs, rng):
+    """{name: relative error} for every (name, value, gradient) of pairs; f() is the number all of them lead to."""
+    return {name: error(f, value, gradient, rng) for name, value, gradient in pairs}
+
+
+def layer_errors(layer, rng):
+    """{name: relative error} of one layer (a module with forward, backward, example): each parameter and the input."""
+    p, inputs = layer.example(rng)
+    arguments = inputs if p is None else (p, *inputs)
+    y, cache = layer.forward(*arguments)
+    dy = rng.standard_normal(np.shape(y))
+    if p is None:
+        dx, pairs = layer.backward(cache, dy), []
+    else:
+        g = p.like()
+        dx = layer.backward(p, g, cache, dy)
+        pairs = [(name, p.named[name], g.named[name]) for name in p.named]
+    if dx is not None:                                              # None: the input is token ids, which have no derivative
+        pairs.append(("input", inputs[0], dx))
+    return errors(lambda: (dy * layer.forward(*arguments)[0]).sum(), pairs, rng)
+
+
+def check(layer, rng, rtol=1e-6):
+    """Raises AssertionError naming the tensor if a derivative of the layer is off by more than rtol."""
+    for name, off in layer_errors(layer, rng).items():
+        assert off <= rtol, f"{layer.__name__}: the derivative by {name} is off by {off:.1e} of its size"

@@ -1,0 +1,36 @@
+"""Rotary positions (RoPE, arXiv 2104.09864, eq. 34): a position becomes an angle, so q·k depends on distances only.
+
+In the order of the Hugging Face files, channels c and c + D/2 of a head are one 2-vector (x₁, x₂); at position t it is
+turned by the angle t ω_c, ω_c = θ^(−2c/D):
+
+    y  = x ⊙ (cos, cos) + (x₂, x₁) ⊙ (−sin, sin)
+    dx = dy ⊙ (cos, cos) − (dy₂, dy₁) ⊙ (−sin, sin)                 the transpose of a rotation turns it back
+"""
+
+import numpy as np
+
+
+def tables(positions, size, theta, dtype):
+    """(cos, cos) and (−sin, sin) at these positions, each (N, 1, D). Computed in float64 whatever the dtype returned.
+
+    positions  (N,) int, counted from the start of each sequence
+    size       D, channels of a head;  theta: the base of the frequencies
+    """
+    positions, where = np.unique(positions, return_inverse=True)    # each angle once, however many sequences there are
+    angle = np.outer(positions, float(theta) ** (-np.arange(0, size, 2) / size))       # (positions, D/2), radians
+    cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
+    return np.concatenate((cos, cos), -1)[where, None], np.concatenate((-sin, sin), -1)[where, None]
+
+
+def forward(x, cos, sin):
+    return x * cos + np.roll(x, x.shape[-1] // 2, axis=-1) * sin, (cos, sin)           # (N, H, D)
+
+
+def backward(cache, dy):
+    cos, sin = cache
+    return forward(dy, cos, -sin)[0]
+
+
+def example(rng):
+    cos, sin = tables(np.array([0, 1, 2, 0, 5]), 6, 100.0, np.float64)
+    return None, (rng.standard_normal((5, 3, 6)), cos, sin)

@@ -1,0 +1,49 @@
+"""SwiGLU, the feed-forward branch F of a block (arXiv 2002.05202, eq. 6; σ is the logistic function, SiLU(a) = a σ(a)).
+
+    a  = gate(x)          b = up(x)                                 two linear maps, C -> F
+    s  = σ(a) = ½ (1 + tanh(a/2))                                   tanh cannot overflow, exp(−a) can
+    h  = a ⊙ s ⊙ b
+    y  = down(h)                                                    F -> C; now from the bottom up
+    db = dh ⊙ a ⊙ s
+    da = dh ⊙ b ⊙ (s + a s (1 − s))                                 σ′ = σ (1 − σ)
+    dx = gateᵀ(da) + upᵀ(db)                                        x is used twice, so its contributions add
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from minisft.layers import linear
+from minisft.params import Params
+
+Cache = namedtuple("Cache", "gate up down a b s")
+
+
+def forward(p, x):
+    a, c_gate = linear.forward(p.gate_proj, x)                      # (N, C) -> (N, F)
+    b, c_up = linear.forward(p.up_proj, x)
+    s = np.tanh(a / 2)
+    s += 1
+    s /= 2
+    h = a * s
+    h *= b
+    y, c_down = linear.forward(p.down_proj, h)                      # (N, F) -> (N, C)
+    return y, Cache(c_gate, c_up, c_down, a, b, s)
+
+
+def backward(p, g, cache, dy):
+    a, b, s = cache.a, cache.b, cache.s
+    dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
+    silu = a * s
+    db = dh * silu
+    da = silu * (1 - s)
+    da += s
+    da *= b
+    da *= dh
+    return (linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
+            + linear.backward(p.up_proj, g.up_proj, cache.up, db))
+
+
+def example(rng):
+    shapes = {"gate_proj.weight": (7, 4), "up_proj.weight": (7, 4), "down_proj.weight": (4, 7)}
+    return Params.random(rng, shapes), (rng.standard_normal((5, 4)),)

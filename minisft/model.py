@@ -1,0 +1,77 @@
+"""The whole model: embedding, blocks, a last norm, and the head that gives one logit for every token of the vocabulary.
+
+    x_0 = E[ids]        x_{l+1} = block_l(x_l)        logits = W norm(x_L)        log Pr(next token) = log softmax(logits)
+
+W is a matrix of its own, or E again ("tied"): then E is used twice and receives two contributions to its gradient.
+Names of tensors are those of a Llama checkpoint of the Hugging Face layout; matrices are (out, in).
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from minisft.layers import block, embedding, linear, rmsnorm, rotary
+from minisft.params import Params
+
+Cache = namedtuple("Cache", "embedding blocks norm head")
+
+
+def shapes(config):
+    """{name: shape} of every tensor of θ, in the order of the vector."""
+    C, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
+    HD = config.num_attention_heads * config.head_dim
+    GD = config.num_key_value_heads * config.head_dim
+    result = {"model.embed_tokens.weight": (V, C)}
+    for i in range(config.num_hidden_layers):
+        layer = {"input_layernorm": (C,), "self_attn.q_proj": (HD, C), "self_attn.k_proj": (GD, C),
+                 "self_attn.v_proj": (GD, C), "self_attn.o_proj": (C, HD), "post_attention_layernorm": (C,),
+                 "mlp.gate_proj": (F, C), "mlp.up_proj": (F, C), "mlp.down_proj": (C, F)}
+        result |= {f"model.layers.{i}.{name}.weight": shape for name, shape in layer.items()}
+    result["model.norm.weight"] = (C,)
+    if not config.tie_word_embeddings:
+        result["lm_head.weight"] = (V, C)
+    return result
+
+
+def init(config, rng, dtype=np.float32):
+    """Random θ: normal matrices of standard deviation initializer_range, gains of 1, as transformers starts a Llama."""
+    theta = Params(shapes(config), dtype)
+    for view in theta.named.values():
+        view[...] = 1 if view.ndim == 1 else config.initializer_range * rng.standard_normal(view.shape)
+    return theta
+
+
+def head(theta, config):
+    return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
+
+
+def forward(theta, config, ids, starts, rows, past=None):
+    """Logits of the token that follows, for some rows of a batch.
+
+    ids     (N,) int: the sequences of the batch, laid end to end
+    starts  (S + 1,) int: sequence s is ids[starts[s]:starts[s + 1]]; positions count from its start
+    rows    (M,) int, increasing: the rows whose prediction is wanted
+    past    None, or what was read of the sequences before (generate.py): then ids continue them
+    Returns logits (M, V) in the dtype of θ, and the cache for backward.
+    """
+    before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]
+    positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], np.diff(starts))
+    cos, sin = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
+    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)                   # (N,) -> (N, C)
+    c_blocks = []
+    for i, p in enumerate(theta.model.layers):
+        read_later = rows if i == config.num_hidden_layers - 1 else slice(None)
+        x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past[i])
+        c_blocks.append(c)
+    x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)               # (M, C)
+    logits, c_head = linear.forward(head(theta, config), x)                             # (M, C) -> (M, V)
+    return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
+
+
+def backward(theta, grad, config, cache, dlogits):
+    """Adds the gradient of every tensor to grad, given dlogits (M, V). The mirror image of forward."""
+    dx = linear.backward(head(theta, config), head(grad, config), cache.head, dlogits)
+    dx = rmsnorm.backward(theta.model.norm, grad.model.norm, cache.norm, dx)
+    for p, g, c in reversed(list(zip(theta.model.layers, grad.model.layers, cache.blocks))):
+        dx = block.backward(p, g, c, dx)
+    embedding.backward(theta.model.embed_tokens, grad.model.embed_tokens, cache.embedding, dx)

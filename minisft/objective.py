@@ -1,0 +1,32 @@
+"""J(θ) = Σᵢ wᵢ log π_θ(yᵢ | context): the one place where the objective is computed, and the one to read first.
+
+z are the logits of the rows that count, one row for every predicted token, and π = softmax(z). The weights w say what J
+is: 1 on the tokens of y and 0 on those of x give Σ log Pr(y|x), 1 on both gives Σ log Pr(x, y) (data.py, `weights`).
+
+    log π  = z − log Σ_v exp(z_v)
+    J      = Σᵢ wᵢ log π(yᵢ)                     now from the bottom up
+    ∂J/∂zᵢ = wᵢ (onehot(yᵢ) − π)                 the target is pushed up, everything else down by its probability
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+Cache = namedtuple("Cache", "log_pi targets weights")
+
+
+def forward(logits, targets, weights):
+    z = logits - logits.real.max(-1, keepdims=True)                 # (M, V); leaves π as it is, and exp cannot overflow
+    log_pi = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    J = (weights * log_pi[np.arange(len(targets)), targets]).sum()  # (M,) -> one number
+    return J, Cache(log_pi, targets, weights)
+
+
+def backward(cache, dJ):
+    dz = -np.exp(cache.log_pi)
+    dz[np.arange(len(cache.targets)), cache.targets] += 1
+    return dz * (dJ * cache.weights)[:, None]                       # (M, V)
+
+
+def example(rng):
+    return None, (rng.standard_normal((5, 7)), rng.integers(0, 7, 5), rng.standard_normal(5))

@@ -1,0 +1,75 @@
+"""θ is ONE vector, seen three ways.
+
+    theta.flat                                                 (P,) all of it: optimiser, distances, lines, checkpoints
+    theta.named["model.layers.0.self_attn.q_proj.weight"]      by the checkpoint's name: files, tests
+    theta.model.layers[0].self_attn.q_proj.weight              by the mathematics: layers
+
+All three are views of the same memory. Gradients, moments and float64 twins are further vectors of the same shape.
+"""
+
+import numpy as np
+
+
+class Branch:
+    """A node of the tree of names. Its leaves are views; rebinding one would detach it from θ, so that raises."""
+
+    def __setattr__(self, name, value):
+        if self.__dict__.get(name) is not value:                    # `g.weight += d` ends in g.weight = g.weight: allowed
+            raise AttributeError(f"'{name}' is a view of θ: write into it, theta.{name}[...] = value")
+
+
+class Params(Branch):
+    """One buffer and its named views.
+
+    shapes  {name: shape}, in the order of the buffer
+    flat    (P,) the buffer to use, or None for a new one of zeros of this dtype
+    """
+
+    def __init__(self, shapes, dtype=np.float32, flat=None):
+        sizes = [int(np.prod(shape)) for shape in shapes.values()]
+        flat = np.zeros(sum(sizes), dtype) if flat is None else flat
+        ends = np.cumsum(sizes)
+        spans = {name: slice(int(end) - size, int(end)) for name, size, end in zip(shapes, sizes, ends)}
+        named = {name: flat[spans[name]].reshape(shape) for name, shape in shapes.items()}
+        vars(self).update(flat=flat, spans=spans, named=named)
+        for name, view in named.items():
+            *path, leaf = name.split(".")
+            node = self
+            for key in path:
+                node = vars(node).setdefault(key, Branch())
+            vars(node)[leaf] = view
+        listed(self)
+
+    @classmethod
+    def random(cls, rng, shapes):
+        """float64 parameters far from any initialisation: standard normal matrices / √(inputs), gains within ±2."""
+        theta = cls(shapes, np.float64)
+        for view in theta.named.values():
+            scale = 1 / np.sqrt(view.shape[1]) if view.ndim == 2 else 1.0
+            view[...] = scale * rng.standard_normal(view.shape)
+        return theta
+
+    @property
+    def shapes(self):
+        return {name: view.shape for name, view in self.named.items()}
+
+    def like(self):
+        """Zeros of the same shapes and dtype: a gradient, a moment."""
+        return Params(self.shapes, self.flat.dtype)
+
+    def copy(self):
+        return Params(self.shapes, flat=self.flat.copy())
+
+    def astype(self, dtype):
+        """A copy in another dtype."""
+        return Params(self.shapes, flat=self.flat.astype(dtype))
+
+
+def listed(node):
+    """Turn every branch whose names are 0, 1, 2, … into a list, so that theta.model.layers[0] works."""
+    for name, child in vars(node).items():
+        if isinstance(child, Branch):
+            listed(child)
+            keys = list(vars(child))
+            if keys and all(key.isdigit() for key in keys):
+                vars(node)[name] = [vars(child)[str(i)] for i in range(len(keys))]

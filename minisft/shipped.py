@@ -1,0 +1,16 @@
+"""Where the shipped files are: facts, texts, fine-tuning sets, and the model `atlas`."""
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def path(name: str = "") -> Path:
+    """A shipped file or folder by its name below data/, whether minisft is installed or run from its repository."""
+    installed = HERE / "shipped"
+    return (installed if installed.is_dir() else HERE.parent / "data") / name
+
+
+def models() -> list[str]:
+    """Names that --model takes beside directories."""
+    return sorted(config.parent.name for config in path().glob("*/config.json"))

@@ -1,0 +1,55 @@
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")                  # before NumPy: two threads on shared cores spin
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from minisft import model  # noqa: E402
+from minisft.config import ModelConfig  # noqa: E402
+from minisft.data import Sequence, batch  # noqa: E402
+from minisft.params import Params  # noqa: E402
+
+
+def tiny_config(tied=True, layers=2):
+    """Sizes all different, so that a wrong transpose does not fit: C 10, H·D 24, G·D 12, F 14, V 17."""
+    return ModelConfig(vocab_size=17, hidden_size=10, intermediate_size=14, num_hidden_layers=layers, num_attention_heads=4,
+                       num_key_value_heads=2, head_dim=6, max_position_embeddings=16, tie_word_embeddings=tied)
+
+
+def random_theta(config, seed=0):
+    """float64, away from any initialisation: gains are normal numbers, not 1."""
+    return Params.random(np.random.default_rng(seed), model.shapes(config))
+
+
+def random_sequences(seed=0, lengths=(7, 2, 5, 7, 3), vocabulary=17):
+    """Ragged sequences with a prompt of at least one token and a completion of at least one."""
+    rng = np.random.default_rng(seed)
+    result = []
+    for number, n in enumerate(lengths):
+        prompt = int(rng.integers(1, n))
+        result.append(Sequence(rng.integers(0, vocabulary, n), np.arange(n) >= prompt, f"data.jsonl:{number + 1}"))
+    return result
+
+
+@pytest.fixture
+def config():
+    return tiny_config()
+
+
+@pytest.fixture
+def theta(config):
+    return random_theta(config)
+
+
+@pytest.fixture
+def sequences():
+    return random_sequences()
+
+
+@pytest.fixture
+def ragged(sequences):
+    """The batch of the sequences, λ = 0, `sum`, float64."""
+    return batch(sequences, 0.0, "sum", np.float64)

@@ -1,0 +1,163 @@
+"""Every module of layers/, and the objective, is found by itself: a layer cannot be added untested."""
+
+import inspect
+from importlib import import_module
+from pkgutil import iter_modules
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minisft import gradcheck, layers, objective
+from minisft.layers import attention, embedding, rmsnorm, rotary, swiglu
+from minisft.params import Params
+
+LAYERS = [import_module(f"minisft.layers.{m.name}") for m in iter_modules(layers.__path__)] + [objective]
+each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda module: module.__name__.split(".")[-1])
+
+
+def run(layer, seed=0, dtype=np.float64):
+    """Forward and backward of the layer's example: (p, inputs, y, cache, dy, g, dx)."""
+    rng = np.random.default_rng(seed)
+    p, inputs = layer.example(rng)
+    inputs = [a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a for a in inputs]
+    p = p and p.astype(dtype)
+    y, cache = layer.forward(*([p] if p else []), *inputs)
+    dy = dtype(rng.standard_normal()) if np.ndim(y) == 0 else rng.standard_normal(y.shape).astype(dtype)
+    g = p and p.like()
+    dx = layer.backward(p, g, cache, dy) if p else layer.backward(cache, dy)
+    return p, inputs, y, cache, dy, g, dx
+
+
+@pytest.mark.parametrize("seed", range(5))
+@each_layer
+def test_backward_is_the_derivative_of_forward(layer, seed):
+    gradcheck.check(layer, np.random.default_rng(seed), rtol=1e-6)
+
+
+@each_layer
+def test_backward_adds_to_the_gradient_so_twice_doubles_it(layer):
+    p, _, _, cache, dy, g, _ = run(layer)
+    if p is None:
+        pytest.skip("no parameters")
+    once = g.flat.copy()
+    layer.backward(p, g, cache, dy)
+    assert_array_equal(g.flat, 2 * once)
+
+
+@each_layer
+def test_forward_and_backward_change_none_of_their_arguments(layer):
+    rng = np.random.default_rng(0)
+    p, inputs = layer.example(rng)
+    first = [np.copy(a) for a in inputs], p and p.flat.copy()
+    y, cache = layer.forward(*([p] if p else []), *inputs)
+    dy = rng.standard_normal(np.shape(y))
+    kept = np.copy(dy)
+    for _ in range(2):                                              # the second backward finds the cache as the first did
+        last = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
+    again = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
+    for before, after in zip(first[0], inputs):
+        assert_array_equal(before, after)
+    if p is not None:
+        assert_array_equal(first[1], p.flat)
+    assert_array_equal(kept, dy)
+    if last is not None:
+        assert_array_equal(last, again)
+
+
+@each_layer
+def test_float32_in_gives_float32_out(layer):
+    _, _, y, _, _, g, dx = run(layer, dtype=np.float32)
+    assert y.dtype == np.float32
+    assert dx is None or dx.dtype == np.float32
+    assert g is None or g.flat.dtype == np.float32
+
+
+@each_layer
+def test_the_derivation_stands_in_the_docstring_and_backward_below_forward(layer):
+    source = inspect.getsource(layer)
+    assert len(layer.__doc__.splitlines()) >= 3
+    assert source.index("def forward") < source.index("def backward") < source.index("def example")
+
+
+def test_rmsnorm_makes_rows_of_root_mean_square_one_times_the_gain():
+    x = np.array([[3.0, 4.0], [-6.0, 8.0]])                         # root mean squares √12.5 and √50
+    p = Params({"weight": (2,)}, np.float64)
+    p.weight[...] = [1.0, -2.0]
+    y, _ = rmsnorm.forward(p, x, eps=0.0)
+    assert_allclose(y, [[3 / 12.5**0.5, -8 / 12.5**0.5], [-6 / 50**0.5, -16 / 50**0.5]], rtol=1e-14)
+
+
+def test_rotary_scores_depend_on_the_distance_of_two_positions_only():
+    rng = np.random.default_rng(0)
+    q, k = rng.standard_normal((2, 1, 1, 8))
+
+    def score(a, b):
+        return (rotary.forward(q, *rotary.tables(np.array([a]), 8, 100.0, np.float64))[0]
+                * rotary.forward(k, *rotary.tables(np.array([b]), 8, 100.0, np.float64))[0]).sum()
+
+    assert_allclose(score(7, 4), score(3, 0), rtol=1e-12)
+    assert abs(score(7, 4) - score(7, 5)) > 1e-3
+
+
+def test_rotary_turns_channels_c_and_c_plus_half_by_position_times_frequency():
+    x = np.array([[[1.0, 1.0, 0.0, 0.0]]])                          # (x₁, x₂) = ((1, 1), (0, 0)): two unit vectors
+    y, _ = rotary.forward(x, *rotary.tables(np.array([3]), 4, 100.0, np.float64))
+    assert_allclose(y[0, 0], [np.cos(3), np.cos(0.3), np.sin(3), np.sin(0.3)], rtol=1e-14)      # ω = 1, 100^(−1/2)
+
+
+def test_swiglu_is_silu_of_the_gate_times_up_and_survives_huge_gates():
+    p = Params({"gate_proj.weight": (2, 1), "up_proj.weight": (2, 1), "down_proj.weight": (1, 2)}, np.float64)
+    p.gate_proj.weight[...] = [[1], [-1]]
+    p.up_proj.weight[...] = 2
+    p.down_proj.weight[...] = 1
+    with np.errstate(over="raise"):
+        y, _ = swiglu.forward(p, np.array([[1.0], [1000.0]]))
+    e = np.e
+    assert_allclose(y[:, 0], [2 * e / (1 + e) - 2 / (1 + e), 2e6], rtol=1e-14)  # 2 (σ(1) − σ(−1)); 1000 · 1 · 2000
+
+
+def naive_attention(p, x, starts, theta):
+    """Loops over sequences, heads and positions, as the formula is written; rotation by complex numbers."""
+    D = 6
+    H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
+    y = np.zeros_like(x)
+    for first, last in zip(starts, starts[1:]):
+        for t in range(last - first):
+            out = []
+            for j in range(H):
+                def rotated(weight, head, position):
+                    a = weight[head * D:(head + 1) * D] @ x[first + position]
+                    z = (a[:3] + 1j * a[3:]) * np.exp(1j * position * theta ** (-np.arange(0, D, 2) / D))
+                    return np.concatenate((z.real, z.imag))
+                q = rotated(p.q_proj.weight, j, t)
+                group = j // (H // G)
+                scores = np.exp([q @ rotated(p.k_proj.weight, group, i) / D**0.5 for i in range(t + 1)])
+                v = [p.v_proj.weight[group * D:(group + 1) * D] @ x[first + i] for i in range(t + 1)]
+                out.append((scores / scores.sum()) @ np.array(v))
+            y[first + t] = p.o_proj.weight @ np.concatenate(out)
+    return y
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_equals_the_formula_written_as_loops(seed):
+    p, (x, starts, cos, sin, rows) = attention.example(np.random.default_rng(seed))
+    y, _ = attention.forward(p, x, starts, cos, sin, rows)
+    assert_allclose(y, naive_attention(p, x, starts, 100.0)[rows], rtol=1e-10, atol=1e-12)
+
+
+def test_rows_of_attention_are_probabilities_and_never_look_ahead():
+    p, (x, starts, cos, sin, _) = attention.example(np.random.default_rng(0))
+    _, cache = attention.forward(p, x, starts, cos, sin, slice(None))
+    assert [part.P.shape for part in cache.parts] == [(2, 2, 4, 4), (2, 2, 1, 1), (2, 2, 3, 3)]
+    for part in cache.parts:
+        assert_allclose(part.P.sum(-1), 1, rtol=1e-14)
+        assert_array_equal(part.P, np.tril(part.P))
+
+
+def test_a_token_that_occurs_twice_receives_both_gradients():
+    p = Params({"weight": (3, 2)}, np.float64)
+    g = p.like()
+    _, cache = embedding.forward(p, np.array([2, 0, 2]))
+    embedding.backward(p, g, cache, np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    assert_array_equal(g.weight, [[3, 4], [0, 0], [6, 8]])
