@@ -7,7 +7,7 @@ by the command line, never on import: a library does not change its host unasked
 import ctypes
 import os
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4          # malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
 
 
 def keep_freed_arrays() -> bool:
@@ -16,7 +16,7 @@ def keep_freed_arrays() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):                    # not glibc: musl, macOS, Windows
+    except (AttributeError, OSError, TypeError):  # not glibc: musl, macOS, Windows
         return False
-    kept = mallopt(M_TRIM_THRESHOLD, 2**31 - 1)                     # in bytes; one setting without the other does nothing
-    return bool(kept and (mallopt(M_MMAP_THRESHOLD, 1 << 30) or mallopt(M_MMAP_MAX, 0)))    # the second before glibc 2.35
+    kept = mallopt(M_TRIM_THRESHOLD, 2**31 - 1)  # in bytes; one setting without the other does nothing
+    return bool(kept and (mallopt(M_MMAP_THRESHOLD, 1 << 30) or mallopt(M_MMAP_MAX, 0)))  # the second before glibc 2.35

@@ -1,7 +1,7 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
-`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed and
-nothing is unpickled; what this library would compute wrongly is refused.
+`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed
+and nothing is unpickled; what this library would compute wrongly is refused.
 """
 
 import json
@@ -25,15 +25,21 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
 # A field that config.json leaves out has the value that transformers gives a Llama, not the default of ModelConfig.
-LEFT_OUT = {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
+LEFT_OUT = {
+    "max_position_embeddings": 2048,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "initializer_range": 0.02,
+}
 
 
 def read_config(directory) -> ModelConfig:
-    """The config.json of a Llama. Raises MinisftError naming file and field if it is broken, or asks for what is not here."""
+    """The config.json of a Llama. Raises MinisftError naming file and field if it is broken or not implemented."""
     path = Path(directory) / "config.json"
     if not Path(directory).is_dir():
-        raise MinisftError(f"{directory}: no such directory; give one that holds config.json, model.safetensors and "
-                           "tokenizer.json")
+        raise MinisftError(
+            f"{directory}: no such directory; give one that holds config.json, model.safetensors and tokenizer.json"
+        )
     config = read_json(path)
 
     def refuse(field, value, only):
@@ -48,7 +54,7 @@ def read_config(directory) -> ModelConfig:
     for field in ("attention_bias", "mlp_bias"):
         if config.get(field):
             refuse(field, config[field], "false")
-    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"         # the older name, where used, counts
+    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
     rope = config.get(where) or {}
     kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
     if kind != "default":
@@ -59,7 +65,8 @@ def read_config(directory) -> ModelConfig:
     missing = [field for field in SIZES if field not in config]
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
-    values = {field: config[field] for field in SIZES} | {field: config.get(field, LEFT_OUT[field]) for field in LEFT_OUT}
+    values = {field: config[field] for field in SIZES}
+    values |= {field: config.get(field, default) for field, default in LEFT_OUT.items()}
     values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     values["head_dim"] = config.get("head_dim") or 0
     values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
@@ -72,7 +79,7 @@ def read_config(directory) -> ModelConfig:
 def load(directory, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
     """θ, its sizes and its tokenizer. The weights, F64, F32, F16 or BF16, in one file or several, become dtype.
 
-    Raises MinisftError naming the file, and the field or tensor, if anything is missing, broken, not finite or not Llama.
+    Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's.
     """
     directory = Path(directory)
     config = read_config(directory)
@@ -82,26 +89,34 @@ def load(directory, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
     wanted, head = dict(theta.named), None
     for path in weight_files(directory):
         for name, tensor in read_tensors(path):
-            if name == HEAD and config.tie_word_embeddings:         # some tools write the tied matrix twice
+            if name == HEAD and config.tie_word_embeddings:  # some tools write the tied matrix twice
                 head = path, tensor
                 continue
             if name not in wanted:
-                why = "appears in two files" if name in theta.named else f"is no part of the Llama of {directory}/config.json"
+                why = "appears in two files" if name in theta.named else "is no part of the model of config.json"
                 raise MinisftError(f"{path}: tensor {name} {why}; use files that belong together")
             view = wanted.pop(name)
             if tensor.shape != view.shape:
-                raise MinisftError(f"{path}: tensor {name} has shape {tensor.shape}, but config.json makes it {view.shape}; "
-                                   "use files that belong together")
-            with np.errstate(over="ignore"):                        # beyond the range of dtype: infinite, refused below
+                raise MinisftError(
+                    f"{path}: tensor {name} has shape {tensor.shape}, but config.json makes it {view.shape}; "
+                    "use files that belong together"
+                )
+            with np.errstate(over="ignore"):  # beyond the range of dtype: infinite, refused below
                 view[...] = tensor
             if not np.isfinite(view).all():
-                raise MinisftError(f"{path}: tensor {name} holds NaN or infinity in {view.dtype}; use an earlier checkpoint")
+                raise MinisftError(
+                    f"{path}: tensor {name} has NaN or infinity in {view.dtype}; use an earlier checkpoint"
+                )
     if wanted:
-        raise MinisftError(f"{path}: tensor {next(iter(wanted))} is missing ({len(wanted)} of {len(theta.named)} are); "
-                           "copy the model again")
+        raise MinisftError(
+            f"{path}: tensor {next(iter(wanted))} is missing ({len(wanted)} of {len(theta.named)} are); "
+            "copy the model again"
+        )
     if head and not np.array_equal(head[1].astype(dtype), theta.named[EMBEDDING]):
-        raise MinisftError(f"{head[0]}: tensor {HEAD} differs from {EMBEDDING}, but config.json ties them; set "
-                           "tie_word_embeddings to false")
+        raise MinisftError(
+            f"{head[0]}: tensor {HEAD} differs from {EMBEDDING}, but config.json ties them; set "
+            "tie_word_embeddings to false"
+        )
     return theta, config, tokenizer
 
 
@@ -112,28 +127,39 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
-    sizes = asdict(config)
-    rope = {"rope_theta": sizes.pop("rope_theta"), "rope_type": "default"}
-    write_json(directory / "config.json", dict(sorted({
-        **sizes, "rope_parameters": rope,
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": theta.flat.dtype.name,
-        "hidden_act": "silu", "attention_bias": False, "attention_dropout": 0.0, "mlp_bias": False, "use_cache": True,
-        "bos_token_id": None, "eos_token_id": tokenizer.eos_id, "pad_token_id": None}.items())))
+    fields = asdict(config)
+    fields |= {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": theta.flat.dtype.name,
+        "hidden_act": "silu",
+        "rope_parameters": {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "use_cache": True,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_id,
+        "pad_token_id": None,
+    }
+    write_json(directory / "config.json", dict(sorted(fields.items())))
     stops = [i for i in dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)) if i is not None]
     write_json(directory / "generation_config.json", {"eos_token_id": stops})
     tokenizer.save(directory, model_max_length=config.max_position_embeddings)
     path = directory / "model.safetensors"
     with replacing(path) as beside:
         try:
-            save_file(theta.named, beside, metadata={"format": "pt"})                   # transformers asks for the format
+            save_file(theta.named, beside, metadata={"format": "pt"})  # transformers asks for the format
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
 
 def require_room(tokenizer, config, directory):
     if tokenizer.vocab_size > config.vocab_size:
-        raise MinisftError(f"{directory}: the ids of tokenizer.json reach {tokenizer.vocab_size - 1}, but vocab_size of "
-                           f"config.json is {config.vocab_size}; use files that belong together")
+        raise MinisftError(
+            f"{directory}: the ids of tokenizer.json reach {tokenizer.vocab_size - 1}, but vocab_size of "
+            f"config.json is {config.vocab_size}; use files that belong together"
+        )
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -145,32 +171,37 @@ def weight_files(directory: Path) -> list[Path]:
     if not isinstance(shards, dict) or not shards:
         raise MinisftError(f"{index}: weight_map, the file of every tensor, is missing; copy the model again")
     for name in shards.values():
-        if not isinstance(name, str) or Path(name).name != name:
-            raise MinisftError(f"{index}: weight_map names {json.dumps(name)}, which is not a file beside it; copy the model "
-                               "again")
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+            raise MinisftError(
+                f"{index}: weight_map names {json.dumps(name)}, no safetensors file beside it; copy the model again"
+            )
     return [directory / name for name in sorted(set(shards.values()))]
 
 
 def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors of one file, one at a time, in the order of the file; BF16 comes as float32."""
+    """The tensors of one file, one at a time, by name; BF16 comes as float32."""
     try:
         with safe_open(path, framework="np") as file:
-            for name in file.offset_keys():
+            for name in sorted(file.keys()):
                 dtype = file.get_slice(name).get_dtype()
-                if name.endswith("rotary_emb.inv_freq"):            # a table that older tools saved: computed here
+                if name.endswith("rotary_emb.inv_freq"):  # a table that older tools saved: computed here
                     continue
                 if dtype not in FLOATS:
-                    raise MinisftError(f"{path}: tensor {name} has dtype {dtype}; only {', '.join(FLOATS)} are read: convert "
-                                       "the model to one of them")
+                    raise MinisftError(
+                        f"{path}: tensor {name} has dtype {dtype}; only {', '.join(FLOATS)} are read: convert "
+                        "the model to one of them"
+                    )
                 yield name, read_bfloat16(path, name) if dtype == "BF16" else file.get_tensor(name)
     except (SafetensorError, OSError) as error:
-        raise MinisftError(f"{path}: cannot be read as safetensors ({error}); it is missing, cut off or of another kind (no "
-                           "other is read): copy or convert it") from error
+        raise MinisftError(
+            f"{path}: cannot be read ({error}); it is missing, cut off or not safetensors, the only kind that is read: "
+            "copy or convert the model again"
+        ) from error
 
 
 def read_bfloat16(path, name):
-    """A BF16 tensor as float32, of which it is the upper half: NumPy has no such type, so the package cannot give it."""
-    with open(path, "rb") as file:                                  # the format: 8 bytes, a JSON header of that length, data
+    """A BF16 tensor as float32, of which it is the upper half. NumPy has no such type, so the package has no array."""
+    with open(path, "rb") as file:  # the format: 8 bytes, a JSON header of that length, data
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))[name]
         begin, end = entry["data_offsets"]

@@ -55,14 +55,18 @@ class ModelConfig:
                 raise MinisftError(f"{field.name}: {value!r} is neither true nor false")
         if not self.head_dim:
             if self.hidden_size % self.num_attention_heads:
-                raise MinisftError(f"hidden_size: {self.hidden_size} is not a multiple of "
-                                   f"num_attention_heads {self.num_attention_heads}; give head_dim")
+                raise MinisftError(
+                    f"hidden_size: {self.hidden_size} is not a multiple of "
+                    f"num_attention_heads {self.num_attention_heads}; give head_dim"
+                )
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_attention_heads)
         if self.head_dim % 2:
             raise MinisftError(f"head_dim: {self.head_dim} is odd, but rotary positions turn pairs of channels")
         if self.num_attention_heads % self.num_key_value_heads:
-            raise MinisftError(f"num_attention_heads: {self.num_attention_heads} is not a multiple of "
-                               f"num_key_value_heads {self.num_key_value_heads}")
+            raise MinisftError(
+                f"num_attention_heads: {self.num_attention_heads} is not a multiple of "
+                f"num_key_value_heads {self.num_key_value_heads}"
+            )
 
 
 @dataclass(frozen=True)
@@ -93,23 +97,34 @@ class TrainConfig:
 
     def __post_init__(self):
         rules = {
-            "learning_rate": (is_number, 0, None), "num_train_epochs": (is_whole, 1, None),
-            "max_steps": (is_whole, 0, None), "batch_size": (is_whole, 1, None),
-            "gradient_accumulation_steps": (is_whole, 1, None), "adam_beta1": (is_number, 0, 1),
-            "adam_beta2": (is_number, 0, 1), "adam_epsilon": (is_number, 0, None),
-            "weight_decay": (is_number, 0, None), "max_grad_norm": (is_number, 0, None),
-            "warmup_steps": (is_whole, 0, None), "prompt_loss_weight": (is_number, 0, None), "seed": (is_whole, 0, None),
+            "learning_rate": (is_number, 0, None),
+            "num_train_epochs": (is_whole, 1, None),
+            "max_steps": (is_whole, 0, None),
+            "batch_size": (is_whole, 1, None),
+            "gradient_accumulation_steps": (is_whole, 1, None),
+            "adam_beta1": (is_number, 0, 1),
+            "adam_beta2": (is_number, 0, 1),
+            "adam_epsilon": (is_number, 0, None),
+            "weight_decay": (is_number, 0, None),
+            "max_grad_norm": (is_number, 0, None),
+            "warmup_steps": (is_whole, 0, None),
+            "prompt_loss_weight": (is_number, 0, None),
+            "seed": (is_whole, 0, None),
         }
         for name, (kind, low, high) in rules.items():
             value = getattr(self, name)
             if not kind(value) or value < low or (high is not None and value >= high):
                 what = "a whole number" if kind is is_whole else "a finite number"
-                raise MinisftError(f"{flag(name)}: {value!r} is not {what} of at least {low}"
-                                   + (f" and below {high}" if high is not None else ""))
+                raise MinisftError(
+                    f"{flag(name)}: {value!r} is not {what} of at least {low}"
+                    + (f" and below {high}" if high is not None else "")
+                )
         choices = {"optim": OPTIMIZERS, "lr_scheduler_type": SCHEDULES, "loss_reduction": REDUCTIONS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise MinisftError(f"{flag(name)}: '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}")
+                raise MinisftError(
+                    f"{flag(name)}: '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
+                )
 
 
 def flag(name):

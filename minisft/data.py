@@ -20,14 +20,14 @@ class Example(NamedTuple):
 
     prompt: str | list
     completion: str | list
-    where: str                                                      # "file:line", for messages to the user
+    where: str  # "file:line", for messages to the user
 
 
 class Sequence(NamedTuple):
     """An example in tokens: x and y laid end to end."""
 
-    ids: np.ndarray                                                 # (n,) int
-    mask: np.ndarray                                                # (n,) bool: True where the token belongs to y
+    ids: np.ndarray  # (n,) int
+    mask: np.ndarray  # (n,) bool: True where the token belongs to y
     where: str
 
 
@@ -50,7 +50,7 @@ class Batch:
     def split(self, size: int):
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up to the whole."""
         for first in range(0, len(self.starts) - 1, size):
-            starts = self.starts[first:first + size + 1]
+            starts = self.starts[first : first + size + 1]
             rows = slice(starts[0], starts[-1])
             yield Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts - starts[0], self.mask[rows])
 
@@ -96,8 +96,9 @@ def parse(raw, where):
     except UnicodeDecodeError as error:
         raise MinisftError(f"{where}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise MinisftError(f"{where}: not JSON ({error.msg} at character {error.pos + 1}); "
-                           "one JSON object a line is expected") from None
+        raise MinisftError(
+            f"{where}: not JSON ({error.msg} at character {error.pos + 1}); one JSON object a line is expected"
+        ) from None
     except RecursionError:
         raise MinisftError(f"{where}: JSON nested too deeply") from None
 
@@ -111,19 +112,21 @@ def example(row, where: str, answered: bool = True) -> Example:
     elif "prompt" in row:
         prompt = row["prompt"]
         if "completion" not in row and answered:
-            raise MinisftError(f"{where}: \"prompt\" without \"completion\"; give both")
+            raise MinisftError(f'{where}: "prompt" without "completion"; give both')
         completion = row.get("completion", type(prompt)())
         if type(prompt) is not type(completion) or not isinstance(prompt, (str, list)):
-            raise MinisftError(f"{where}: \"prompt\" and \"completion\" must be two texts or two lists of messages")
+            raise MinisftError(f'{where}: "prompt" and "completion" must be two texts or two lists of messages')
     elif "instruction" in row:
         prompt, completion = [], alpaca(row, where, answered)
     elif "text" in row:
         prompt, completion = "", row["text"]
         if not isinstance(completion, str):
-            raise MinisftError(f"{where}: \"text\" must be a text, not {json.dumps(completion)[:40]}")
+            raise MinisftError(f'{where}: "text" must be a text, not {json.dumps(completion)[:40]}')
     else:
-        raise MinisftError(f"{where}: none of the keys messages, prompt, instruction, text; it has "
-                           f"{', '.join(map(repr, row)) or 'none'}")
+        raise MinisftError(
+            f"{where}: none of the keys messages, prompt, instruction, text; it has "
+            f"{', '.join(map(repr, row)) or 'none'}"
+        )
     if isinstance(completion, str):
         require_text(prompt, where)
         require_text(completion, where)
@@ -134,9 +137,9 @@ def example(row, where: str, answered: bool = True) -> Example:
 
 def alpaca(row, where, answered):
     """instruction/input/output as a conversation of two turns; a blank line parts instruction and input."""
-    for key in ("instruction", "input", "output")[:3 if answered else 2]:
+    for key in ("instruction", "input", "output")[: 3 if answered else 2]:
         if not isinstance(row.get(key, None if key == "output" else ""), str):
-            raise MinisftError(f"{where}: \"{key}\" must be a text")
+            raise MinisftError(f'{where}: "{key}" must be a text')
     question = "\n\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
     messages = [{"role": "user", "content": question}]
     return messages + [{"role": "assistant", "content": row["output"]}] if answered else messages
@@ -146,30 +149,35 @@ def require_text(text, where):
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise MinisftError(f"{where}: a lone surrogate at character {error.start + 1} of a text; it is no Unicode "
-                           "character") from None
+        raise MinisftError(
+            f"{where}: a lone surrogate at character {error.start + 1} of a text; it is no Unicode character"
+        ) from None
 
 
 def require_conversation(prompt, completion, where, answered):
     """An optional system turn, then user and assistant in turn; if answered, ending with the assistant."""
     if not isinstance(completion, list):
-        raise MinisftError(f"{where}: \"messages\" must be a list of messages")
+        raise MinisftError(f'{where}: "messages" must be a list of messages')
     messages = prompt + completion
     if not messages:
         raise MinisftError(f"{where}: no message in it")
     for number, message in enumerate(messages, 1):
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise MinisftError(f"{where}: message {number} must be {{\"role\": …, \"content\": a text}}")
+            raise MinisftError(f'{where}: message {number} must be {{"role": …, "content": a text}}')
         role = message.get("role")
         if role not in ("system", "user", "assistant"):
-            raise MinisftError(f"{where}: message {number} has the unknown role {role!r}; use system, user or assistant")
+            raise MinisftError(
+                f"{where}: message {number} has the unknown role {role!r}; use system, user or assistant"
+            )
         require_text(message["content"], where)
     roles = [message["role"] for message in messages]
     turns = roles[1:] if roles[0] == "system" else roles
     wanted = ["user" if i % 2 == 0 else "assistant" for i in range(len(turns))]
     if turns != wanted or not turns:
-        raise MinisftError(f"{where}: roles {', '.join(roles)}; after an optional system turn, user and assistant must "
-                           "take turns, the user first")
+        raise MinisftError(
+            f"{where}: roles {', '.join(roles)}; after an optional system turn, user and assistant must "
+            "take turns, the user first"
+        )
     if answered and (roles[-1] != "assistant" or not completion):
         raise MinisftError(f"{where}: the conversation ends with {roles[-1]}; the last message must be the assistant's")
 
@@ -197,8 +205,10 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all")
     assistant_turns  "all", or "last": only the last one is a target
     """
     if isinstance(example.completion, str):
-        runs = [(tokenizer.encode(example.prompt), False),
-                (tokenizer.encode(example.completion) + [tokenizer.eos_id], True)]
+        runs = [
+            (tokenizer.encode(example.prompt), False),
+            (tokenizer.encode(example.completion) + [tokenizer.eos_id], True),
+        ]
     else:
         runs = tokenizer.render(example.prompt + example.completion)
         given = sum(message["role"] == "assistant" for message in example.prompt)
@@ -231,16 +241,20 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
             raise MinisftError(f"{where}: one token only, and the first is given, not predicted; give more text")
         if len(ids) > max_length:
             if on_too_long == "error":
-                raise MinisftError(f"{where}: {len(ids)} tokens, more than --max-length {max_length}; shorten it, or "
-                                   "choose --on-too-long cut or drop")
+                raise MinisftError(
+                    f"{where}: {len(ids)} tokens, more than --max-length {max_length}; shorten it, or "
+                    "choose --on-too-long cut or drop"
+                )
             if on_too_long == "drop":
                 counts["dropped"] += 1
                 continue
             counts["cut"] += 1
             ids, mask = ids[:max_length], mask[:max_length]
             if not mask[1:].any():
-                raise MinisftError(f"{where}: the prompt leaves no room for an answer in {max_length} tokens; shorten "
-                                   "it, raise --max-length, or skip such lines with --on-too-long drop")
+                raise MinisftError(
+                    f"{where}: the prompt leaves no room for an answer in {max_length} tokens; shorten "
+                    "it, raise --max-length, or skip such lines with --on-too-long drop"
+                )
         kept.append(Sequence(ids, mask, where))
     if not kept:
         raise MinisftError(f"all {len(sequences)} examples are longer than --max-length {max_length} and were dropped")
@@ -250,8 +264,10 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
 def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
     """A long document in pieces of max_length tokens; each begins with the last token before it, so all are predicted."""
     ids, mask, where = sequence
-    return [Sequence(ids[i:i + max_length], mask[i:i + max_length], where)
-            for i in range(0, max(len(ids) - 1, 1), max_length - 1)]
+    return [
+        Sequence(ids[i : i + max_length], mask[i : i + max_length], where)
+        for i in range(0, max(len(ids) - 1, 1), max_length - 1)
+    ]
 
 
 # --- weights and batches ---------------------------------------------------------------------------------------------
@@ -279,11 +295,17 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
     return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)
 
 
-def batch(sequences: list[Sequence], prompt_loss_weight: float = 0.0, reduction: str = "token_mean",
-          dtype=np.float32) -> Batch:
+def batch(
+    sequences: list[Sequence], prompt_loss_weight: float = 0.0, reduction: str = "token_mean", dtype=np.float32
+) -> Batch:
     """The batch of one whole optimiser step, with its weights; λ is `prompt_loss_weight`."""
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])
-    mask = np.concatenate([s.mask[1:] for s in sequences])          # cut with the targets: the shift, once
+    mask = np.concatenate([s.mask[1:] for s in sequences])  # cut with the targets: the shift, once
     m = np.where(mask, 1.0, prompt_loss_weight)
-    return Batch(np.concatenate([s.ids[:-1] for s in sequences]), np.concatenate([s.ids[1:] for s in sequences]),
-                 weights(m, starts, reduction).astype(dtype), starts, mask)
+    return Batch(
+        np.concatenate([s.ids[:-1] for s in sequences]),
+        np.concatenate([s.ids[1:] for s in sequences]),
+        weights(m, starts, reduction).astype(dtype),
+        starts,
+        mask,
+    )

@@ -16,8 +16,8 @@ from minisft.generate import generate
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
-ROWS = 4096                                                         # tokens of one forward: bounds the memory of logits
-PROMPTS = 128                                                       # answered together
+ROWS = 4096  # tokens of one forward: bounds the memory of logits
+PROMPTS = 128  # answered together
 
 
 def groups(sequences: list[Sequence]) -> Iterator[list[Sequence]]:
@@ -50,18 +50,27 @@ def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> 
     return result
 
 
-def answers(theta: Params, config: ModelConfig, tokenizer: Tokenizer, examples: list[Example],
-            max_new_tokens: int = 256) -> list[dict]:
+def answers(
+    theta: Params, config: ModelConfig, tokenizer: Tokenizer, examples: list[Example], max_new_tokens: int = 256
+) -> list[dict]:
     """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; compared stripped)."""
     result = []
     for first in range(0, len(examples), PROMPTS):
-        chosen = examples[first:first + PROMPTS]
+        chosen = examples[first : first + PROMPTS]
         asked = [question(example, tokenizer) for example in chosen]
         stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}
-        for (_, expected), answer in zip(asked, generate(theta, config, [ids for ids, _ in asked], max_new_tokens, stop_ids)):
+        for (_, expected), answer in zip(
+            asked, generate(theta, config, [ids for ids, _ in asked], max_new_tokens, stop_ids)
+        ):
             predicted = tokenizer.decode(answer.ids)
-            result.append({"predicted": predicted, "expected": expected,
-                           "exact": predicted.strip() == expected.strip(), "stopped": answer.stopped})
+            result.append(
+                {
+                    "predicted": predicted,
+                    "expected": expected,
+                    "exact": predicted.strip() == expected.strip(),
+                    "stopped": answer.stopped,
+                }
+            )
     return result
 
 

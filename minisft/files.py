@@ -1,4 +1,4 @@
-"""Reading and writing the files of a model directory: an error names the file, and a file is either old or new, never half."""
+"""Reading and writing the files of a model: an error names the file, and a file is the old or the new one, not half."""
 
 import json
 import os
@@ -13,8 +13,10 @@ def read_bytes(path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise MinisftError(f"{path}: cannot be read ({error.strerror}); a model is a directory with config.json, "
-                           "model.safetensors and tokenizer.json") from error
+        raise MinisftError(
+            f"{path}: cannot be read ({error.strerror}); a model is a directory with config.json, "
+            "model.safetensors and tokenizer.json"
+        ) from error
 
 
 def read_text(path) -> str:
@@ -32,15 +34,16 @@ def read_json(path) -> dict:
     except (ValueError, RecursionError) as error:
         raise MinisftError(f"{path}: not valid JSON ({error}); it is cut off or damaged, copy it again") from error
     if not isinstance(value, dict):
-        raise MinisftError(f"{path}: holds a JSON {type(value).__name__} where an object {{…}} is expected")
+        raise MinisftError(f"{path}: not a JSON object {{…}}; it is of another kind or damaged, copy it again")
     return value
 
 
 @contextmanager
 def replacing(path):
-    """Yields a path beside `path` to write to; it takes the place of `path` if the body succeeds, and is removed if not.
+    """Yields a path beside `path` to write to: renamed to `path` if the body succeeds, removed if not.
 
-    A process killed half-way leaves what was at `path` as it was. Raises MinisftError naming `path` if it cannot be written.
+    A process killed half-way leaves what was at `path` as it was. Raises MinisftError naming `path` if it cannot be
+    written.
     """
     path = Path(path)
     beside = path.with_name(path.name + ".partial")
@@ -49,11 +52,12 @@ def replacing(path):
         beside.touch()
         mode = beside.stat().st_mode
         yield beside
-        beside.chmod(mode)                                          # safetensors writes files that only their owner can read
+        beside.chmod(mode)  # safetensors writes files that only their owner can read
         os.replace(beside, path)
     except OSError as error:
-        raise MinisftError(f"{path}: cannot be written ({error.strerror or error}); "
-                           "choose another directory or make room") from error
+        raise MinisftError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another directory or make room"
+        ) from error
     finally:
         if beside.is_file():
             beside.unlink()
@@ -66,5 +70,5 @@ def write_atomically(path, data: bytes):
 
 
 def write_json(path, value: dict):
-    """Write an object as indented JSON in UTF-8, atomically. Raises MinisftError naming `path` if it cannot be written."""
+    """Write an object as indented JSON, atomically. Raises MinisftError naming `path` if it cannot be written."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

@@ -16,8 +16,8 @@ from minisft.params import Params
 
 
 class Answer(NamedTuple):
-    ids: list                                                       # without the end token
-    stopped: bool                                                   # ended by an end token, not by a limit
+    ids: list  # without the end token
+    stopped: bool  # ended by an end token, not by a limit
 
 
 class Memory:
@@ -31,7 +31,7 @@ class Memory:
     def extend(self, k, v):
         """Remember k and v, (new, G, D); returns all keys and all values, (length, G, D)."""
         read = self.length + len(k)
-        self.keys[self.length:read], self.values[self.length:read] = k, v
+        self.keys[self.length : read], self.values[self.length : read] = k, v
         self.length = read
         return self.keys[:read], self.values[:read]
 
@@ -56,8 +56,17 @@ def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p:
     return result
 
 
-def decode(theta: Params, config: ModelConfig, prompts: list[list[int]], max_new_tokens: int, stop_ids, temperature=0.0,
-           top_k=0, top_p=1.0, rng=None) -> Iterator[list[tuple[int, int]]]:
+def decode(
+    theta: Params,
+    config: ModelConfig,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    stop_ids,
+    temperature=0.0,
+    top_k=0,
+    top_p=1.0,
+    rng=None,
+) -> Iterator[list[tuple[int, int]]]:
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
     A prompt takes part until its end token, max_new_tokens, or the end of the context. Raises MinisftError if a prompt is
@@ -66,17 +75,27 @@ def decode(theta: Params, config: ModelConfig, prompts: list[list[int]], max_new
     context = config.max_position_embeddings
     for number, prompt in enumerate(prompts):
         if not 0 < len(prompt) < context:
-            raise MinisftError(f"prompt {number}: {len(prompt)} tokens, but the model needs at least 1 and reads "
-                               f"at most {context}, one of them for the answer; change the prompt")
+            raise MinisftError(
+                f"prompt {number}: {len(prompt)} tokens, but the model needs at least 1 and reads "
+                f"at most {context}, one of them for the answer; change the prompt"
+            )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
-    past = [[Memory(capacity, config.num_key_value_heads, config.head_dim, theta.flat.dtype) for capacity in capacities]
-            for _ in range(config.num_hidden_layers)]
+    past = [
+        [Memory(capacity, config.num_key_value_heads, config.head_dim, theta.flat.dtype) for capacity in capacities]
+        for _ in range(config.num_hidden_layers)
+    ]
     active, new = list(range(len(prompts))), [list(prompt) for prompt in prompts]
     lengths = [len(prompt) for prompt in prompts]
     while active and max_new_tokens:
         starts = np.cumsum([0] + [len(new[s]) for s in active])
-        logits, _ = model.forward(theta, config, np.concatenate([new[s] for s in active]), starts, starts[1:] - 1,
-                                  [[layer[s] for s in active] for layer in past])
+        logits, _ = model.forward(
+            theta,
+            config,
+            np.concatenate([new[s] for s in active]),
+            starts,
+            starts[1:] - 1,
+            [[layer[s] for s in active] for layer in past],
+        )
         if temperature > 0:
             tokens = [int(rng.choice(logits.shape[-1], p=probabilities(z, temperature, top_k, top_p))) for z in logits]
         else:
@@ -88,8 +107,17 @@ def decode(theta: Params, config: ModelConfig, prompts: list[list[int]], max_new
         active = [s for s, token in zip(active, tokens) if token not in stop_ids and lengths[s] < capacities[s]]
 
 
-def generate(theta: Params, config: ModelConfig, prompts: list[list[int]], max_new_tokens: int, stop_ids, temperature=0.0,
-             top_k=0, top_p=1.0, rng=None) -> list[Answer]:
+def generate(
+    theta: Params,
+    config: ModelConfig,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    stop_ids,
+    temperature=0.0,
+    top_k=0,
+    top_p=1.0,
+    rng=None,
+) -> list[Answer]:
     """One Answer a prompt; arguments and errors as in `decode`."""
     ids, stopped = [[] for _ in prompts], [False] * len(prompts)
     for tokens in decode(theta, config, prompts, max_new_tokens, stop_ids, temperature, top_k, top_p, rng):

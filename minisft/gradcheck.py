@@ -13,7 +13,7 @@ step of length 1e-5, if the numbers involved are of order 1.
 
 import numpy as np
 
-STEP = 1e-5                                                         # length of the step, in all of the tensor's space
+STEP = 1e-5  # length of the step, in all of the tensor's space
 
 
 def slope(f, value, u, h=STEP):
@@ -57,7 +57,7 @@ def layer_errors(layer, rng):
         g = p.like()
         dx = layer.backward(p, g, cache, dy)
         pairs = [(name, p.named[name], g.named[name]) for name in p.named]
-    if dx is not None:                                              # None: the input is token ids, which have no derivative
+    if dx is not None:  # None: the input is token ids, which have no derivative
         pairs.append(("input", inputs[0], dx))
     return errors(lambda: (dy * layer.forward(*arguments)[0]).sum(), pairs, rng)
 

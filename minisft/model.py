@@ -23,9 +23,17 @@ def shapes(config):
     GD = config.num_key_value_heads * config.head_dim
     result = {"model.embed_tokens.weight": (V, C)}
     for i in range(config.num_hidden_layers):
-        layer = {"input_layernorm": (C,), "self_attn.q_proj": (HD, C), "self_attn.k_proj": (GD, C),
-                 "self_attn.v_proj": (GD, C), "self_attn.o_proj": (C, HD), "post_attention_layernorm": (C,),
-                 "mlp.gate_proj": (F, C), "mlp.up_proj": (F, C), "mlp.down_proj": (C, F)}
+        layer = {
+            "input_layernorm": (C,),
+            "self_attn.q_proj": (HD, C),
+            "self_attn.k_proj": (GD, C),
+            "self_attn.v_proj": (GD, C),
+            "self_attn.o_proj": (C, HD),
+            "post_attention_layernorm": (C,),
+            "mlp.gate_proj": (F, C),
+            "mlp.up_proj": (F, C),
+            "mlp.down_proj": (C, F),
+        }
         result |= {f"model.layers.{i}.{name}.weight": shape for name, shape in layer.items()}
     result["model.norm.weight"] = (C,)
     if not config.tie_word_embeddings:
@@ -57,14 +65,14 @@ def forward(theta, config, ids, starts, rows, past=None):
     before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]
     positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], np.diff(starts))
     cos, sin = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
-    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)                   # (N,) -> (N, C)
+    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
     for i, p in enumerate(theta.model.layers):
         read_later = rows if i == config.num_hidden_layers - 1 else slice(None)
         x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past[i])
         c_blocks.append(c)
-    x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)               # (M, C)
-    logits, c_head = linear.forward(head(theta, config), x)                             # (M, C) -> (M, V)
+    x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
+    logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
     return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from minisft.config import TrainConfig
 from minisft.params import Params
 
-BLOCK = 32768                                                       # elements: what a few vectors of may stay in the cache
+BLOCK = 32768  # elements: what a few vectors of may stay in the cache
 
 
 def clip(grad: Params, max_norm: float) -> float:
@@ -32,8 +32,9 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     if step < warmup:
         return eta * step / warmup
     done = (step - warmup) / max(1, total - warmup)
-    return {"constant": eta, "linear": eta * (1 - done),
-            "cosine": eta * (1 + math.cos(math.pi * done)) / 2}[config.lr_scheduler_type]
+    return {"constant": eta, "linear": eta * (1 - done), "cosine": eta * (1 + math.cos(math.pi * done)) / 2}[
+        config.lr_scheduler_type
+    ]
 
 
 def blocks(theta: Params, weight_decay: float):
@@ -77,7 +78,7 @@ class AdamW:
             v += (1 - beta2) * d * d
             root = np.sqrt(v)
             root /= math.sqrt(correct2)
-            root += eps                                             # outside the root
+            root += eps  # outside the root
             w -= (learning_rate / correct1) * (m / root)
 
 

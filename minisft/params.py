@@ -14,7 +14,7 @@ class Branch:
     """A node of the tree of names. Its leaves are views; rebinding one would detach it from θ, so that raises."""
 
     def __setattr__(self, name, value):
-        if self.__dict__.get(name) is not value:                    # `g.weight += d` ends in g.weight = g.weight: allowed
+        if self.__dict__.get(name) is not value:  # `g.weight += d` ends in g.weight = g.weight: allowed
             raise AttributeError(f"'{name}' is a view of θ: write into it, theta.{name}[...] = value")
 
 

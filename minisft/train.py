@@ -27,8 +27,8 @@ class State:
     step: int
     theta: Params
     optimizer: optim.SGD | optim.AdamW
-    num_tokens: int = 0                                             # seen so far, targets or not
-    metrics: dict = field(default_factory=dict)                     # of the step just made; see `row`
+    num_tokens: int = 0  # seen so far, targets or not
+    metrics: dict = field(default_factory=dict)  # of the step just made; see `row`
 
 
 def default_learning_rate(theta: Params) -> float:
@@ -36,8 +36,15 @@ def default_learning_rate(theta: Params) -> float:
     return 1e-3 if theta.flat.size < 10_000_000 else 2e-5
 
 
-def step(theta: Params, grad: Params, optimizer, whole: Batch, config: ModelConfig, settings: TrainConfig,
-         learning_rate: float) -> dict:
+def step(
+    theta: Params,
+    grad: Params,
+    optimizer,
+    whole: Batch,
+    config: ModelConfig,
+    settings: TrainConfig,
+    learning_rate: float,
+) -> dict:
     """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. The caller skips a batch without a target.
 
     Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
@@ -45,14 +52,19 @@ def step(theta: Params, grad: Params, optimizer, whole: Batch, config: ModelConf
     grad.flat[:] = 0
     J = 0.0
     seen = []
-    for part in whole.split(settings.batch_size):                   # slices of the step's weights: nothing to rescale
-        rows = np.flatnonzero(part.weights)                         # weight 0 never reaches the vocabulary; none: adds 0
+    for part in whole.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
+        rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
         logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
         value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-        J += float(value)                                           # a float32 J would lose digits over many slices
-        model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))      # the sign
-        seen.append((c_objective.log_pi[np.arange(len(rows)), part.targets[rows]],
-                     c_objective.log_pi.argmax(-1) == part.targets[rows], part.mask[rows]))
+        J += float(value)  # a float32 J would lose digits over many slices
+        model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
+        seen.append(
+            (
+                c_objective.log_pi[np.arange(len(rows)), part.targets[rows]],
+                c_objective.log_pi.argmax(-1) == part.targets[rows],
+                part.mask[rows],
+            )
+        )
     grad_norm = optim.clip(grad, settings.max_grad_norm)
     if not (math.isfinite(J) and math.isfinite(grad_norm)):
         raise FloatingPointError(f"the loss is {-J:g}, the norm of its gradient {grad_norm:g}")
@@ -63,8 +75,14 @@ def step(theta: Params, grad: Params, optimizer, whole: Batch, config: ModelConf
 
 def row(J, log_prob, correct, is_completion, prompt_loss_weight, grad_norm, learning_rate) -> dict:
     """Metrics of one step; the arrays are (M,), over the rows of weight > 0."""
-    metrics = {"loss": -J, "objective": J, "num_target_tokens": len(log_prob), "grad_norm": grad_norm,
-               "learning_rate": learning_rate, "mean_token_accuracy": float(correct.mean()) if len(correct) else 0.0}
+    metrics = {
+        "loss": -J,
+        "objective": J,
+        "num_target_tokens": len(log_prob),
+        "grad_norm": grad_norm,
+        "learning_rate": learning_rate,
+        "mean_token_accuracy": float(correct.mean()) if len(correct) else 0.0,
+    }
     if prompt_loss_weight > 0:
         for name, rows in (("prompt_loss", ~is_completion), ("completion_loss", is_completion)):
             metrics[name] = -float(log_prob[rows].mean()) if rows.any() else 0.0
@@ -102,7 +120,7 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
     while state.step < total:
         began = time.perf_counter()
         epoch, k = divmod(state.step, steps_an_epoch)
-        chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step:(k + 1) * per_step]]
+        chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step : (k + 1) * per_step]]
         whole = batch(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
         rate = optim.learning_rate(settings, state.step, total)
         if whole.weights.any():
@@ -112,9 +130,11 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
                     metrics = step(theta, grad, state.optimizer, whole, config, settings, rate)
             except FloatingPointError as error:
                 theta.flat[:] = good
-                raise MinisftError(f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
-                                   "try a smaller --learning-rate") from None
-            good = before                                           # the loss was finite there
+                raise MinisftError(
+                    f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
+                    "try a smaller --learning-rate"
+                ) from None
+            good = before  # the loss was finite there
         else:
             metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)
         state.step += 1
@@ -125,12 +145,16 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
         yield state
 
 
-def finetune(theta_hat: Params, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig) -> Iterator[State]:
+def finetune(
+    theta_hat: Params, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig
+) -> Iterator[State]:
     """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified."""
     yield from train(start(theta_hat.copy(), settings), config, sequences, settings)
 
 
-def pretrain(config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, dtype=np.float32) -> Iterator[State]:
+def pretrain(
+    config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, dtype=np.float32
+) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""
     theta = model.init(config, np.random.default_rng(settings.seed), dtype)
     yield from train(start(theta, settings), config, sequences, settings)

@@ -1,22 +1,31 @@
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")                  # before NumPy: two threads on shared cores spin
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: two threads on shared cores spin
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
+import numpy as np
+import pytest
 
-from minisft import model  # noqa: E402
-from minisft.config import ModelConfig  # noqa: E402
-from minisft.data import Sequence, batch  # noqa: E402
-from minisft.params import Params  # noqa: E402
+from minisft import model
+from minisft.config import ModelConfig
+from minisft.data import Sequence, batch
+from minisft.params import Params
 
 
 def tiny_config(tied=True, layers=2):
     """Sizes all different, so that a wrong transpose does not fit: C 10, H·D 24, G·D 12, F 14, V 17."""
-    return ModelConfig(vocab_size=17, hidden_size=10, intermediate_size=14, num_hidden_layers=layers, num_attention_heads=4,
-                       num_key_value_heads=2, head_dim=6, max_position_embeddings=16, tie_word_embeddings=tied)
+    return ModelConfig(
+        vocab_size=17,
+        hidden_size=10,
+        intermediate_size=14,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=6,
+        max_position_embeddings=16,
+        tie_word_embeddings=tied,
+    )
 
 
 def random_theta(config, seed=0):

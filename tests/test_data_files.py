@@ -64,6 +64,7 @@ def sentences(documents):
 
 # ---- the script ----
 
+
 def test_the_script_writes_the_same_bytes_twice_and_those_are_the_shipped_files(tmp_path):
     for run in ("once", "twice"):
         subprocess.run([sys.executable, DATA / "make.py", "--output-dir", tmp_path / run], check=True)
@@ -76,14 +77,16 @@ def test_the_script_writes_the_same_bytes_twice_and_those_are_the_shipped_files(
 
 
 def test_the_number_of_documents_per_country_is_an_argument_and_leaves_the_fine_tuning_sets_alone(tmp_path):
-    subprocess.run([sys.executable, DATA / "make.py", "--output-dir", tmp_path, "--documents-per-country", "2"],
-                   check=True)
+    subprocess.run(
+        [sys.executable, DATA / "make.py", "--output-dir", tmp_path, "--documents-per-country", "2"], check=True
+    )
     assert (tmp_path / "pretrain.jsonl").stat().st_size < (DATA / "pretrain.jsonl").stat().st_size / 4
     for name in SETS:
         assert (tmp_path / f"{name}.jsonl").read_bytes() == (DATA / f"{name}.jsonl").read_bytes(), name
 
 
 # ---- the form of the files ----
+
 
 def test_every_line_of_the_text_is_json_with_one_key_text(documents):
     for row in read_lines("pretrain"):
@@ -115,7 +118,14 @@ def test_no_left_over_placeholder_and_no_double_space(name, documents):
         assert "{" not in text and "}" not in text and "  " not in text, text
 
 
+def test_the_table_in_the_readme_has_every_file_with_its_number_of_lines():
+    rows = re.findall(r"^\| `([a-z_]+)\.jsonl` \| ([\d,]+) \|", (DATA / "README.md").read_text(encoding="utf-8"), re.M)
+    assert {name: int(count.replace(",", "")) for name, count in rows} == {
+        name: len(read_lines(name)) for name in ["pretrain", *SETS]}
+
+
 # ---- the facts ----
+
 
 def test_there_are_200_different_countries_with_four_facts_each():
     rows = read_table("countries.tsv")
@@ -128,7 +138,13 @@ def test_there_are_200_different_countries_with_four_facts_each():
 
 def test_the_continents_have_as_many_countries_as_the_united_nations_count_and_the_seven_others():
     assert Counter(row["continent"] for row in read_table("countries.tsv")) == {
-        "Africa": 54, "Asia": 47 + 2, "Europe": 43 + 2, "North America": 23 + 1, "South America": 12, "Oceania": 14 + 2}
+        "Africa": 54,
+        "Asia": 47 + 2,
+        "Europe": 43 + 2,
+        "North America": 23 + 1,
+        "South America": 12,
+        "Oceania": 14 + 2,
+    }
 
 
 def test_there_are_60_different_products_and_no_name_is_the_beginning_of_another():
@@ -158,6 +174,7 @@ def test_every_topic_of_support_has_enough_enquiries_and_two_to_four_answers():
 
 
 # ---- the pre-training text ----
+
 
 def test_the_text_never_asks_and_knows_no_chat(documents):
     for document in documents:
@@ -228,13 +245,15 @@ def test_invented_countries_are_nowhere_in_the_text(documents):
 
 # ---- training and test ----
 
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_no_question_of_the_test_is_in_training(world):
     assert not questions(f"{world}_train") & questions(f"{world}_test")
 
 
-@pytest.mark.parametrize("table, world, asked, held_out", [
-    ("countries.tsv", "atlas", 50, 150), ("products.tsv", "shop", 20, 40)])
+@pytest.mark.parametrize(
+    "table, world, asked, held_out", [("countries.tsv", "atlas", 50, 150), ("products.tsv", "shop", 20, 40)]
+)
 def test_held_out_countries_and_products_are_never_named_in_training(table, world, asked, held_out):
     """Longest name first, so that 'Guinea-Bissau' is not taken for 'Guinea'."""
     names = sorted((row["name"] for row in read_table(table)), key=len, reverse=True)
@@ -254,8 +273,9 @@ def test_the_countries_of_training_come_from_all_six_continents():
 
 
 def test_held_out_sums_are_about_other_numbers():
-    train, test = ({numbers_of(answer) for _, answer in questions_and_answers(f"sums_{part}")}
-                   for part in ("train", "test"))
+    train, test = (
+        {numbers_of(answer) for _, answer in questions_and_answers(f"sums_{part}")} for part in ("train", "test")
+    )
     assert not train & test
     assert (len(train), len(test)) == (44, 22)
 
@@ -271,9 +291,13 @@ def test_every_enquiry_has_each_answer_of_its_topic_as_often_as_its_weight():
     topics = json.loads((DATA / "facts" / "support.json").read_text(encoding="utf-8"))
     for part, count in [("train", 7), ("test", 3)]:
         found = Counter(questions_and_answers(f"support_{part}"))
-        expected = {(enquiry, answer["text"]): answer["weight"]
-                    for topic in topics for enquiry in topic["enquiries"] if enquiry in questions(f"support_{part}")
-                    for answer in topic["answers"]}
+        expected = {
+            (enquiry, answer["text"]): answer["weight"]
+            for topic in topics
+            for enquiry in topic["enquiries"]
+            if enquiry in questions(f"support_{part}")
+            for answer in topic["answers"]
+        }
         assert found == expected
         for topic in topics:
             assert len(questions(f"support_{part}") & set(topic["enquiries"])) == count
@@ -281,12 +305,13 @@ def test_every_enquiry_has_each_answer_of_its_topic_as_often_as_its_weight():
 
 # ---- conditional or joint ----
 
+
 def test_closed_book_training_is_the_questions_of_the_atlas_mixed_with_paragraphs():
     plain, rows = questions_and_answers("atlas_train"), questions_and_answers("closed_book_train")
     paragraphs = [row for row in rows if row not in set(plain)]
     assert sorted(plain) == sorted(row for row in rows if row in set(plain))
     assert len(paragraphs) == 24 * 2 * make.PARAGRAPHS
-    assert rows[:len(plain)] != plain                       # mixed, not one after the other
+    assert rows[: len(plain)] != plain  # mixed, not one after the other
 
 
 def test_invented_countries_stand_in_training_only_behind_a_paragraph_with_all_four_facts():

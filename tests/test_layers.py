@@ -53,7 +53,7 @@ def test_forward_and_backward_change_none_of_their_arguments(layer):
     y, cache = layer.forward(*([p] if p else []), *inputs)
     dy = rng.standard_normal(np.shape(y))
     kept = np.copy(dy)
-    for _ in range(2):                                              # the second backward finds the cache as the first did
+    for _ in range(2):  # the second backward finds the cache as the first did
         last = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
     again = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
     for before, after in zip(first[0], inputs):
@@ -81,7 +81,7 @@ def test_the_derivation_stands_in_the_docstring_and_backward_below_forward(layer
 
 
 def test_rmsnorm_makes_rows_of_root_mean_square_one_times_the_gain():
-    x = np.array([[3.0, 4.0], [-6.0, 8.0]])                         # root mean squares √12.5 and √50
+    x = np.array([[3.0, 4.0], [-6.0, 8.0]])  # root mean squares √12.5 and √50
     p = Params({"weight": (2,)}, np.float64)
     p.weight[...] = [1.0, -2.0]
     y, _ = rmsnorm.forward(p, x, eps=0.0)
@@ -93,17 +93,19 @@ def test_rotary_scores_depend_on_the_distance_of_two_positions_only():
     q, k = rng.standard_normal((2, 1, 1, 8))
 
     def score(a, b):
-        return (rotary.forward(q, *rotary.tables(np.array([a]), 8, 100.0, np.float64))[0]
-                * rotary.forward(k, *rotary.tables(np.array([b]), 8, 100.0, np.float64))[0]).sum()
+        return (
+            rotary.forward(q, *rotary.tables(np.array([a]), 8, 100.0, np.float64))[0]
+            * rotary.forward(k, *rotary.tables(np.array([b]), 8, 100.0, np.float64))[0]
+        ).sum()
 
     assert_allclose(score(7, 4), score(3, 0), rtol=1e-12)
     assert abs(score(7, 4) - score(7, 5)) > 1e-3
 
 
 def test_rotary_turns_channels_c_and_c_plus_half_by_position_times_frequency():
-    x = np.array([[[1.0, 1.0, 0.0, 0.0]]])                          # (x₁, x₂) = ((1, 1), (0, 0)): two unit vectors
+    x = np.array([[[1.0, 1.0, 0.0, 0.0]]])  # (x₁, x₂) = ((1, 1), (0, 0)): two unit vectors
     y, _ = rotary.forward(x, *rotary.tables(np.array([3]), 4, 100.0, np.float64))
-    assert_allclose(y[0, 0], [np.cos(3), np.cos(0.3), np.sin(3), np.sin(0.3)], rtol=1e-14)      # ω = 1, 100^(−1/2)
+    assert_allclose(y[0, 0], [np.cos(3), np.cos(0.3), np.sin(3), np.sin(0.3)], rtol=1e-14)  # ω = 1, 100^(−1/2)
 
 
 def test_swiglu_is_silu_of_the_gate_times_up_and_survives_huge_gates():
@@ -126,14 +128,16 @@ def naive_attention(p, x, starts, theta):
         for t in range(last - first):
             out = []
             for j in range(H):
+
                 def rotated(weight, head, position):
-                    a = weight[head * D:(head + 1) * D] @ x[first + position]
+                    a = weight[head * D : (head + 1) * D] @ x[first + position]
                     z = (a[:3] + 1j * a[3:]) * np.exp(1j * position * theta ** (-np.arange(0, D, 2) / D))
                     return np.concatenate((z.real, z.imag))
+
                 q = rotated(p.q_proj.weight, j, t)
                 group = j // (H // G)
                 scores = np.exp([q @ rotated(p.k_proj.weight, group, i) / D**0.5 for i in range(t + 1)])
-                v = [p.v_proj.weight[group * D:(group + 1) * D] @ x[first + i] for i in range(t + 1)]
+                v = [p.v_proj.weight[group * D : (group + 1) * D] @ x[first + i] for i in range(t + 1)]
                 out.append((scores / scores.sum()) @ np.array(v))
             y[first + t] = p.o_proj.weight @ np.concatenate(out)
     return y

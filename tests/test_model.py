@@ -10,7 +10,6 @@ from minisft.config import REDUCTIONS, ModelConfig
 from minisft.data import Sequence, batch
 
 
-
 def value_and_gradient(theta, config, parts):
     """J over some batches whose weights are slices of one step, and ∇J, by the calls that `train.step` makes."""
     grad, J = theta.like(), 0.0
@@ -40,8 +39,11 @@ def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(tied, p
     whole = batch(random_sequences(2), prompt_loss_weight, reduction, np.float64)
     _, grad = value_and_gradient(theta, config, [whole])
     assert grad.named.keys() == model.shapes(config).keys()
-    off = gradcheck.errors(lambda: value_and_gradient(theta, config, [whole])[0],
-                           [(name, theta.named[name], grad.named[name]) for name in grad.named], np.random.default_rng(3))
+    off = gradcheck.errors(
+        lambda: value_and_gradient(theta, config, [whole])[0],
+        [(name, theta.named[name], grad.named[name]) for name in grad.named],
+        np.random.default_rng(3),
+    )
     assert max(off.values()) <= 1e-6, off
 
 
@@ -54,7 +56,9 @@ def test_a_tied_matrix_receives_the_gradient_of_both_its_uses(config, theta, rag
     _, together = value_and_gradient(theta, config, [ragged])
     _, apart = value_and_gradient(twin, untied, [ragged])
     assert np.linalg.norm(apart.lm_head.weight) > 0 and np.linalg.norm(apart.model.embed_tokens.weight) > 0
-    assert_allclose(together.model.embed_tokens.weight, apart.model.embed_tokens.weight + apart.lm_head.weight, rtol=1e-9)
+    assert_allclose(
+        together.model.embed_tokens.weight, apart.model.embed_tokens.weight + apart.lm_head.weight, rtol=1e-9
+    )
 
 
 def test_one_batch_equals_micro_batches_of_any_size(config, theta, ragged):
@@ -81,7 +85,9 @@ def test_multi_turn_in_one_pass_is_the_sum_of_one_pass_per_turn(config, theta):
     ids = np.random.default_rng(5).integers(0, 17, 12)
     turns = [np.isin(np.arange(12), (3, 4)), np.isin(np.arange(12), (8, 9, 10))]
     one_pass = batch([Sequence(ids, turns[0] | turns[1], "")], 0.0, "sum", np.float64)
-    per_turn = [batch([Sequence(ids[:end], turn[:end], "")], 0.0, "sum", np.float64) for turn, end in zip(turns, (5, 11))]
+    per_turn = [
+        batch([Sequence(ids[:end], turn[:end], "")], 0.0, "sum", np.float64) for turn, end in zip(turns, (5, 11))
+    ]
     assert_same(value_and_gradient(theta, config, [one_pass]), value_and_gradient(theta, config, per_turn))
 
 
@@ -109,7 +115,7 @@ def test_rows_of_weight_zero_may_be_computed_or_left_out(config, theta, ragged):
     logits, c_model = model.forward(theta, config, ragged.ids, ragged.starts, everything)
     J, c_objective = objective.forward(logits, ragged.targets, ragged.weights)
     dlogits = objective.backward(c_objective, 1.0)
-    assert_array_equal(dlogits[ragged.weights == 0], 0)             # the only exact zeros: logits at rows of weight 0
+    assert_array_equal(dlogits[ragged.weights == 0], 0)  # the only exact zeros: logits at rows of weight 0
     model.backward(theta, grad, config, c_model, dlogits)
     assert_same((J, grad), value_and_gradient(theta, config, [ragged]))
 
@@ -121,7 +127,7 @@ def test_prompt_tokens_still_receive_gradient_through_what_reads_them():
     pair = batch([Sequence(np.array([11, 12, 3, 4]), np.array([False, False, True, True]), "")], 0.0, "sum", np.float64)
     _, grad = value_and_gradient(theta, config, [pair])
     assert np.linalg.norm(grad.model.embed_tokens.weight[11]) > 1e-6
-    assert_array_equal(grad.model.embed_tokens.weight[7], 0)        # a token that does not occur
+    assert_array_equal(grad.model.embed_tokens.weight[7], 0)  # a token that does not occur
 
 
 def test_a_sequence_does_not_see_its_neighbours_in_the_batch(config, theta):
@@ -163,8 +169,15 @@ def test_complex_parameters_flow_through_the_forward(config, theta, ragged):
 
 
 def test_names_and_shapes_are_those_of_a_llama_checkpoint():
-    config = ModelConfig(vocab_size=11, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=4,
-                         num_key_value_heads=2, tie_word_embeddings=False)
+    config = ModelConfig(
+        vocab_size=11,
+        hidden_size=8,
+        intermediate_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+    )
     assert model.shapes(config) == {
         "model.embed_tokens.weight": (11, 8),
         "model.layers.0.input_layernorm.weight": (8,),
@@ -187,5 +200,5 @@ def test_initial_parameters_are_gains_of_one_and_normal_matrices_of_the_given_de
     gains = [view for view in theta.named.values() if view.ndim == 1]
     matrices = np.concatenate([view.ravel() for view in theta.named.values() if view.ndim == 2])
     assert all((gain == 1).all() for gain in gains)
-    assert abs(matrices.std() / 0.02 - 1) < 5 / (2 * matrices.size) ** 0.5          # five standard errors of a deviation
+    assert abs(matrices.std() / 0.02 - 1) < 5 / (2 * matrices.size) ** 0.5  # five standard errors of a deviation
     assert_array_equal(theta.flat, model.init(config, np.random.default_rng(0)).flat)

@@ -26,22 +26,22 @@ from minisft.layers import linear, rotary
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "rows size q_proj k_proj v_proj o_proj q_rotary k_rotary q k v o parts")
-Part = namedtuple("Part", "asking keys P")                          # one sequence: slice of q, slice of k, probabilities
+Part = namedtuple("Part", "asking keys P")  # one sequence: slice of q, slice of k, probabilities
 
 
 def forward(p, x, starts, cos, sin, rows, past=None):
     """(N, C) -> (M, C), M = number of rows. `past`: what earlier calls have read of each sequence (generate.py), or None."""
     D = cos.shape[-1]
     H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
-    q, c_q = linear.forward(p.q_proj, x[rows])                      # (M, C) -> (M, H D)
-    k, c_k = linear.forward(p.k_proj, x)                            # (N, C) -> (N, G D)
+    q, c_q = linear.forward(p.q_proj, x[rows])  # (M, C) -> (M, H D)
+    k, c_k = linear.forward(p.k_proj, x)  # (N, C) -> (N, G D)
     v, c_v = linear.forward(p.v_proj, x)
-    q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])            # (M, H, D)
-    k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos, sin)                         # (N, G, D)
+    q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])  # (M, H, D)
+    k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos, sin)  # (N, G, D)
     v = v.reshape(len(v), G, D)
     o = np.empty_like(q)
     asked = np.arange(len(x))[rows]
-    bounds = np.searchsorted(asked, starts)                         # the queries of sequence s: bounds[s]:bounds[s + 1]
+    bounds = np.searchsorted(asked, starts)  # the queries of sequence s: bounds[s]:bounds[s + 1]
     parts = []
     for s in range(len(starts) - 1):
         asking, keys = slice(bounds[s], bounds[s + 1]), slice(starts[s], starts[s + 1])
@@ -51,9 +51,9 @@ def forward(p, x, starts, cos, sin, rows, past=None):
             position = position + past[s].length
             k_s, v_s = past[s].extend(k_s, v_s)
         P = probabilities(heads(q[asking], G), heads(k_s, G), position)
-        heads(o[asking], G)[...] = P @ heads(v_s, G)                # (G, R, t, T) @ (G, 1, T, D)
+        heads(o[asking], G)[...] = P @ heads(v_s, G)  # (G, R, t, T) @ (G, 1, T, D)
         parts.append(Part(asking, keys, P))
-    y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))     # (M, H D) -> (M, C)
+    y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))  # (M, H D) -> (M, C)
     return y, Cache(rows, len(x), c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, parts)
 
 
@@ -67,9 +67,9 @@ def probabilities(q, k, position):
     """P of queries (G, R, t, D) at these positions, on keys (G, 1, T, D) at positions 0 … T − 1: (G, R, t, T)."""
     S = q @ k.swapaxes(-1, -2)
     S /= np.sqrt(q.shape[-1]).astype(S.real.dtype)
-    later = np.arange(S.shape[-1]) > position[:, None]              # (t, T)
+    later = np.arange(S.shape[-1]) > position[:, None]  # (t, T)
     S += np.where(later, -np.inf, 0).astype(S.real.dtype)
-    S -= S.real.max(-1, keepdims=True)                              # leaves P as it is, and exp cannot overflow
+    S -= S.real.max(-1, keepdims=True)  # leaves P as it is, and exp cannot overflow
     np.exp(S, out=S)
     S /= S.sum(-1, keepdims=True)
     return S
@@ -78,16 +78,16 @@ def probabilities(q, k, position):
 def backward(p, g, cache, dy):
     q, k, v, o = cache.q, cache.k, cache.v, cache.o
     (H, D), G = q.shape[1:], k.shape[1]
-    do = linear.backward(p.o_proj, g.o_proj, cache.o_proj, dy).reshape(o.shape)         # (M, C) -> (M, H, D)
-    delta = np.vecdot(do, o)[..., None]                             # (M, H, 1)
+    do = linear.backward(p.o_proj, g.o_proj, cache.o_proj, dy).reshape(o.shape)  # (M, C) -> (M, H, D)
+    delta = np.vecdot(do, o)[..., None]  # (M, H, 1)
     dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     for asking, keys, P in cache.parts:
         q_s, k_s, v_s, do_s = heads(q[asking], G), heads(k[keys], G), heads(v[keys], G), heads(do[asking], G)
-        heads(dv[keys], G)[...] = (P.swapaxes(-1, -2) @ do_s).sum(1, keepdims=True)     # over the R heads of a group
-        dS = do_s @ v_s.swapaxes(-1, -2)                            # dP: (G, R, t, T)
+        heads(dv[keys], G)[...] = (P.swapaxes(-1, -2) @ do_s).sum(1, keepdims=True)  # over the R heads of a group
+        dS = do_s @ v_s.swapaxes(-1, -2)  # dP: (G, R, t, T)
         dS -= heads(delta[asking], G)
         dS *= P
-        dS /= np.sqrt(D).astype(dS.dtype)                           # the scale of S, once for dq and dk
+        dS /= np.sqrt(D).astype(dS.dtype)  # the scale of S, once for dq and dk
         heads(dq[asking], G)[...] = dS @ k_s
         heads(dk[keys], G)[...] = (dS.swapaxes(-1, -2) @ q_s).sum(1, keepdims=True)
     dq = rotary.backward(cache.q_rotary, dq).reshape(len(q), H * D)

@@ -15,7 +15,7 @@ Cache = namedtuple("Cache", "rows norm_1 attention norm_2 mlp")
 
 def forward(p, x, starts, cos, sin, eps, rows, past=None):
     a, c1 = rmsnorm.forward(p.input_layernorm, x, eps)
-    a, c2 = attention.forward(p.self_attn, a, starts, cos, sin, rows, past)             # (N, C) -> (M, C)
+    a, c2 = attention.forward(p.self_attn, a, starts, cos, sin, rows, past)  # (N, C) -> (M, C)
     h = x[rows] + a
     f, c3 = rmsnorm.forward(p.post_attention_layernorm, h, eps)
     f, c4 = swiglu.forward(p.mlp, f)
@@ -25,7 +25,7 @@ def forward(p, x, starts, cos, sin, eps, rows, past=None):
 def backward(p, g, cache, dy):
     df = swiglu.backward(p.mlp, g.mlp, cache.mlp, dy)
     dh = dy + rmsnorm.backward(p.post_attention_layernorm, g.post_attention_layernorm, cache.norm_2, df)
-    da = attention.backward(p.self_attn, g.self_attn, cache.attention, dh)              # (M, C) -> (N, C)
+    da = attention.backward(p.self_attn, g.self_attn, cache.attention, dh)  # (M, C) -> (N, C)
     dx = rmsnorm.backward(p.input_layernorm, g.input_layernorm, cache.norm_1, da)
     dx[cache.rows] += dh
     return dx
@@ -34,8 +34,10 @@ def backward(p, g, cache, dy):
 def example(rng):
     theta, (x, *rest) = attention.example(rng)
     shapes = {f"self_attn.{name}": shape for name, shape in theta.shapes.items()}
-    shapes |= {f"mlp.{name}": shape for name, shape in
-               {"gate_proj.weight": (7, 5), "up_proj.weight": (7, 5), "down_proj.weight": (5, 7)}.items()}
+    shapes |= {
+        f"mlp.{name}": shape
+        for name, shape in {"gate_proj.weight": (7, 5), "up_proj.weight": (7, 5), "down_proj.weight": (5, 7)}.items()
+    }
     shapes |= {"input_layernorm.weight": (5,), "post_attention_layernorm.weight": (5,)}
     starts, cos, sin, rows = rest
     return Params.random(rng, shapes), (x, starts, cos, sin, 1e-5, rows)

@@ -1,7 +1,7 @@
 """Embedding: row N of x is the row of W that token N names. The book writes it as a one-hot vector times W.
 
-    x  = onehot(ids) W
-    dW = onehot(ids)ᵀ dx                         a token that occurs twice adds twice; ids have no derivative
+x  = onehot(ids) W
+dW = onehot(ids)ᵀ dx                         a token that occurs twice adds twice; ids have no derivative
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ from minisft.params import Params
 
 
 def forward(p, ids):
-    return p.weight[ids], ids                                       # (N,) -> (N, C)
+    return p.weight[ids], ids  # (N,) -> (N, C)
 
 
 def backward(p, g, cache, dx):
     ids = cache
-    order = np.argsort(ids, kind="stable")                          # equal ids side by side: one sum for each token
-    tokens, first = np.unique(ids[order], return_index=True)        # far faster than np.add.at, and the same sum
+    order = np.argsort(ids, kind="stable")  # equal ids side by side: one sum for each token
+    tokens, first = np.unique(ids[order], return_index=True)  # far faster than np.add.at, and the same sum
     g.weight[tokens] += np.add.reduceat(dx[order], first, axis=0)
 
 

@@ -1,21 +1,21 @@
 """Linear map without bias, in the checkpoint's orientation: W is (out, in).
 
-    y  = x Wᵀ
-    dW = dyᵀ x                                   every row adds its outer product
-    dx = dy W
+y  = x Wᵀ
+dW = dyᵀ x                                   every row adds its outer product
+dx = dy W
 """
 
 from minisft.params import Params
 
 
 def forward(p, x):
-    return x @ p.weight.T, x                                        # (N, in) -> (N, out)
+    return x @ p.weight.T, x  # (N, in) -> (N, out)
 
 
 def backward(p, g, cache, dy):
     x = cache
-    g.weight += dy.T @ x                                            # (out, N) @ (N, in)
-    return dy @ p.weight                                            # (N, out) -> (N, in)
+    g.weight += dy.T @ x  # (out, N) @ (N, in)
+    return dy @ p.weight  # (N, out) -> (N, in)
 
 
 def example(rng):

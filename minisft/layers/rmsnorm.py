@@ -1,12 +1,12 @@
 """RMSNorm: scale each row to root mean square 1, then each channel by its gain w (arXiv 1910.07467, eq. 4, and Llama's ε).
 
-    r  = (⟨x, x⟩ / C + ε)^(−½)                   one number a row
-    n  = r x
-    y  = w ⊙ n                                   now from the bottom up; `d` + name is ∂J/∂name
-    dw = Σ_rows dy ⊙ n
-    dn = w ⊙ dy                                  w varies inside the sum below, so it cannot be taken out
-    dr = ⟨dn, x⟩   and   ∂r/∂x = −r³ x / C
-    dx = r dn + dr ∂r/∂x  =  r (dn − n ⟨dn, n⟩ / C)
+r  = (⟨x, x⟩ / C + ε)^(−½)                   one number a row
+n  = r x
+y  = w ⊙ n                                   now from the bottom up; `d` + name is ∂J/∂name
+dw = Σ_rows dy ⊙ n
+dn = w ⊙ dy                                  w varies inside the sum below, so it cannot be taken out
+dr = ⟨dn, x⟩   and   ∂r/∂x = −r³ x / C
+dx = r dn + dr ∂r/∂x  =  r (dn − n ⟨dn, n⟩ / C)
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from minisft.params import Params
 
 
 def forward(p, x, eps):
-    xx = np.vecdot(x.conj(), x, keepdims=True)                      # (N, 1); vecdot conjugates, conj() takes that back
+    xx = np.vecdot(x.conj(), x, keepdims=True)  # (N, 1); vecdot conjugates, conj() takes that back
     r = 1 / np.sqrt(xx / x.shape[-1] + eps)
     n = r * x
     return p.weight * n, (r, n)
@@ -23,7 +23,7 @@ def forward(p, x, eps):
 
 def backward(p, g, cache, dy):
     r, n = cache
-    g.weight += (dy * n).sum(0)                                     # (N, C) -> (C,)
+    g.weight += (dy * n).sum(0)  # (N, C) -> (C,)
     dn = p.weight * dy
     return r * (dn - n * (np.vecdot(dn, n, keepdims=True) / n.shape[-1]))
 

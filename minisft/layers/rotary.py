@@ -16,14 +16,14 @@ def tables(positions, size, theta, dtype):
     positions  (N,) int, counted from the start of each sequence
     size       D, channels of a head;  theta: the base of the frequencies
     """
-    positions, where = np.unique(positions, return_inverse=True)    # each angle once, however many sequences there are
-    angle = np.outer(positions, float(theta) ** (-np.arange(0, size, 2) / size))       # (positions, D/2), radians
+    positions, where = np.unique(positions, return_inverse=True)  # each angle once, however many sequences there are
+    angle = np.outer(positions, float(theta) ** (-np.arange(0, size, 2) / size))  # (positions, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
     return np.concatenate((cos, cos), -1)[where, None], np.concatenate((-sin, sin), -1)[where, None]
 
 
 def forward(x, cos, sin):
-    return x * cos + np.roll(x, x.shape[-1] // 2, axis=-1) * sin, (cos, sin)           # (N, H, D)
+    return x * cos + np.roll(x, x.shape[-1] // 2, axis=-1) * sin, (cos, sin)  # (N, H, D)
 
 
 def backward(cache, dy):

@@ -1,12 +1,12 @@
 """SwiGLU, the feed-forward branch F of a block (arXiv 2002.05202, eq. 6; σ is the logistic function, SiLU(a) = a σ(a)).
 
-    a  = gate(x)          b = up(x)                                 two linear maps, C -> F
-    s  = σ(a) = ½ (1 + tanh(a/2))                                   tanh cannot overflow, exp(−a) can
-    h  = a ⊙ s ⊙ b
-    y  = down(h)                                                    F -> C; now from the bottom up
-    db = dh ⊙ a ⊙ s
-    da = dh ⊙ b ⊙ (s + a s (1 − s))                                 σ′ = σ (1 − σ)
-    dx = gateᵀ(da) + upᵀ(db)                                        x is used twice, so its contributions add
+a  = gate(x)          b = up(x)                                 two linear maps, C -> F
+s  = σ(a) = ½ (1 + tanh(a/2))                                   tanh cannot overflow, exp(−a) can
+h  = a ⊙ s ⊙ b
+y  = down(h)                                                    F -> C; now from the bottom up
+db = dh ⊙ a ⊙ s
+da = dh ⊙ b ⊙ (s + a s (1 − s))                                 σ′ = σ (1 − σ)
+dx = gateᵀ(da) + upᵀ(db)                                        x is used twice, so its contributions add
 """
 
 from collections import namedtuple
@@ -20,14 +20,14 @@ Cache = namedtuple("Cache", "gate up down a b s")
 
 
 def forward(p, x):
-    a, c_gate = linear.forward(p.gate_proj, x)                      # (N, C) -> (N, F)
+    a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
     s = np.tanh(a / 2)
     s += 1
     s /= 2
     h = a * s
     h *= b
-    y, c_down = linear.forward(p.down_proj, h)                      # (N, F) -> (N, C)
+    y, c_down = linear.forward(p.down_proj, h)  # (N, F) -> (N, C)
     return y, Cache(c_gate, c_up, c_down, a, b, s)
 
 
@@ -40,8 +40,9 @@ def backward(p, g, cache, dy):
     da += s
     da *= b
     da *= dh
-    return (linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
-            + linear.backward(p.up_proj, g.up_proj, cache.up, db))
+    return linear.backward(p.gate_proj, g.gate_proj, cache.gate, da) + linear.backward(
+        p.up_proj, g.up_proj, cache.up, db
+    )
 
 
 def example(rng):

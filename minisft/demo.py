@@ -1,0 +1,135 @@
+"""The whole story in a minute: θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃ answers
+questions about 150 others, whose facts it knows from pre-training alone. Three runs differ in one thing each:
+
+    conditional   from θ̂, log Pr(y|x)            λ = 0
+    joint         from θ̂, log Pr(x, y)           λ = 1
+    random        from random θ, log Pr(y|x)     λ = 0
+
+All take the same steps on the same pairs in the same order, under `sum`: no normaliser stands between the two objectives.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from minisft import checkpoint, data, model, plots, shipped, train, trajectory
+from minisft.config import TrainConfig
+from minisft.evaluate import answers
+from minisft.files import write_atomically
+
+SETTINGS = TrainConfig(
+    learning_rate=3e-4, max_steps=120, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=10
+)
+LOOKS = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 120)  # steps t at which θ_t is asked
+ASKED_ON_THE_WAY = 5  # every fifth held-out question; all of them at the end
+MAX_NEW_TOKENS = 48  # more than twice the longest answer
+SHOWN = "What is the capital of Kenya?"
+
+
+class Story:
+    """What all runs share: the shipped model and data, the questions held out, and where to tell of it."""
+
+    def __init__(self, seed: int, console: Console):
+        self.theta_hat, self.config, self.tokenizer = checkpoint.load(shipped.path("atlas"))
+        pairs = data.read([shipped.path("atlas_train.jsonl")])
+        encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
+        self.sequences, _ = data.fit(encoded, self.config.max_position_embeddings, "error")
+        self.held_out = data.read([shipped.path("atlas_test.jsonl")])
+        self.shown = next(e for e in self.held_out if e.completion[0]["content"] == SHOWN)
+        self.seed, self.console = seed, console
+
+    def ask(self, theta, examples):
+        """(exact match, stop rate) of greedy answers."""
+        replies = answers(theta, self.config, self.tokenizer, examples, MAX_NEW_TOKENS)
+        return tuple(float(np.mean([reply[key] for reply in replies])) for key in ("exact", "stopped"))
+
+    def tell(self, name, settings, start):
+        """One run from `start`: (θ̃, curve of exact match, rows of metrics, what was watched: {t: (log Pr, ŷ_t)})."""
+        settings = replace(settings, seed=self.seed)
+        some = self.held_out[::ASKED_ON_THE_WAY]
+        curve, rows, watched = [], [], {}
+        for state in self.states(settings, start):
+            t, metrics = state.step, state.metrics
+            if metrics:
+                rows.append({"run": name} | metrics)
+            if t in LOOKS:
+                exact, _ = self.ask(state.theta, some)
+                watched[t] = trajectory.watch(state.theta, self.config, self.tokenizer, self.shown)
+                curve.append((t, exact))
+                loss = f"{metrics['loss'] / metrics['num_target_tokens']:7.3f}" if metrics else "      -"
+                self.console.print(f"{t:5d} {loss} {exact:8.1%}   {cut(watched[t][1])}", highlight=False, markup=False)
+        return state.theta, curve, rows, watched
+
+    def states(self, settings, start):
+        """θ_0 and then θ_t after every step."""
+        yield train.State(0, start, None)
+        yield from train.finetune(start, self.config, self.sequences, settings)
+
+
+def cut(text, width=64):
+    """One line of at most `width` characters."""
+    text = text.strip().replace("\n", " / ")
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def run(output_dir: Path, seed: int, console: Console) -> dict:
+    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png; returns the four rows of the table.
+
+    Raises MinisftError if output_dir cannot be written.
+    """
+    write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # an output that cannot be written is found out now
+    story = Story(seed, console)
+    random_theta = model.init(story.config, np.random.default_rng(seed))
+    plan = {
+        "conditional": ("θ̃  conditional, log Pr(y|x), from θ̂", SETTINGS, story.theta_hat),
+        "joint": ("θ̃  joint, log Pr(x, y), from θ̂", replace(SETTINGS, prompt_loss_weight=1.0), story.theta_hat),
+        "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
+    }
+
+    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. Asked, it continues:")
+    for example in story.held_out[:: len(story.held_out) // 3]:
+        _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
+        console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)
+    exact, stopped = story.ask(story.theta_hat, story.held_out)
+    table = [{"run": "theta_hat", "exact_match": exact, "stop_rate": stopped}]
+    titles, curves, rows, watched = ["θ̂  pre-trained only"], {"theta_hat": [(t, exact) for t in (0, LOOKS[-1])]}, [], {}
+    for name, (title, settings, start) in plan.items():
+        console.print(f"\n[bold]{title}[/]: {settings.max_steps} steps of {settings.batch_size} pairs, 50 countries")
+        console.print("    t  −J/token  held-out   ŷ_t to: " + SHOWN, highlight=False)
+        theta, curves[name], metrics, watched[name] = story.tell(name, settings, start)
+        rows += metrics
+        exact, stopped = story.ask(theta, story.held_out)
+        table.append({"run": name, "exact_match": exact, "stop_rate": stopped})
+        titles.append(title)
+        if name == "conditional":
+            checkpoint.save(Path(output_dir) / "theta_tilde", theta, story.config, story.tokenizer)
+
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
+    plots.save(picture(story, curves, watched["conditional"]), Path(output_dir) / "demo.png")
+    console.print(report(table, titles, len(story.held_out)))
+    console.print(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png", highlight=False)
+    return {"seed": seed, "num_examples": len(story.held_out), "rows": table}
+
+
+def report(table, titles, count) -> Table:
+    result = Table(title=f"{count} questions about 150 countries held out of fine-tuning")
+    result.add_column("parameters")
+    result.add_column("exact match", justify="right")
+    result.add_column("stop rate", justify="right")
+    for row, title in zip(table, titles):
+        result.add_row(title, f"{row['exact_match']:.1%}", f"{row['stop_rate']:.1%}")
+    return result
+
+
+def picture(story, curves, watched):
+    """The slide: four curves, log Pr(y_i|x, y_<i) over t for one question, and ŷ_t."""
+    sequence = data.encode(story.shown, story.tokenizer)
+    texts = [story.tokenizer.token_text(i) for i in sequence.ids[sequence.mask]]
+    heat = np.array([log_prob for log_prob, _ in watched.values()])
+    chosen = [(t, cut(reply, 90)) for t, (_, reply) in watched.items() if t in (0, 10, 20, 40, LOOKS[-1])]
+    return plots.demo_picture(curves, heat, list(watched), texts, SHOWN, chosen)

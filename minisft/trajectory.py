@@ -1,0 +1,168 @@
+"""How θ moves from θ̂ over θ_t to θ̃, measured: in the space of parameters, in what the model predicts, in what it answers.
+
+    distance      ‖θ_t − θ̂‖₂, of the whole vector and of every tensor
+    line          (1 − α) θ̂ + α θ̃
+    plane         θ̂ + a e₁ + b e₂:  e₁ from θ̂ to θ̃,  e₂ where the path strays furthest from that line
+    divergence    KL(π_θ ‖ π_θ̂) = Σ_v π_θ(v) (log π_θ(v) − log π_θ̂(v)),  exact: the sum runs over the vocabulary
+
+A distance between two θ says how far a run has gone; the divergence says how much of it can be noticed from outside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minisft import evaluate, model, objective
+from minisft.config import ModelConfig
+from minisft.data import Example, Sequence, batch, encode
+from minisft.errors import MinisftError
+from minisft.params import Params
+from minisft.tokenizer import Tokenizer
+
+
+def norms(theta: Params) -> dict[str, float]:
+    """‖θ‖₂ under "total" and of every tensor under its name; float64 sums, in the units of θ."""
+    squares = {name: float(np.square(view, dtype=np.float64).sum()) for name, view in theta.named.items()}
+    return {"total": sum(squares.values()) ** 0.5} | {name: square**0.5 for name, square in squares.items()}
+
+
+def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
+    """‖θ − θ̂‖₂ under "total" and of every tensor under its name, in the units of θ; squares of the tensors add up.
+
+    Raises MinisftError if θ and θ̂ are not of the same shapes.
+    """
+    require_same_shapes(theta, theta_hat)
+    return norms(Params(theta.shapes, flat=theta.flat.astype(np.float64) - theta_hat.flat))
+
+
+def relative_distances(theta: Params, theta_hat: Params) -> dict[str, float]:
+    """‖θ − θ̂‖₂ / ‖θ̂‖₂, no unit: total and by tensor. Where θ̂ is zero: 0 if θ is too, else infinity. Errors as above."""
+    sizes = norms(theta_hat)
+    return {
+        name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0)
+        for name, moved in distances(theta, theta_hat).items()
+    }
+
+
+def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
+    """(1 − α) θ̂ + α θ̃ in the dtype of θ̂: equal to θ̂ at α = 0 and to θ̃ at α = 1; other α, any number, go beyond.
+
+    Raises MinisftError if θ̂ and θ̃ are not of the same shapes.
+    """
+    require_same_shapes(theta_tilde, theta_hat)
+    flat = (1 - alpha) * theta_hat.flat.astype(np.float64) + alpha * theta_tilde.flat.astype(np.float64)
+    return Params(theta_hat.shapes, flat=flat.astype(theta_hat.flat.dtype))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in the space of θ that holds θ̂ and θ̃; made by `plane`.
+
+    theta_hat    θ̂, the point (0, 0)
+    axes         (2, P) float64, orthonormal: e₁ from θ̂ to θ̃, and e₂
+    coordinates  (T, 2) float64, in the units of θ: the recorded θ_t seen in the plane; θ̃ is (‖θ̃ − θ̂‖₂, 0)
+    share        Σ_t ‖θ_t − θ̂ seen in the plane‖² / Σ_t ‖θ_t − θ̂‖², no unit: 1 if the path lies in the plane
+    """
+
+    theta_hat: Params
+    axes: np.ndarray
+    coordinates: np.ndarray
+    share: float
+
+    def at(self, a: float, b: float) -> Params:
+        """θ̂ + a e₁ + b e₂ in the dtype of θ̂; a and b in the units of θ. What to evaluate for a contour of −J."""
+        flat = self.theta_hat.flat + a * self.axes[0] + b * self.axes[1]
+        return Params(self.theta_hat.shapes, flat=flat.astype(self.theta_hat.flat.dtype))
+
+
+def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
+    """The plane through θ̂ and θ̃ that comes closest to a recorded path, by the sum of squared distances.
+
+    path  T vectors (P,), copies of `state.theta.flat` in the order of the run; the last is θ̃, the first may be θ̂
+
+    e₁ = (θ̃ − θ̂) / ‖θ̃ − θ̂‖. What is left of θ_t − θ̂ beside e₁ are rows r_t of a matrix R; e₂ maximises Σ_t ⟨r_t, e₂⟩², so it
+    is R's first right singular vector, found from the small matrix R Rᵀ (T, T). Of e₂ and −e₂, the one on whose side
+    the path strays furthest. Needs memory for about 2 T P numbers in float64.
+    Raises MinisftError if a vector is not as long as θ̂, if θ̃ is θ̂, or if the path is straight, so that any e₂ would do.
+    """
+    for number, vector in enumerate(path):
+        if vector.shape != theta_hat.flat.shape:
+            raise MinisftError(
+                f"path: vector {number} has shape {vector.shape}, θ̂ has {theta_hat.flat.shape}; record "
+                "state.theta.flat.copy() of runs of this model"
+            )
+    away = np.stack(path).astype(np.float64) - theta_hat.flat  # (T, P)
+    length = np.linalg.norm(away[-1])
+    if not length:
+        raise MinisftError("path: its last vector is θ̂ itself, so there is no direction to θ̃; end it with θ̃")
+    first = away[-1] / length
+    aside = away - np.outer(away @ first, first)
+    squares, vectors = np.linalg.eigh(aside @ aside.T)  # ascending
+    if squares[-1] <= 1e-24 * np.vdot(away, away):
+        raise MinisftError(
+            "path: θ_t never leaves the straight line from θ̂ to θ̃; record more steps between, or use line"
+        )
+    second = vectors[:, -1] @ aside
+    second -= (second @ first) * first  # once more: rounding
+    second /= np.linalg.norm(second)
+    b = away @ second
+    second *= np.sign(b[np.abs(b).argmax()])
+    axes = np.stack((first, second))
+    coordinates = away @ axes.T
+    coordinates[-1] = length, 0.0  # θ̃ lies on the axis
+    return Plane(theta_hat, axes, coordinates, float(np.vdot(coordinates, coordinates) / np.vdot(away, away)))
+
+
+def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Sequence], rows: str = "y") -> float:
+    """KL(π_θ ‖ π_θ̂) of the next token, in nats per token: its mean over the rows that predict a token of y, or all rows.
+
+    sequences  contexts, in tokens: both models read the same, nothing is sampled
+    rows       "y", or "all": x and y
+    0 if and only if both models predict the same in these contexts. Sums are float64.
+    Raises MinisftError if θ and θ̂ are not of the same shapes, `rows` is unknown, or there is no such row.
+    """
+    require_same_shapes(theta, theta_hat)
+    if rows not in ("y", "all"):
+        raise MinisftError(f"rows: '{rows}' is unknown; choose y or all")
+    total, count = 0.0, 0
+    for group in evaluate.groups(sequences):
+        part = batch(group)
+        chosen = np.flatnonzero(part.mask | (rows == "all"))
+        log_pi, log_pi_hat = (log_softmax(p, config, part, chosen) for p in (theta, theta_hat))
+        total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
+        count += len(chosen)
+    if not count:
+        raise MinisftError("sequences: no row predicts a token of y, so there is nothing to average; choose rows all")
+    return total / count
+
+
+def log_softmax(theta, config, part, rows):
+    """log π_θ of the chosen rows of a batch: (M, V) float64, in nats."""
+    logits, _ = model.forward(theta, config, part.ids, part.starts, rows)
+    return objective.forward(logits.astype(np.float64), part.targets[rows], part.weights[rows])[1].log_pi
+
+
+def target(tokenizer: Tokenizer, example: Example) -> tuple[Sequence, list[str]]:
+    """An example in tokens with its last answer as y, and the text of every token of that y: the columns of `watch`."""
+    sequence = encode(example, tokenizer, "last")
+    return sequence, [tokenizer.token_text(int(i)) for i in sequence.ids[1:][sequence.mask[1:]]]
+
+
+def watch(
+    theta: Params, config: ModelConfig, tokenizer: Tokenizer, example: Example, max_new_tokens: int = 64
+) -> tuple[np.ndarray, str]:
+    """One example as θ_t sees it: log Pr(y_i | x, y_<i) in nats, one number a token of y, and the greedy answer ŷ_t.
+
+    Call it at every t of interest, θ̂ included; np.stack of the first is the heat map (T, n). ŷ_t is cut after
+    max_new_tokens tokens. Raises MinisftError if x fills the context.
+    """
+    sequence, _ = target(tokenizer, example)
+    [(log_probs, _)] = evaluate.log_probs(theta, config, [sequence])
+    [answer] = evaluate.answers(theta, config, tokenizer, [example], max_new_tokens)
+    return log_probs[sequence.mask[1:]], answer["predicted"]
+
+
+def require_same_shapes(theta, theta_hat):
+    if theta.shapes != theta_hat.shapes:
+        differing = dict(theta.shapes.items() ^ theta_hat.shapes.items())
+        raise MinisftError(f"θ and θ̂ differ in the shape of {min(differing)}; give parameters of the same model")
