@@ -4,7 +4,7 @@ The fields of `ModelConfig` carry the names of config.json in the Hugging Face l
 of TRL's flags, so nothing has to be translated on the way in or out.
 """
 
-import math
+import sys
 from dataclasses import dataclass, fields
 
 from minisft.errors import MinisftError
@@ -20,7 +20,7 @@ def is_whole(value):
 
 
 def is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ModelConfig:
             if self.hidden_size % self.num_attention_heads:
                 raise MinisftError(
                     f"hidden_size: {self.hidden_size} is not a multiple of "
-                    f"num_attention_heads {self.num_attention_heads}; give head_dim"
+                    f"num_attention_heads {self.num_attention_heads}; change one of them, or give head_dim"
                 )
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_attention_heads)
         if self.head_dim % 2:
@@ -104,7 +104,7 @@ class TrainConfig:
             "gradient_accumulation_steps": (is_whole, 1, None),
             "adam_beta1": (is_number, 0, 1),
             "adam_beta2": (is_number, 0, 1),
-            "adam_epsilon": (is_number, 0, None),
+            "adam_epsilon": (is_number, 1e-30, None),  # 0 would make 0 / 0 where a gradient is 0
             "weight_decay": (is_number, 0, None),
             "max_grad_norm": (is_number, 0, None),
             "warmup_steps": (is_whole, 0, None),

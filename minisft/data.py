@@ -99,8 +99,8 @@ def parse(raw, where):
         raise MinisftError(
             f"{where}: not JSON ({error.msg} at character {error.pos + 1}); one JSON object a line is expected"
         ) from None
-    except RecursionError:
-        raise MinisftError(f"{where}: JSON nested too deeply") from None
+    except (RecursionError, ValueError):
+        raise MinisftError(f"{where}: JSON nested too deeply, or a number of thousands of digits") from None
 
 
 def example(row, where: str, answered: bool = True) -> Example:
@@ -127,7 +127,7 @@ def example(row, where: str, answered: bool = True) -> Example:
             f"{where}: none of the keys messages, prompt, instruction, text; it has "
             f"{', '.join(map(repr, row)) or 'none'}"
         )
-    if isinstance(completion, str):
+    if isinstance(prompt, str):
         require_text(prompt, where)
         require_text(completion, where)
     else:

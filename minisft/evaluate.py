@@ -5,14 +5,15 @@
 `exact_match` and `stop_rate` are about greedy answers, where the model meets its own tokens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from minisft import model, objective
-from minisft.config import ModelConfig
+from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, batch, question
-from minisft.generate import generate
+from minisft.errors import MinisftError
+from minisft.generate import Answer, generate
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -41,46 +42,64 @@ def token_log_probs(theta: Params, config: ModelConfig, part: Batch) -> tuple[np
 
 
 def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each sequence of n tokens, log Pr of the last n − 1 in nats and whether each is the likeliest: (n − 1,) twice."""
+    """For each sequence of n tokens, log Pr of the last n − 1 in nats and whether each is the likeliest: (n − 1,) twice.
+
+    Raises MinisftError if one is not finite.
+    """
     result = []
     for group in groups(sequences):
         part = batch(group, 1.0, "sum", theta.flat.dtype)
         values, hits = token_log_probs(theta, config, part)
+        if not np.isfinite(values).all():
+            raise MinisftError(
+                f"{group[0].where}: log Pr is not finite there or soon after: the model's weights are damaged or "
+                "diverged; use another one"
+            )
         result += zip(np.split(values, part.starts[1:-1]), np.split(hits, part.starts[1:-1]))
     return result
 
 
 def answers(
-    theta: Params, config: ModelConfig, tokenizer: Tokenizer, examples: list[Example], max_new_tokens: int = 256
-) -> list[dict]:
-    """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; compared stripped)."""
+    theta: Params,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    examples: list[Example],
+    max_new_tokens: int = 256,
+    track: Callable = iter,
+) -> list[dict | None]:
+    """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; compared stripped).
+
+    None for an example that asks nothing, as {"text"} does. A question that fills the context gets no answer: neither
+    exact nor stopped. `track` is wrapped around the batches, to show progress.
+    """
     result = []
-    for first in range(0, len(examples), PROMPTS):
-        chosen = examples[first : first + PROMPTS]
-        asked = [question(example, tokenizer) for example in chosen]
+    for first in track(range(0, len(examples), PROMPTS)):
+        asked = [question(example, tokenizer) for example in examples[first : first + PROMPTS]]
+        fitting = [i for i, (ids, _) in enumerate(asked) if 0 < len(ids) < config.max_position_embeddings]
         stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}
-        for (_, expected), answer in zip(
-            asked, generate(theta, config, [ids for ids, _ in asked], max_new_tokens, stop_ids)
-        ):
+        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, stop_ids)
+        given = dict(zip(fitting, answered))
+        for i, (ids, expected) in enumerate(asked):
+            answer = given.get(i, Answer([], False))
             predicted = tokenizer.decode(answer.ids)
-            result.append(
-                {
-                    "predicted": predicted,
-                    "expected": expected,
-                    "exact": predicted.strip() == expected.strip(),
-                    "stopped": answer.stopped,
-                }
-            )
+            graded = {
+                "predicted": predicted,
+                "expected": expected,
+                "exact": i in given and predicted.strip() == expected.strip(),
+                "stopped": answer.stopped,
+            }
+            result.append(graded if ids else None)
     return result
 
 
-def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: list[dict]) -> dict:
+def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: list) -> dict:
     """The numbers of `minisft evaluate --json`.
 
     values    what `log_probs` returned for the sequences
     weighted  the batch of all of them, whose weights (reduction and λ) say what `loss` means
     answered  what `answers` returned; rates are over the examples that ask something (None if there is none)
     """
+    answered = [answer for answer in answered if answer]
     log_prob, hits = (np.concatenate(arrays) for arrays in zip(*values))
     counted = weighted.weights > 0
     return {
@@ -92,3 +111,36 @@ def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: 
         "exact_match": float(np.mean([answer["exact"] for answer in answered])) if answered else None,
         "stop_rate": float(np.mean([answer["stopped"] for answer in answered])) if answered else None,
     }
+
+
+def evaluate(
+    theta: Params,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    examples: list[Example],
+    sequences: list[Sequence],
+    settings: TrainConfig,
+    max_new_tokens: int = 256,
+    track: Callable = iter,
+) -> tuple[dict, list[dict]]:
+    """`summary` of a data set, and one row an example that was not dropped: what `evaluate --per-example` writes.
+
+    sequences  what `data.fit` left of the examples; for plain text in pieces give no examples: it asks nothing
+    settings   only reduction and λ matter
+    """
+    kept = {sequence.where for sequence in sequences}
+    left = [(index, example) for index, example in enumerate(examples) if example.where in kept]
+    values = log_probs(theta, config, sequences)
+    answered = answers(theta, config, tokenizer, [example for _, example in left], max_new_tokens, track)
+    weighted = batch(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+    weights = np.split(weighted.weights, weighted.starts[1:-1])
+    rows = [
+        {
+            "index": index,
+            "num_target_tokens": int((w > 0).sum()),
+            "log_prob": float(log_prob[sequence.mask[1:]].sum(dtype=np.float64)),
+        }
+        | (answer or dict.fromkeys(("predicted", "expected", "exact", "stopped")))
+        for (index, _), sequence, (log_prob, _), w, answer in zip(left, sequences, values, weights, answered)
+    ]
+    return summary(values, sequences, weighted, answered), rows

@@ -30,7 +30,7 @@ def read_text(path) -> str:
 def read_json(path) -> dict:
     """The JSON object in a file. Raises MinisftError naming the file if it holds anything else."""
     try:
-        value = json.loads(read_text(path).removeprefix("\ufeff"))
+        value = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise MinisftError(f"{path}: not valid JSON ({error}); it is cut off or damaged, copy it again") from error
     if not isinstance(value, dict):

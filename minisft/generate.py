@@ -42,11 +42,12 @@ def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p:
     logits (V,); temperature > 0; top_k: keep the k likeliest (0: all); then top_p: of those, the smallest set of the
     likeliest whose probability reaches p (1: all).
     """
-    z = logits.astype(np.float64) / temperature
+    z = logits.astype(np.float64)
+    z = (z - z.max()) / temperature  # in this order even a temperature near 0 gives numbers
     likeliest = np.argsort(-z, kind="stable")
     if top_k:
         likeliest = likeliest[:top_k]
-    pi = np.exp(z[likeliest] - z[likeliest[0]])
+    pi = np.exp(z[likeliest])
     pi /= pi.sum()
     if top_p < 1:
         keep = np.searchsorted(np.cumsum(pi), top_p) + 1
@@ -70,7 +71,7 @@ def decode(
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
     A prompt takes part until its end token, max_new_tokens, or the end of the context. Raises MinisftError if a prompt is
-    empty or fills the context. `rng` is needed if temperature > 0.
+    empty or fills the context, or if logits are not finite. `rng` is needed if temperature > 0.
     """
     context = config.max_position_embeddings
     for number, prompt in enumerate(prompts):
@@ -96,6 +97,8 @@ def decode(
             starts[1:] - 1,
             [[layer[s] for s in active] for layer in past],
         )
+        if not np.isfinite(logits).all():
+            raise MinisftError("the model's logits are not finite: its weights are damaged or diverged; use another one")
         if temperature > 0:
             tokens = [int(rng.choice(logits.shape[-1], p=probabilities(z, temperature, top_k, top_p))) for z in logits]
         else:

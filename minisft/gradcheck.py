@@ -28,7 +28,7 @@ def slope(f, value, u, h=STEP):
 
 
 def error(f, value, gradient, rng):
-    """Relative error of `gradient` (the shape of `value`) along one random direction; 0 is perfect, 1 is unrelated.
+    """Relative error of `gradient` (the shape of `value`) along one random direction; 0 is perfect, 1 unrelated.
 
     Along u the true slope is typically as large as the gradient's norm, so that norm is what the difference is measured by.
     """
@@ -36,6 +36,8 @@ def error(f, value, gradient, rng):
     length = np.linalg.norm(u)
     numeric = slope(f, value, u / length) * length
     exact = (gradient * u).sum()
+    if not (np.isfinite(numeric) and np.isfinite(exact)):
+        return np.inf  # NaN is not larger than any tolerance, so it would pass
     size = max(np.linalg.norm(gradient), abs(numeric))
     return float(abs(exact - numeric) / size) if size > 0 else 0.0
 

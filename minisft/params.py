@@ -64,6 +64,9 @@ class Params(Branch):
         """A copy in another dtype."""
         return Params(self.shapes, flat=self.flat.astype(dtype))
 
+    def __reduce__(self):  # copy.deepcopy would copy every view by itself, apart from the vector
+        return Params, (self.shapes, None, self.flat)
+
 
 def listed(node):
     """Turn every branch whose names are 0, 1, 2, … into a list, so that theta.model.layers[0] works."""

@@ -70,7 +70,7 @@ class Tokenizer:
         self.eos_id = vocabulary.get(config["eos_token"])
         if self.eos_id is None:
             raise MinisftError(
-                f"{path}: does not hold the eos_token '{config['eos_token']}' of tokenizer_config.json; "
+                f"{path}: does not hold the eos_token {config['eos_token']!r} of tokenizer_config.json; "
                 "correct one of them"
             )
         self.start_of_turn_id, self.end_of_turn_id = vocabulary.get(START), vocabulary.get(END)

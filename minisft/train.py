@@ -76,7 +76,7 @@ def step(
 def row(J, log_prob, correct, is_completion, prompt_loss_weight, grad_norm, learning_rate) -> dict:
     """Metrics of one step; the arrays are (M,), over the rows of weight > 0."""
     metrics = {
-        "loss": -J,
+        "loss": 0.0 - J,  # of J = 0, -J would be -0.0
         "objective": J,
         "num_target_tokens": len(log_prob),
         "grad_norm": grad_norm,
@@ -109,7 +109,8 @@ def start(theta: Params, settings: TrainConfig) -> State:
 def train(state: State, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig) -> Iterator[State]:
     """Continue from `state` to the end of the run, in place, yielding it after every step.
 
-    Raises MinisftError naming step and examples if a loss is not finite; state.theta then is the last good θ.
+    Raises MinisftError naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
+    KeyboardInterrupt it is θ_t of state.step, whole.
     """
     if not settings.learning_rate:
         settings = replace(settings, learning_rate=default_learning_rate(state.theta))
@@ -124,9 +125,9 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
         whole = batch(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
         rate = optim.learning_rate(settings, state.step, total)
         if whole.weights.any():
+            before = theta.flat.copy()
             try:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    before = theta.flat.copy()
                     metrics = step(theta, grad, state.optimizer, whole, config, settings, rate)
             except FloatingPointError as error:
                 theta.flat[:] = good
@@ -134,6 +135,9 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
                     f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
                     "try a smaller --learning-rate"
                 ) from None
+            except KeyboardInterrupt:
+                theta.flat[:] = before  # not half a step
+                raise
             good = before  # the loss was finite there
         else:
             metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)

@@ -1,4 +1,4 @@
-"""How θ moves from θ̂ over θ_t to θ̃, measured: in the space of parameters, in what the model predicts, in what it answers.
+"""How θ moves from θ̂ over θ_t to θ̃, measured: by its parameters, its predictions and its answers.
 
     distance      ‖θ_t − θ̂‖₂, of the whole vector and of every tensor
     line          (1 − α) θ̂ + α θ̃
@@ -36,7 +36,7 @@ def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
 
 
 def relative_distances(theta: Params, theta_hat: Params) -> dict[str, float]:
-    """‖θ − θ̂‖₂ / ‖θ̂‖₂, no unit: total and by tensor. Where θ̂ is zero: 0 if θ is too, else infinity. Errors as above."""
+    """‖θ − θ̂‖₂ / ‖θ̂‖₂, no unit: total and by tensor. Where θ̂ is zero: 0 if θ is too, else infinity."""
     sizes = norms(theta_hat)
     return {
         name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0)
@@ -80,9 +80,9 @@ def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
 
     path  T vectors (P,), copies of `state.theta.flat` in the order of the run; the last is θ̃, the first may be θ̂
 
-    e₁ = (θ̃ − θ̂) / ‖θ̃ − θ̂‖. What is left of θ_t − θ̂ beside e₁ are rows r_t of a matrix R; e₂ maximises Σ_t ⟨r_t, e₂⟩², so it
-    is R's first right singular vector, found from the small matrix R Rᵀ (T, T). Of e₂ and −e₂, the one on whose side
-    the path strays furthest. Needs memory for about 2 T P numbers in float64.
+    e₁ = (θ̃ − θ̂) / ‖θ̃ − θ̂‖. What is left of θ_t − θ̂ beside e₁ is row t of R (T, P). e₂ maximises Σ_t ⟨R_t, e₂⟩²: it is
+    R's first right singular vector, found from the small matrix R Rᵀ (T, T); of e₂ and −e₂, the one on whose side the
+    path strays furthest. Needs memory for about 2 T P numbers in float64.
     Raises MinisftError if a vector is not as long as θ̂, if θ̃ is θ̂, or if the path is straight, so that any e₂ would do.
     """
     for number, vector in enumerate(path):
@@ -91,16 +91,18 @@ def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
                 f"path: vector {number} has shape {vector.shape}, θ̂ has {theta_hat.flat.shape}; record "
                 "state.theta.flat.copy() of runs of this model"
             )
-    away = np.stack(path).astype(np.float64) - theta_hat.flat  # (T, P)
+    away = np.stack(path, dtype=np.float64)  # (T, P)
+    away -= theta_hat.flat
     length = np.linalg.norm(away[-1])
     if not length:
         raise MinisftError("path: its last vector is θ̂ itself, so there is no direction to θ̃; end it with θ̃")
     first = away[-1] / length
-    aside = away - np.outer(away @ first, first)
+    aside = np.outer(away @ first, first)
+    np.subtract(away, aside, out=aside)
     squares, vectors = np.linalg.eigh(aside @ aside.T)  # ascending
     if squares[-1] <= 1e-24 * np.vdot(away, away):
         raise MinisftError(
-            "path: θ_t never leaves the straight line from θ̂ to θ̃; record more steps between, or use line"
+            "path: θ_t never leaves the straight line from θ̂ to θ̃; record copies (state.theta.flat.copy()) on the way"
         )
     second = vectors[:, -1] @ aside
     second -= (second @ first) * first  # once more: rounding
@@ -109,21 +111,22 @@ def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
     second *= np.sign(b[np.abs(b).argmax()])
     axes = np.stack((first, second))
     coordinates = away @ axes.T
-    coordinates[-1] = length, 0.0  # θ̃ lies on the axis
     return Plane(theta_hat, axes, coordinates, float(np.vdot(coordinates, coordinates) / np.vdot(away, away)))
 
 
 def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Sequence], rows: str = "y") -> float:
-    """KL(π_θ ‖ π_θ̂) of the next token, in nats per token: its mean over the rows that predict a token of y, or all rows.
+    """KL(π_θ ‖ π_θ̂) of the next token, in nats per token: its mean over the rows that predict y, or all.
 
     sequences  contexts, in tokens: both models read the same, nothing is sampled
     rows       "y", or "all": x and y
     0 if and only if both models predict the same in these contexts. Sums are float64.
-    Raises MinisftError if θ and θ̂ are not of the same shapes, `rows` is unknown, or there is no such row.
+    Raises MinisftError if θ and θ̂ are not of the same shapes, or if `rows` is unknown or there is no such row.
     """
     require_same_shapes(theta, theta_hat)
     if rows not in ("y", "all"):
         raise MinisftError(f"rows: '{rows}' is unknown; choose y or all")
+    if not any(rows == "all" or s.mask[1:].any() for s in sequences):
+        raise MinisftError("sequences: none has a token of y to predict, so there is nothing to average")
     total, count = 0.0, 0
     for group in evaluate.groups(sequences):
         part = batch(group)
@@ -131,8 +134,6 @@ def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Se
         log_pi, log_pi_hat = (log_softmax(p, config, part, chosen) for p in (theta, theta_hat))
         total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
         count += len(chosen)
-    if not count:
-        raise MinisftError("sequences: no row predicts a token of y, so there is nothing to average; choose rows all")
     return total / count
 
 
@@ -154,7 +155,7 @@ def watch(
     """One example as θ_t sees it: log Pr(y_i | x, y_<i) in nats, one number a token of y, and the greedy answer ŷ_t.
 
     Call it at every t of interest, θ̂ included; np.stack of the first is the heat map (T, n). ŷ_t is cut after
-    max_new_tokens tokens. Raises MinisftError if x fills the context.
+    max_new_tokens tokens. Raises MinisftError if x is empty or fills the context.
     """
     sequence, _ = target(tokenizer, example)
     [(log_probs, _)] = evaluate.log_probs(theta, config, [sequence])

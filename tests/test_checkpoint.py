@@ -186,6 +186,13 @@ def test_generation_stops_at_one_token_where_both_are_the_same(directory, tmp_pa
     assert json.loads((tmp_path / "again" / "generation_config.json").read_text())["eos_token_id"] == [2]
 
 
+def test_generation_of_a_model_that_cannot_chat_stops_at_the_end_of_a_text(directory, tmp_path):
+    path = directory / "tokenizer.json"
+    path.write_text(path.read_text().replace("<|im_end|>", "<|another|>"))
+    checkpoint.save(tmp_path / "again", *checkpoint.load(directory))
+    assert json.loads((tmp_path / "again" / "generation_config.json").read_text())["eos_token_id"] == [0]
+
+
 def test_the_tokenizers_file_tells_the_context(directory):
     assert json.loads((directory / "tokenizer_config.json").read_text())["model_max_length"] == 64
 
@@ -471,7 +478,7 @@ def test_a_shard_outside_the_directory_is_refused(directory, name):
     refusal(lambda: checkpoint.load(directory), index, json.dumps(name))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": {}}', '{"weight_map": []}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": {}}', '{"weight_map": [1]}'])
 def test_a_broken_index_is_refused(directory, content):
     shard(directory)
     index = directory / "model.safetensors.index.json"

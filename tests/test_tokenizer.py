@@ -118,6 +118,7 @@ def test_a_control_token_in_a_text_is_encoded_as_text(tokenizer, token):
     ids = tokenizer.encode(f"a{token}b")
     assert not {0, 1, 2} & set(ids)
     assert tokenizer.decode(ids) == f"a{token}b"
+    assert tokenizer.encode(f" the{token}")[:1] == tokenizer.encode(" the")  # and the rest is as without it
 
 
 def test_a_control_token_in_a_text_is_text_even_if_a_foreign_file_does_not_call_it_special(directory):
@@ -151,7 +152,7 @@ def test_no_begin_token_is_added_to_a_text(directory):
     backend.post_processor = processors.TemplateProcessing("<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)])
     backend.save(str(directory / "tokenizer.json"))
     assert backend.encode("the").ids[0] == 0
-    assert 0 not in Tokenizer.load(directory).encode("the")
+    assert len(Tokenizer.load(directory).encode(" the")) == 1
 
 
 def test_truncation_and_padding_of_other_tools_are_ignored(directory):
@@ -326,7 +327,9 @@ def test_an_eos_token_from_special_tokens_map_is_not_lost_when_saving(directory,
     (directory / "tokenizer_config.json").unlink()
     edit(directory / "special_tokens_map.json", lambda value: value.update(eos_token="<|im_end|>"))
     Tokenizer.load(directory).save(tmp_path / "again")
+    (directory / "special_tokens_map.json").unlink()
     assert Tokenizer.load(tmp_path / "again").eos_id == 2
+    assert Tokenizer.load(tmp_path / "again").config["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
 def test_a_model_without_a_template_gets_chatml(directory):
@@ -377,6 +380,7 @@ def test_a_default_system_turn_in_a_foreign_template_is_inserted_where_there_is_
         PLAIN_CHATML,
         CHAT_TEMPLATE,
         "{{ '<|im_start|>system\\n' + text + '<|im_end|>\\n' }}",
+        "{{ '<|im_start|>system\n' + text + '<|im_end|>\n' }}",
         "<|im_start|>system\n{{ text }}<|im_end|>\n",
     ],
 )

@@ -1,0 +1,307 @@
+"""Every command and flag of the command line, with its default and its help; what they do is in cli.py.
+
+Defaults of a run are those of `TrainConfig`, so the help, the library and train_config.json cannot disagree.
+"""
+
+import argparse
+import math
+
+from minisft import __version__
+from minisft.config import DTYPES, OPTIMIZERS, REDUCTIONS, SCHEDULES, TrainConfig
+from minisft.errors import MinisftError
+
+LARGEST = 2**63 - 1
+DATA_HELP = """\
+data, one JSON object a line:
+  {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+  {"prompt": "...", "completion": "..."}      texts as they are, or two lists of messages
+  {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form; a JSON array too
+  {"text": "..."}      all of it is learned
+
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are MinisftErrors, so that a wrong flag is reported like any other mistake: in one line."""
+
+    def error(self, message):
+        raise MinisftError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def whole(low=1, high=LARGEST):
+    """The type of a flag: a whole number from low to high."""
+
+    def convert(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
+        if value > high:
+            raise argparse.ArgumentTypeError(f"{text!r} is too large, at most {high} is allowed")
+        return value
+
+    return convert
+
+
+def number(what, allowed):
+    """The type of a flag: a finite number for which allowed(value) holds; `what` says in words which are."""
+
+    def convert(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and allowed(value)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a finite number {what}")
+        return value
+
+    return convert
+
+
+positive = number("above 0", lambda value: value > 0)
+not_negative = number("of at least 0", lambda value: value >= 0)
+share = number("above 0 and at most 1", lambda value: 0 < value <= 1)
+momentum = number("of at least 0 and below 1", lambda value: 0 <= value < 1)
+
+
+def option(parser, name, help, type=None, default=None, **more):
+    """A flag whose help ends with its default. Metavars are ASCII: not every terminal has λ."""
+    shown = "" if default is None or "action" in more else " (default: %(default)s)"
+    kind = {} if type is None else {"type": type}
+    parser.add_argument(name, help=help + shown, default=default, **kind, **more)
+
+
+def switch(parser, name, help):
+    parser.add_argument(name, action="store_true", help=help)
+
+
+def parser() -> Parser:
+    """The parser of `minisft`; the namespace it returns has `command` and a field a flag."""
+    top = Parser(
+        prog="minisft",
+        allow_abbrev=False,
+        description="Supervised fine-tuning of a small language model, from scratch in NumPy.",
+        epilog="Each command has its own help: minisft sft --help",
+    )
+    top.add_argument("--version", action="version", version=f"minisft {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name, help, example, data=False):
+        return commands.add_parser(
+            name,
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=(DATA_HELP if data else "") + "example:\n  " + example,
+        )
+
+    demo(command("demo", "the whole story in 90 seconds", "minisft demo --output-dir minisft-demo"))
+    pretrain(
+        command(
+            "pretrain",
+            "train a first model, and its tokenizer, on text",
+            "minisft pretrain --data book.txt --output-dir theta_hat --num-train-epochs 5",
+        )
+    )
+    sft(
+        command(
+            "sft",
+            "fine-tune a model on prompts and answers",
+            "minisft sft --model atlas --data train.jsonl --output-dir theta_tilde --save-steps 50",
+            data=True,
+        )
+    )
+    evaluate(
+        command(
+            "evaluate",
+            "log Pr(y|x) of a data set, and how good the model's own answers are",
+            "minisft evaluate --model theta_tilde --data test.jsonl --json",
+            data=True,
+        )
+    )
+    generate(
+        command(
+            "generate",
+            "let the model answer one prompt or a file of prompts",
+            'minisft generate --model theta_tilde --prompt "What is the capital of Peru?"\n'
+            "  minisft generate --model theta_tilde --data test.jsonl --output answers.jsonl",
+        )
+    )
+    chat(
+        command(
+            "chat",
+            "a conversation in the terminal; /exit or the end of input leaves",
+            'minisft chat --model theta_tilde --system "Answer in one sentence."',
+        )
+    )
+    inspect(
+        command(
+            "inspect",
+            "the loss receipt: what every token contributes to the loss",
+            "minisft inspect --model theta_tilde --data train.jsonl --example 0",
+            data=True,
+        )
+    )
+    gradcheck(
+        command(
+            "gradcheck",
+            "is backward the derivative of forward? exit status 3 if not",
+            "minisft gradcheck\n  minisft gradcheck --model theta_tilde --data train.jsonl",
+        )
+    )
+    return top
+
+
+# --- one function a command -------------------------------------------------------------------------------------------
+
+
+def demo(p):
+    option(p, "--output-dir", "where the results go", default="minisft-demo", metavar="DIR")
+    option(p, "--seed", "seed of the order of the examples", whole(0), 0, metavar="N")
+
+
+def pretrain(p):
+    size = whole(1, 10**6)
+    option(p, "--data", "text (.txt) or JSON lines with {text}", nargs="+", required=True, metavar="FILE")
+    tokenizer = p.add_mutually_exclusive_group()
+    option(tokenizer, "--tokenizer", "use the tokenizer of this model, not a new one", metavar="DIR")
+    option(tokenizer, "--vocab-size", "tokens of the new tokenizer at most (default: 512)", size, metavar="N")
+    option(p, "--hidden-size", "channels C", size, 128, metavar="N")
+    option(p, "--num-hidden-layers", "blocks", size, 4, metavar="N")
+    option(p, "--num-attention-heads", "query heads H", size, 4, metavar="N")
+    option(p, "--num-key-value-heads", "key/value heads G, a divisor of H", size, 2, metavar="N")
+    option(p, "--intermediate-size", "channels inside the MLP (default: 8/3 of C)", size, metavar="N")
+    option(p, "--max-position-embeddings", "the context, in tokens", whole(2, 10**6), 256, metavar="N")
+    training(p)
+
+
+def sft(p):
+    model(p)
+    option(p, "--data", "what to learn", nargs="+", required=True, metavar="FILE")
+    prompts(p)
+    training(p)
+
+
+def evaluate(p):
+    model(p)
+    option(p, "--data", "what to evaluate on", nargs="+", required=True, metavar="FILE")
+    option(p, "--per-example", "write one JSON object an example to this file", metavar="FILE")
+    option(p, "--max-new-tokens", "an answer's length at most", whole(), 256, metavar="N")
+    prompts(p)
+    objective(p)
+    machine(p)
+
+
+def generate(p):
+    model(p)
+    source = p.add_mutually_exclusive_group(required=True)
+    option(source, "--prompt", "one question", metavar="TEXT")
+    option(source, "--data", "a file of prompts, one JSON object a line", nargs="+", metavar="FILE")
+    option(p, "--output", "write the answers to --data as JSON lines to this file", metavar="FILE")
+    switch(p, "--raw", "continue the prompt as plain text, without the chat template")
+    sampling(p)
+    machine(p)
+
+
+def chat(p):
+    model(p)
+    option(p, "--system", "a system turn to begin with", metavar="TEXT")
+    sampling(p)
+    machine(p)
+
+
+def inspect(p):
+    model(p)
+    option(p, "--data", "the examples", nargs="+", required=True, metavar="FILE")
+    option(p, "--example", "only this one, counted from 0 (default: all)", whole(0), metavar="K")
+    prompts(p)
+    objective(p)
+    machine(p)
+
+
+def gradcheck(p):
+    option(p, "--model", "a directory or the name of a shipped model; needs --data", metavar="DIR")
+    option(p, "--data", "check on the first 4 examples of this file", nargs="+", metavar="FILE")
+    option(p, "--seed", "seed of the random directions", whole(0), 0, metavar="N")
+    prompts(p)
+    objective(p)
+    switch(p, "--json", "print one JSON object")
+
+
+# --- flags that several commands share --------------------------------------------------------------------------------
+
+
+def model(p):
+    option(p, "--model", "a directory, or the name of a shipped model", required=True, metavar="DIR")
+
+
+def prompts(p):
+    option(
+        p,
+        "--prompt-loss-weight",
+        "weight of prompt tokens: 0 maximises log Pr(y|x), 1 log Pr(x,y)",
+        not_negative,
+        TrainConfig.prompt_loss_weight,
+        metavar="W",
+    )
+    option(p, "--assistant-turns", "answers that are targets", default="all", choices=("all", "last"))
+
+
+def objective(p):
+    option(p, "--loss-reduction", "what the loss is", default=TrainConfig.loss_reduction, choices=REDUCTIONS)
+    option(p, "--max-length", "tokens of an example (default: the context)", whole(2), metavar="N")
+    option(p, "--on-too-long", "for longer ones", default="cut", choices=("cut", "drop", "error"))
+
+
+def machine(p):
+    option(p, "--dtype", "precision of everything computed", default="float32", choices=DTYPES)
+    switch(p, "--json", "print one JSON object")
+
+
+def sampling(p):
+    option(p, "--max-new-tokens", "an answer's length at most", whole(), 256, metavar="N")
+    option(p, "--temperature", "0 takes the likeliest token; 1 draws from the model", not_negative, 0.0, metavar="T")
+    option(p, "--top-k", "draw from the K likeliest tokens; 0: from all", whole(0), 0, metavar="K")
+    option(p, "--top-p", "draw from the likeliest tokens that reach P", share, 1.0, metavar="P")
+    option(p, "--seed", "seed of the draws", whole(0), 0, metavar="N")
+
+
+def training(p):
+    d = TrainConfig
+    option(p, "--output-dir", "where the run goes", required=True, metavar="DIR")
+    existing = p.add_mutually_exclusive_group()
+    switch(existing, "--resume", "go on from the newest whole checkpoint there, or from the start")
+    switch(existing, "--overwrite", "replace the run that is there")
+    option(
+        p, "--learning-rate", "(default: 1e-3 for models under 10 M parameters, 2e-5 above)", positive, metavar="RATE"
+    )
+    option(p, "--num-train-epochs", "passes over the data", whole(), d.num_train_epochs, metavar="N")
+    option(p, "--max-steps", "end after N steps, whatever the epochs", whole(), metavar="N")
+    option(p, "--batch-size", "sequences of a micro-batch", whole(), d.batch_size, metavar="N")
+    option(
+        p,
+        "--gradient-accumulation-steps",
+        "micro-batches of a step",
+        whole(),
+        d.gradient_accumulation_steps,
+        metavar="N",
+    )
+    option(p, "--optim", "the optimiser", default=d.optim, choices=OPTIMIZERS)
+    option(p, "--adam-beta1", "decay of the first moment", momentum, d.adam_beta1, metavar="B")
+    option(p, "--adam-beta2", "decay of the second moment", momentum, d.adam_beta2, metavar="B")
+    option(p, "--adam-epsilon", "added to the root of the second", positive, d.adam_epsilon, metavar="E")
+    option(p, "--weight-decay", "of matrices, not of norm gains", not_negative, d.weight_decay, metavar="D")
+    option(p, "--max-grad-norm", "clip longer gradients; 0: never", not_negative, d.max_grad_norm, metavar="C")
+    option(p, "--lr-scheduler-type", "the schedule", default=d.lr_scheduler_type, choices=SCHEDULES)
+    option(p, "--warmup-steps", "steps until the full rate", whole(0), d.warmup_steps, metavar="N")
+    objective(p)
+    option(p, "--seed", "seed of everything random", whole(0), d.seed, metavar="N")
+    p.add_argument("--no-shuffle", dest="shuffle", action="store_false", help="keep the order of the file")
+    option(p, "--save-steps", "write checkpoint-N/ every N steps", whole(), metavar="N")
+    option(p, "--eval-data", "evaluate on this at the end", nargs="+", metavar="FILE")
+    option(p, "--eval-steps", "and every N steps", whole(), metavar="N")
+    option(p, "--logging-steps", "print the metrics every N steps", whole(), metavar="N")
+    machine(p)

@@ -1,0 +1,84 @@
+"""What the commands read: flags into settings and sizes, a model by directory or name, files into sequences.
+
+Everything is read and checked here before anything is computed or written.
+"""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from minisft import data, screen, shipped
+from minisft.config import ModelConfig, TrainConfig, flag
+from minisft.errors import MinisftError
+
+
+def model_directory(name: str) -> Path:
+    """The directory that --model means: itself, or that of a shipped model."""
+    if Path(name).is_dir():
+        return Path(name)
+    if name in shipped.models():
+        return shipped.path(name)
+    known = ", ".join(shipped.models()) or "none"
+    raise MinisftError(f"--model: {name} is neither a directory nor a shipped model; shipped models: {known}")
+
+
+def settings_of(arguments) -> TrainConfig:
+    """The flags that are fields of TrainConfig; those not given, or not of this command, have its defaults."""
+    given = {field.name: getattr(arguments, field.name, None) for field in fields(TrainConfig)}
+    return TrainConfig(**{name: value for name, value in given.items() if value is not None})
+
+
+def max_length(arguments, config: ModelConfig) -> int:
+    context = config.max_position_embeddings
+    if arguments.max_length and arguments.max_length > context:
+        raise MinisftError(f"--max-length: {arguments.max_length} is beyond the model's context of {context} tokens")
+    return arguments.max_length or context
+
+
+def sequences_of(arguments, examples, tokenizer, config):
+    """The examples in tokens, none longer than --max-length, and the counts of those read, cut and dropped."""
+    sequences = [data.encode(example, tokenizer, arguments.assistant_turns) for example in examples]
+    return data.fit(sequences, max_length(arguments, config), arguments.on_too_long)
+
+
+def documents_of(arguments, paths, tokenizer, config):
+    """Text in tokens: a file of plain text in pieces, so that nothing of it is lost; JSON lines like examples."""
+    length, sequences, counts = max_length(arguments, config), [], {"read": 0, "cut": 0, "dropped": 0}
+    for path in paths:
+        encoded = [data.encode(example, tokenizer) for example in documents([path])]
+        if Path(path).suffix not in (".json", ".jsonl"):
+            encoded = [piece for sequence in encoded for piece in data.pieces(sequence, length)]
+            counts["read"] += 1
+            sequences += encoded
+            continue
+        kept, counted = data.fit(encoded, length, arguments.on_too_long)
+        counts = {name: counts[name] + counted[name] for name in counts}
+        sequences += kept
+    return sequences, counts
+
+
+def documents(paths):
+    found = [example for path in paths for example in data.read_documents(path)]
+    for example in found:
+        if example.prompt:
+            raise MinisftError(f'{example.where}: has a prompt, but pretrain learns plain text; use {{"text": …}} or sft')
+        if not isinstance(example.completion, str):
+            raise MinisftError(f'{example.where}: a conversation, but pretrain learns plain text; use {{"text": …}} or sft')
+    return found
+
+
+def warn_of(counts):
+    for name in ("cut", "dropped"):
+        if counts[name]:
+            screen.say(f"{counts[name]} of {counts['read']} examples were longer than --max-length and {name}")
+
+
+def sizes(arguments, tokenizer) -> ModelConfig:
+    """The sizes that the flags ask for. Errors name the flags."""
+    names = [field.name for field in fields(ModelConfig) if hasattr(arguments, field.name)]
+    values = {name: getattr(arguments, name) for name in names} | {"vocab_size": tokenizer.vocab_size}
+    values["intermediate_size"] = arguments.intermediate_size or -(-arguments.hidden_size // 3) * 8
+    try:
+        return ModelConfig(**values)
+    except MinisftError as error:
+        raise MinisftError(re.sub("|".join(names), lambda name: flag(name[0]), str(error))) from None

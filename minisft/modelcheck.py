@@ -1,0 +1,67 @@
+"""Is the gradient of the loss right, on this very model and these examples? By the complex step, tensor by tensor.
+
+    ⟨∇J(θ), u⟩ = Im J(θ + ihu) / h                                  exact to rounding: nothing is subtracted, so h may be tiny
+
+The difference quotient of gradcheck.py loses the digits of a tensor whose gradient is small beside J; the complex step
+does not. It asks that forward is made of analytic functions, and all layers here are.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+import numpy as np
+
+from minisft import gradcheck, layers, model, objective
+from minisft.config import ModelConfig
+from minisft.data import Batch, Sequence, batch
+from minisft.params import Params
+
+STEP = 1e-20
+TOLERANCE = 1e-6
+
+
+def value(theta, config, part):
+    """J, and the caches for its gradient, by the calls that `train.step` makes."""
+    rows = np.flatnonzero(part.weights)
+    logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
+    J, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
+    return J, c_model, c_objective
+
+
+def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
+    """{name of a tensor: relative error of its gradient along one random direction}; θ is float64."""
+    grad, twin = theta.like(), theta.astype(np.complex128)
+    _, c_model, c_objective = value(theta, config, part)
+    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
+    result = {}
+    for name, view in twin.named.items():
+        u = rng.standard_normal(view.shape)
+        view += 1j * STEP * u
+        exact = float(value(twin, config, part)[0].imag) / STEP
+        view.imag = 0
+        size = max(np.linalg.norm(grad.named[name]), abs(exact))
+        result[name] = float(abs((grad.named[name] * u).sum() - exact) / size) if size > 0 else 0.0
+    return result
+
+
+def layer_errors(rng) -> dict:
+    """{layer and tensor: relative error} of every layer and of the objective, by their examples."""
+    found = [import_module(f"{layers.__name__}.{module.name}") for module in iter_modules(layers.__path__)]
+    return {
+        f"{layer.__name__.removeprefix('minisft.')} {name}": off
+        for layer in [*found, objective]
+        for name, off in gradcheck.layer_errors(layer, rng).items()
+    }
+
+
+def tiny_errors(rng) -> dict:
+    """{model and tensor: relative error} of a tiny random model on ragged random sequences, tied and untied, λ = 0.3."""
+    result = {}
+    for tied in (True, False):
+        config = ModelConfig(17, 10, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
+        theta = Params.random(rng, model.shapes(config))
+        sequences = [Sequence(rng.integers(0, 17, n), np.arange(n) >= n // 2, "") for n in (7, 2, 5)]
+        part = batch(sequences, 0.3, dtype=np.float64)
+        label = "tied" if tied else "untied"
+        result |= {f"{label} {name}": off for name, off in model_errors(theta, config, part, rng).items()}
+    return result

@@ -1,0 +1,256 @@
+"""A training run in a directory: what is written when, and how an interrupted run goes on bit for bit.
+
+    train_config.json   every setting of the run: written first
+    metrics.jsonl       one row a step, appended as the run goes
+    checkpoint-N/       θ_N and what the optimiser remembers: all that `resume` needs
+    config.json, model.safetensors, …   θ̃: written last
+
+A checkpoint is written beside its place and renamed, so a killed run leaves only whole ones. The order of the examples
+depends on seed and step alone, so θ, the optimiser's memory and two counters are the whole state of a run.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from minisft import __version__, checkpoint
+from minisft.config import ModelConfig, TrainConfig, flag
+from minisft.errors import MinisftError
+from minisft.files import read_json, write_atomically, write_json
+from minisft.params import Params
+from minisft.tokenizer import Tokenizer
+from minisft.train import State, start, steps_in, train
+
+RECORD, METRICS = "train_config.json", "metrics.jsonl"
+MODEL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model.safetensors",
+)
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+MAY_CHANGE = ("save_steps", "eval_steps", "eval_data", "logging_steps", "versions")
+BY_CONTENT = ("model", "data", "tokenizer", "examples")  # compared by their fingerprints, not by their names
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything about a run but θ.
+
+    settings    with the learning rate resolved, not 0
+    record      the content of train_config.json: see `describe`
+    evaluation  θ -> the numbers of `minisft evaluate`; None: the run is not evaluated
+    eval_steps  evaluate after every so many steps, and at the end (0: at the end only)
+    save_steps  write checkpoint-N after every so many steps (0: never)
+    """
+
+    directory: Path
+    config: ModelConfig
+    tokenizer: Tokenizer
+    sequences: list
+    settings: TrainConfig
+    record: dict
+    save_steps: int = 0
+    eval_steps: int = 0
+    evaluation: Callable[[Params], dict] | None = None
+
+
+def require_free(directory: Path, sources: list[Path], resume: bool, overwrite: bool):
+    """Refuse a directory that must not be written to: a file, a run without leave, or where one of the sources is.
+
+    sources  directories of models that the run reads, which are never modified
+    """
+    if directory.exists() and not directory.is_dir():
+        raise MinisftError(f"--output-dir: {directory} is a file; give a directory")
+    here = directory.resolve()
+    for source in sources:
+        places = {source.resolve(), *(file.resolve().parent for file in source.iterdir())}
+        if any(here == place or (here == place.parent and CHECKPOINT.fullmatch(place.name)) for place in places):
+            raise MinisftError(f"--output-dir: {directory} holds the model that is read, {source}; give another one")
+    if not (resume or overwrite) and holds_run(directory):
+        raise MinisftError(
+            f"--output-dir: {directory} already holds a run or a model; give another one, or --resume or --overwrite"
+        )
+
+
+def holds_run(directory: Path) -> bool:
+    return bool(checkpoints(directory)) or any(
+        (directory / name).exists() for name in (RECORD, METRICS, "config.json", "model.safetensors")
+    )
+
+
+def describe(settings: dict, theta: Params, sequences: list, examples: dict) -> dict:
+    """The content of train_config.json: the settings, the versions, the counts, and fingerprints of θ_0 and the data."""
+    data = hashlib.sha256()
+    for sequence in sequences:
+        data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.mask.tobytes())
+    return settings | {
+        "examples": examples,
+        "sha256": {"model": hashlib.sha256(theta.flat).hexdigest(), "data": data.hexdigest()},
+        "versions": {"minisft": __version__, "numpy": np.__version__, "python": platform.python_version()},
+    }
+
+
+def begin(run: Run, theta: Params, resume: bool, say: Callable) -> State:
+    """The state a run starts from, its directory prepared: θ itself, or the newest whole checkpoint.
+
+    Everything read must have been checked before: without resume, an old run in the directory is removed here.
+    """
+    fresh = start(theta, run.settings)
+    if not (resume and holds_run(run.directory)):
+        remove(run.directory)
+        write_json(run.directory / RECORD, run.record)
+        return fresh
+    require_same(read_json(run.directory / RECORD), run)
+    state = newest(run, theta.flat.dtype, say) or fresh
+    say(f"going on after step {state.step}" if state.step else "no checkpoint to go on from: starting from the beginning")
+    for step, path in checkpoints(run.directory):
+        if step > state.step:
+            shutil.rmtree(path, ignore_errors=True)
+    cut_metrics(run.directory / METRICS, state.step)
+    write_json(run.directory / RECORD, run.record)
+    return state
+
+
+def require_same(old: dict, run: Run):
+    """Raises MinisftError naming the flag if the record of the run that is to go on has another value for it."""
+    path, advice = run.directory / RECORD, "give the settings of that run, or --overwrite it"
+    for name, value in json.loads(json.dumps(run.record)).items():
+        if name == "sha256":
+            wrong = [part for part in value if value[part] != (old.get(name) or {}).get(part)]
+            if wrong:
+                raise MinisftError(f"--{wrong[0]}: has another content than in the run of {path}; {advice}")
+        elif name not in MAY_CHANGE + BY_CONTENT and value != old.get(name):
+            name, given, before = flag(name), json.dumps(value), json.dumps(old.get(name))
+            raise MinisftError(f"{name}: {given} now, but {before} in the run of {path}; {advice}")
+
+
+def remove(directory: Path):
+    """Delete the files of an old run, and nothing else."""
+    try:
+        for name in (RECORD, METRICS, *MODEL_FILES):
+            (directory / name).unlink(missing_ok=True)
+        for path in [path for _, path in checkpoints(directory)] + list(directory.glob("checkpoint-*.partial")):
+            shutil.rmtree(path)
+    except OSError as error:
+        raise MinisftError(f"{error.filename}: cannot be removed ({error.strerror}); give another --output-dir") from error
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def follow(run: Run, state: State, report: Callable[[State, dict], None]) -> State:
+    """Train from `state` to the end, writing as it goes; report(state, row) is called with every row of metrics.jsonl.
+
+    On Ctrl-C, or if the loss is not finite, the last good θ is saved in place of θ̃ before the exception goes on.
+    """
+    total = steps_in(run.sequences, run.settings)
+    try:
+        for _ in train(state, run.config, run.sequences, run.settings):
+            write_row(run, state, state.metrics, report)
+            if run.evaluation and (state.step == total or (run.eval_steps and state.step % run.eval_steps == 0)):
+                worth = {f"eval_{name}": value for name, value in run.evaluation(state.theta).items()}
+                write_row(run, state, {"step": state.step} | worth, report)
+            if run.save_steps and state.step % run.save_steps == 0:
+                save_state(run, state)
+    except KeyboardInterrupt:
+        save_model(run, state)
+        raise KeyboardInterrupt(f"θ after step {state.step} is saved in {run.directory}") from None
+    except MinisftError as error:
+        save_model(run, state)
+        raise MinisftError(f"{error}; the last good parameters are saved in {run.directory}") from error
+    save_model(run, state)
+    return state
+
+
+def save_model(run, state):
+    checkpoint.save(run.directory, state.theta, run.config, run.tokenizer)
+
+
+def write_row(run, state, row, report):
+    path = run.directory / METRICS
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+    except OSError as error:
+        raise MinisftError(f"{path}: cannot be written ({error.strerror}); make room, then --resume") from error
+    report(state, row)
+
+
+def read_metrics(path: Path) -> list[bytes]:
+    """The lines of a metrics.jsonl, without a last one that a killed run left half-written."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
+
+
+def cut_metrics(path: Path, step: int):
+    """Keep the rows of steps 1 … step."""
+    kept = [line for line in read_metrics(path) if json.loads(line)["step"] <= step]
+    write_atomically(path, b"".join(kept))
+
+
+def steps_without_target(run: Run) -> int:
+    rows = map(json.loads, read_metrics(run.directory / METRICS))
+    return sum(row.get("num_target_tokens") == 0 for row in rows)
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def checkpoints(directory: Path) -> list[tuple[int, Path]]:
+    """(N, path) of every checkpoint-N, the newest first."""
+    found = [(CHECKPOINT.fullmatch(path.name), path) for path in directory.glob("checkpoint-*") if path.is_dir()]
+    return sorted(((int(name[1]), path) for name, path in found if name), reverse=True)
+
+
+def save_state(run: Run, state: State):
+    """Write checkpoint-N: whole, or not at all."""
+    path = run.directory / f"checkpoint-{state.step}"
+    beside = path.with_name(path.name + ".partial")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed here
+        checkpoint.save(beside, state.theta, run.config, run.tokenizer)
+        save_file(state.optimizer.moments, beside / "optimizer.safetensors")
+        counters = {"step": state.step, "num_tokens": state.num_tokens, "updates": state.optimizer.updates}
+        write_json(beside / "trainer_state.json", counters)
+        os.rename(beside, path)
+    except (OSError, SafetensorError) as error:
+        raise MinisftError(f"{path}: cannot be written ({error}); make room, then --resume") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def newest(run: Run, dtype, say: Callable) -> State | None:
+    """The state of the newest checkpoint that is whole; those that are not are named and passed over."""
+    for _, path in checkpoints(run.directory):
+        try:
+            return load_state(run, path, dtype)
+        except MinisftError as error:
+            say(f"{path.name} is not whole and is passed over: {error}")
+    return None
+
+
+def load_state(run: Run, path: Path, dtype) -> State:
+    theta, config, _ = checkpoint.load(path, dtype)
+    counters = read_json(path / "trainer_state.json")
+    moments = dict(checkpoint.read_tensors(path / "optimizer.safetensors"))
+    state = start(theta, run.settings)
+    expected = {name: (moment.shape, moment.dtype) for name, moment in state.optimizer.moments.items()}
+    whole = {name: (moment.shape, moment.dtype) for name, moment in moments.items()} == expected
+    if config != run.config or not whole or not all(isinstance(counters.get(n), int) for n in ("step", "num_tokens", "updates")):
+        raise MinisftError(f"{path}: its files do not belong together; use an earlier checkpoint")
+    state.step, state.num_tokens = counters["step"], counters["num_tokens"]
+    state.optimizer.updates, state.optimizer.moments = counters["updates"], moments
+    return state

@@ -1,0 +1,107 @@
+"""What people see: tables on standard output, progress on standard error. Programs get one JSON object instead."""
+
+import json
+import sys
+from contextlib import suppress
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from minisft.errors import MinisftError
+
+
+def say(text: str):
+    """A line for the person at the terminal; if that has been closed, the work goes on."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: dict):
+    """The one JSON object of --json. Raises MinisftError rather than print NaN or infinity, which are not JSON."""
+    try:
+        print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    except ValueError:
+        raise MinisftError("the result is not finite; the model is damaged or diverged: use another one") from None
+
+
+def metrics_line(metrics: dict, reduction: str) -> str:
+    """A row of metrics.jsonl for people; the loss never without its reduction."""
+    names = {"loss": f"loss ({reduction})", "eval_loss": f"eval_loss ({reduction})"}
+    return "  ".join(f"{names.get(name, name)} {shown(value)}" for name, value in metrics.items())
+
+
+def shown(value) -> str:
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class Bar:
+    """A bar on a terminal; elsewhere a line for each tenth of the work. A context manager."""
+
+    def __init__(self, what: str, total: int):
+        self.what, self.total, self.bar = what, total, None
+        if sys.stderr.isatty():
+            columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+            self.bar = Progress(*columns, console=Console(stderr=True))
+            self.task = self.bar.add_task(what, total=total, note="")
+
+    def __enter__(self):
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error):
+        if self.bar:
+            self.bar.stop()
+
+    def show(self, done: int, note: str = ""):
+        if self.bar:
+            self.bar.update(self.task, completed=done, note=note)
+        elif done == self.total or done * 10 // self.total > (done - 1) * 10 // self.total:
+            say(f"{self.what} {done}/{self.total}  {note}".rstrip())
+
+
+def track(items, what: str):
+    """The items, one after the other, with a bar."""
+    items = list(items)
+    with Bar(what, len(items)) as bar:
+        for done, item in enumerate(items, 1):
+            yield item
+            bar.show(done)
+
+
+def print_table(title: str, columns: list[str], rows: list[list]):
+    """A table; a row may hold texts, numbers, None and rich Texts."""
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
+    Console().print(table)
+
+
+def visible(text: str) -> str:
+    """A token's text with its control characters made visible."""
+    return "".join("↵" if c == "\n" else c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def print_receipt(receipt: dict, titles: list[str], reduction: str):
+    """The tables of `minisft inspect`, one an example: targets in colour."""
+    for title, example in zip(titles, receipt["examples"]):
+        rows = []
+        for token in example["tokens"]:
+            style = "bold green" if token["is_target"] else "cyan" if token["weight"] else "dim"
+            cells = (
+                token["position"],
+                token["id"],
+                visible(token["text"]),
+                "y" if token["is_target"] else "",
+                token["weight"],
+                token["log_prob"],
+                token["contribution"],
+            )
+            rows.append([Text(shown(cell) if cell is not None else "", style) for cell in cells])
+        columns = ["position", "id", "text", "target", "weight", "log Pr", "contribution"]
+        print_table(f"{title}: objective ({reduction}) {shown(example['objective'])}", columns, rows)
+    print(f"loss ({reduction}) {shown(receipt['loss'])}: the sum of all contributions")

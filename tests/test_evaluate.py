@@ -1,0 +1,256 @@
+"""log Pr(y|x) against enumeration and the chain rule, and the numbers of an evaluation against calculation by hand."""
+
+import numpy as np
+import pytest
+from by_hand import END, all_answers, log_pi, log_prob, markov, toy
+from conftest import random_sequences, random_theta, tiny_config
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minisft import evaluate
+from minisft.config import REDUCTIONS, ModelConfig
+from minisft.data import Sequence, batch, encode, example
+from minisft.tokenizer import Tokenizer
+
+X = [2, 3, 1]
+LENGTH = 5
+
+
+def pairs(x, ys):
+    """The sequences of one prompt with many answers."""
+    return [Sequence(np.array([*x, *y]), np.arange(len(x) + len(y)) >= len(x), "") for y in ys]
+
+
+def log_prob_of_y(theta, config, sequences):
+    """Σ of log_probs over the targets, one number a sequence."""
+    values = evaluate.log_probs(theta, config, sequences)
+    return np.array([value[s.mask[1:]].sum() for (value, _), s in zip(values, sequences, strict=True)])
+
+
+# The truth by enumeration
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_probabilities_of_all_answers_and_of_those_not_yet_ended_sum_to_1(seed):
+    """3⁰ + … + 3⁴ = 121 answers of at most 5 tokens that end, and 3⁵ = 243 that have not ended by then."""
+    theta, config = toy(seed)
+    ended, cut_off = all_answers(LENGTH)
+    assert (len(ended), len(cut_off)) == (121, 243)
+    pr = np.exp(log_prob_of_y(theta, config, pairs(X, ended + cut_off)))
+    assert abs(pr.sum() - 1) < 1e-10
+    assert 0 < pr[:121].sum() < 1  # both parts say something
+
+
+def test_what_an_answer_of_n_tokens_leaves_open_is_shared_by_its_continuations():
+    """Pr(y) of an answer not yet ended is the sum over its next tokens, so the tree above is one distribution."""
+    theta, config = toy()
+    for y in all_answers(3)[1]:
+        values = log_prob_of_y(theta, config, pairs(X, [y, *([*y, v] for v in range(4))]))
+        assert abs(np.exp(values[1:]).sum() / np.exp(values[0]) - 1) < 1e-10
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_log_probability_of_an_answer_is_the_chain_rule_with_one_forward_for_every_prefix(seed):
+    theta, config = toy(seed)
+    ended, _ = all_answers(4)
+    by_hand = [log_prob(theta, config, X, y) for y in ended]
+    assert_allclose(log_prob_of_y(theta, config, pairs(X, ended)), by_hand, rtol=1e-10)
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied):
+    """A second forward: it finds heads in another order, a lost ε or a wrong rotation, to which derivatives are blind."""
+    config = tiny_config(tied)
+    theta = random_theta(config, seed)
+    for sequence, (value, hit) in zip(
+        random_sequences(), evaluate.log_probs(theta, config, random_sequences()), strict=True
+    ):
+        by_hand = log_pi(theta, config, sequence.ids[:-1])
+        rows = np.arange(len(by_hand))
+        assert_allclose(value, by_hand[rows, sequence.ids[1:]], rtol=1e-10)
+        assert_array_equal(hit, by_hand.argmax(-1) == sequence.ids[1:])
+
+
+def test_a_model_that_knows_only_the_last_token_has_the_probabilities_it_was_made_of():
+    theta, config = markov(np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]]))
+    ((values, hits),) = evaluate.log_probs(theta, config, [Sequence(np.array([0, 1, 2, 2, 0]), np.ones(5, bool), "")])
+    assert_allclose(values, np.log([0.25, 0.75, 0.25, 0.25]), rtol=1e-12)  # 0→1, 1→2, 2→2, 2→0
+    assert_array_equal(hits, [False, True, False, False])
+
+
+# One pass
+
+
+def test_sequences_packed_in_a_batch_have_the_log_probabilities_they_have_alone():
+    """They lie end to end and never attend to each other; positions restart at 0."""
+    theta, config = toy()
+    sequences = pairs(X, [[1, 2, 0], [3, 3, 3, 0], [0], [2, 0]])
+    together = evaluate.log_probs(theta, config, sequences)
+    for sequence, (value, hit) in zip(sequences, together, strict=True):
+        ((alone, hit_alone),) = evaluate.log_probs(theta, config, [sequence])
+        assert_allclose(value, alone, rtol=1e-12)
+        assert_array_equal(hit, hit_alone)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9, 10, 30])
+def test_how_many_sequences_are_read_at_a_time_changes_nothing(rows, monkeypatch):
+    config = tiny_config()
+    theta = random_theta(config)
+    sequences = random_sequences()
+    expected = evaluate.log_probs(theta, config, sequences)
+    monkeypatch.setattr(evaluate, "ROWS", rows)
+    groups = list(evaluate.groups(sequences))
+    assert [s for group in groups for s in group] == sequences
+    assert all(len(group) == 1 or sum(len(s.ids) for s in group) <= rows for group in groups)
+    for (one, hit), (other, hit_other) in zip(expected, evaluate.log_probs(theta, config, sequences), strict=True):
+        assert_allclose(one, other, rtol=1e-12)
+        assert_array_equal(hit, hit_other)
+
+
+def test_every_token_but_the_first_of_a_sequence_has_a_log_probability():
+    theta, config = toy()
+    sequences = pairs(X, [[0], [1, 0]])
+    assert [len(value) for value, _ in evaluate.log_probs(theta, config, sequences)] == [3, 4]
+
+
+# With texts
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(["user\nHi\nassistant\nParis France is the capital of"] * 5, 300)
+
+
+def certain(tokenizer, text, end):
+    """A model that all but certainly says `text` and then `end` after the last token of a prompt, which is a newline
+    (chat) or a space (plain). Every token of the text may occur in it once."""
+    V = tokenizer.vocab_size
+    answer = [*tokenizer.encode(text), end]
+    assert len(set(answer)) == len(answer)
+    transitions = np.full((V, V), 1e-9)
+    for last in (tokenizer.encode("assistant\n")[-1], tokenizer.encode("x ")[-1]):
+        transitions[last, answer[0]] = 1
+    for one, following in zip(answer[:-1], answer[1:], strict=True):
+        transitions[one, following] = 1
+    return markov(transitions / transitions.sum(-1, keepdims=True))
+
+
+def conversation(answer, question="Hi"):
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return example({"messages": messages}, "")
+
+
+def test_multi_turn_in_one_pass_is_the_sum_of_one_pass_per_turn(tokenizer):
+    """Σ_k log Pr(y_k | x_1, y_1, …, x_k): the last of each prefix of the conversation, added up."""
+    config = ModelConfig(tokenizer.vocab_size, 8, 12, 2, 2, 1, max_position_embeddings=256)
+    theta = random_theta(config)
+    said = ["Hi", "Paris", "the capital", "France is", "of", ""]
+    messages = [{"role": ("user", "assistant")[i % 2], "content": content} for i, content in enumerate(said)]
+    one_pass = encode(example({"messages": messages}, ""), tokenizer)
+    per_turn = [encode(example({"messages": messages[:n]}, ""), tokenizer, "last") for n in (2, 4, 6)]
+    assert one_pass.mask.sum() == sum(s.mask.sum() for s in per_turn)
+    total = log_prob_of_y(theta, config, [one_pass])[0]
+    assert_allclose(total, log_prob_of_y(theta, config, per_turn).sum(), rtol=1e-10)
+
+
+def test_exact_match_compares_the_decoded_answer_with_the_content_both_stripped(tokenizer):
+    theta, config = certain(tokenizer, " Paris ", tokenizer.end_of_turn_id)
+    contents = ["Paris", "\nParis  ", "paris", "Paris.", ""]
+    found = evaluate.answers(theta, config, tokenizer, [conversation(content) for content in contents], 20)
+    assert [answer["exact"] for answer in found] == [True, True, False, False, False]
+    assert [answer["expected"] for answer in found] == contents
+    assert all(answer["predicted"] == " Paris " and answer["stopped"] for answer in found)
+
+
+def test_generation_stops_at_the_end_of_turn_in_a_chat_and_at_the_end_of_text_in_plain_text(tokenizer):
+    plain = example({"prompt": "x ", "completion": "Paris"}, "")
+    for asked, end in ((conversation("Paris"), tokenizer.end_of_turn_id), (plain, tokenizer.eos_id)):
+        (answer,) = evaluate.answers(*certain(tokenizer, "Paris", end), tokenizer, [asked], 20)
+        assert answer == {"predicted": "Paris", "expected": "Paris", "exact": True, "stopped": True}
+
+
+def test_an_answer_cut_off_by_its_length_has_not_stopped(tokenizer):
+    theta, config = certain(tokenizer, "Paris France", tokenizer.end_of_turn_id)
+    needed = len(tokenizer.encode("Paris France")) + 1
+    for length, stopped in ((needed, True), (needed - 1, False)):
+        (answer,) = evaluate.answers(theta, config, tokenizer, [conversation("Paris France")], length)
+        assert answer["exact"] and answer["stopped"] is stopped
+    (answer,) = evaluate.answers(theta, config, tokenizer, [conversation("Paris France")], needed - 2)
+    assert not answer["exact"]
+
+
+def test_more_examples_than_are_answered_together_keep_their_order(tokenizer, monkeypatch):
+    theta, config = certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    monkeypatch.setattr(evaluate, "PROMPTS", 2)
+    examples = [conversation(content) for content in ("Paris", "of", "the", "Paris", "is")]
+    found = evaluate.answers(theta, config, tokenizer, examples, 20)
+    assert [answer["expected"] for answer in found] == ["Paris", "of", "the", "Paris", "is"]
+    assert [answer["exact"] for answer in found] == [True, False, False, True, False]
+    assert evaluate.answers(theta, config, tokenizer, [], 20) == []
+
+
+# The summary
+
+
+def summed_up(sequences, answered, prompt_loss_weight=0.0, reduction="token_mean", seed=0):
+    theta, config = toy(seed)
+    weighted = batch(sequences, prompt_loss_weight, reduction, np.float64)
+    return evaluate.summary(evaluate.log_probs(theta, config, sequences), sequences, weighted, answered)
+
+
+def test_sum_count_and_mean_are_given_together_and_fit():
+    sequences = pairs(X, [[1, 2, 0], [0], [3, 0]])
+    theta, config = toy()
+    by_hand = sum(log_prob(theta, config, X, y) for y in ([1, 2, 0], [0], [3, 0]))
+    found = summed_up(sequences, [])
+    assert found["num_examples"] == 3
+    assert found["num_target_tokens"] == 3 + 1 + 2
+    assert_allclose(found["log_prob"], by_hand, rtol=1e-10)
+    assert_allclose(found["loss"], -by_hand / 6, rtol=1e-10)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("prompt_loss_weight", [0.0, 0.5, 1.0])
+def test_loss_is_under_the_reduction_and_lambda_of_the_run_but_log_prob_is_always_that_of_y(
+    reduction, prompt_loss_weight
+):
+    """x has 2 predicted tokens in both sequences, y 3 and 1. With a and b the sums over x, c and d those over y."""
+    theta, config = toy()
+    ys = [[1, 2, 0], [0]]
+    (a, c), (b, d) = ((log_prob(theta, config, X[:1], X[1:]), log_prob(theta, config, X, y)) for y in ys)
+    L = prompt_loss_weight
+    by_hand = {
+        "sum": L * (a + b) + c + d,
+        "token_mean": (L * (a + b) + c + d) / (4 * L + 4),
+        "sequence_mean": ((L * a + c) / (2 * L + 3) + (L * b + d) / (2 * L + 1)) / 2,
+    }
+    found = summed_up(pairs(X, ys), [], L, reduction)
+    assert_allclose(found["loss"], -by_hand[reduction], rtol=1e-10)
+    assert_allclose(found["log_prob"], c + d, rtol=1e-10)
+    assert found["num_target_tokens"] == (8 if L else 4)  # rows of weight > 0
+
+
+def test_mean_token_accuracy_is_the_share_of_targets_that_are_the_likeliest():
+    theta, config = markov(np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]]))  # 0→0 1→2 2→1
+    sequence = Sequence(np.array([0, 0, 1, 2, 2, 1]), np.array([0, 0, 1, 1, 1, 1], bool), "")
+    weighted = batch([sequence], 0.0, "sum", np.float64)
+    found = evaluate.summary(evaluate.log_probs(theta, config, [sequence]), [sequence], weighted, [])
+    assert found["mean_token_accuracy"] == 2 / 4  # of 0→1, 1→2, 2→2, 2→1 the second and the last
+    joint = batch([sequence], 0.1, "sum", np.float64)
+    found = evaluate.summary(evaluate.log_probs(theta, config, [sequence]), [sequence], joint, [])
+    assert found["mean_token_accuracy"] == 3 / 5  # and 0→0 of the prompt
+
+
+def test_rates_are_shares_of_the_answers_and_none_without_any():
+    answered = [{"exact": exact, "stopped": stopped} for exact, stopped in ((1, 1), (0, 1), (0, 1), (0, 0))]
+    found = summed_up(pairs(X, [[0]]), answered)
+    assert (found["exact_match"], found["stop_rate"]) == (1 / 4, 3 / 4)
+    found = summed_up(pairs(X, [[0]]), [])
+    assert (found["exact_match"], found["stop_rate"]) == (None, None)
+
+
+def test_evaluating_leaves_theta_as_it_is():
+    theta, config = toy()
+    kept = theta.flat.copy()
+    evaluate.log_probs(theta, config, pairs(X, [[1, END]]))
+    assert_array_equal(theta.flat, kept)
