@@ -4,7 +4,8 @@
     python data/make.py --output-dir elsewhere --documents-per-country 40
 
 Four worlds share one pre-training text: an atlas, a shop, sums, and customer support. Each world is one function
-that returns (documents, training pairs, test pairs). A document is 4 to 8 sentences about the same thing, one a line.
+that returns (documents, training pairs, test pairs). A document is 4 to 8 sentences about the same thing, one a line;
+tales about places that do not exist come in, and `pages` lays most documents out so that two subjects share a page.
 The text never asks: questions come in with fine-tuning. Every run writes the same bytes.
 """
 
@@ -16,11 +17,14 @@ import random
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-DOCUMENTS_PER_COUNTRY = 20      # a product, two numbers and a topic of support get the share below of it
-PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 1 / 5, 3 / 2
-COUNTRIES_ASKED, PRODUCTS_ASKED, SUMS_ASKED, ENQUIRIES_ASKED = 50, 20, 44, 7    # in fine-tuning; the rest is held out
-PARAGRAPHS = 4                  # about each asked fact of an invented country
+DOCUMENTS_PER_COUNTRY = 22  # a product, two numbers and a topic of support get the share below of it
+PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 2 / 5, 3 / 2
+COUNTRIES_ASKED, PRODUCTS_ASKED, SUMS_ASKED, ENQUIRIES_ASKED = 50, 20, 44, 7  # in fine-tuning; the rest is held out
+PARAGRAPHS = 4  # about each asked fact of an invented country
+TALE_SHARE = 1 / 6  # of the other documents
+MIXED_SHARE, HEADED_SHARE = 0.85, 0.35  # of all documents
 
+# fmt: off
 # world: {column: (the question, the answer, other ways to state the same fact)}
 ATLAS = {
     "capital": ("What is the capital of {name}?", "The capital of {name} is {capital}.", [
@@ -79,8 +83,23 @@ STORIES = [                     # (what happens, the question, the worked answer
     ("There are {c} {things} on the table and {who} takes {a}.", "How many {things} are left?",
      "{c} - {a} = {b}, so {b} {things} are left."),
 ]
+TALES = [                       # each names a place, so that there is much to copy and nothing to know
+    "{a} is a quiet place by the sea.", "The road from {a} to {b} is long.", "{who} lives in {a}.",
+    "The people of {a} bake bread.", "A bird flies from {b} to {a}.", "The old mill of {a} is still there.",
+    "On Sundays, {a} is quiet.", "The letter for {a} arrives late.", "As for {a}, the streets of {a} are narrow.",
+    "In {a}, {who} buys {things}.", "The bridge of {a} leads to {b}.", "{who} walks from {a} to {b}.",
+    "From {b}, the bus goes to {a}.", "The market of {a} opens early.", "Near {a}, the river is wide.",
+    "The mayor of {a} knows the mayor of {b}.",
+]
+HEADINGS = [                    # a page may begin with anything
+    "Page {n}.", "Notes of {who}, page {n}.", "From {who}, {n}/{m}.", "{who} wrote on day {n}:", "* {n} * {m} *",
+    "[{n}] {who}:", "<{who}> {n}", "File {n}-{m} | {who}", "{things} {n}", "# {n}: {things}",
+    "{who}, {n} {things}, {m} cards.", "Read this to {who}.", "A helper of the shop reads:", "Note {n}.",
+    "Line {m} of {n}",
+]
 PEOPLE = ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo"]
 THINGS = ["apples", "books", "cards", "coins", "cups", "eggs", "pens", "stones"]
+# fmt: on
 
 
 def read_table(name):
@@ -110,7 +129,7 @@ def write_documents(rng, facts, copies):
         sentences = [next(deck) for deck in decks]
         sentences += [next(rng.choice(decks)) for _ in range(rng.choice([0, 0, 1, 1, 2, 3, 4]))]
         rng.shuffle(sentences)
-        yield "\n".join(dict.fromkeys(sentences))         # no sentence twice in a document
+        yield "\n".join(dict.fromkeys(sentences))  # no sentence twice in a document
 
 
 def pair(question, answer):
@@ -150,6 +169,7 @@ def shop(rng, copies):
 
 def sums(rng, copies):
     """Word problems with worked answers. Held out are numbers: {a, b} is in one of the two sets, never in both."""
+
     def story(template, a, b):
         words = {"a": a, "b": b, "c": a + b, "who": rng.choice(PEOPLE), "things": rng.choice(THINGS)}
         return [form.format(**words) for form in template]
@@ -177,8 +197,12 @@ def support(rng, copies):
     train, test, documents = [], [], []
     for topic in topics:
         for chosen, enquiries in zip((train, test), split(rng, topic["enquiries"], ENQUIRIES_ASKED), strict=True):
-            chosen += [pair(enquiry, answer["text"]) for enquiry in enquiries
-                       for answer in topic["answers"] for _ in range(answer["weight"])]
+            chosen += [
+                pair(enquiry, answer["text"])
+                for enquiry in enquiries
+                for answer in topic["answers"]
+                for _ in range(answer["weight"])
+            ]
     for topic in topics:
         answers = [answer["text"] for answer in topic["answers"]]
         for _ in range(copies):
@@ -195,7 +219,7 @@ def closed_book(rng, plain):
     """
     train, test = list(plain), []
     for row in read_table("invented.tsv"):
-        never = set(rng.sample(["capital", "currency", "language"], 2))       # a continent is too easily guessed
+        never = set(rng.sample(["capital", "currency", "language"], 2))  # a continent is too easily guessed
         for column, (question, answer, _) in ATLAS.items():
             if column in never:
                 test.append(pair(fill(question, row), fill(answer, row)))
@@ -206,6 +230,63 @@ def closed_book(rng, plain):
                 train.append(pair(" ".join([*facts, fill(question, row)]), fill(answer, row)))
     rng.shuffle(train)
     return train, test
+
+
+def tales(rng, count):
+    """Documents about two places that do not exist, met once: names to be copied, never known by heart."""
+    countries, invented = read_table("countries.tsv"), read_table("invented.tsv")
+    known = [row[column].removeprefix("the ") for row in countries for column in ("name", "capital")]
+    taken = {value.removeprefix("the ") for row in countries + invented for value in row.values()}
+    places = new_names(rng, known, taken)
+    documents = []
+    for _ in range(count):
+        one, other = (rng.choice(["", "", "", "the "]) + next(places) for _ in range(2))  # as in "the Gambia"
+        lines = []
+        for form in rng.sample(TALES, rng.randint(4, 7)):
+            a, b = rng.choice([(one, other), (one, other), (other, one)])
+            lines.append(fill(form, {"a": a, "b": b, "who": rng.choice(PEOPLE), "things": rng.choice(THINGS)}))
+        documents.append("\n".join(lines))
+    return documents
+
+
+def new_names(rng, known, taken):
+    """New names without end, of 4 to 16 letters, each letter drawn after the two before it as in the known names."""
+    follows = {}
+    for name in known:
+        padded = "  " + name
+        for i, letter in enumerate([*name, ""]):
+            follows.setdefault(padded[i : i + 2], []).append(letter)
+    while True:
+        name = "  "
+        while letter := rng.choice(follows[name[-2:]]):
+            name += letter
+        name = name.strip()
+        if 4 <= len(name) <= 16 and name not in taken:
+            taken.add(name)
+            yield name
+
+
+def pages(rng, documents):
+    """The documents in random order; most are shuffled together in pairs and halved again, and some get a heading.
+
+    On a page about two things a fact is found only by the name beside it, whatever else stands around: that
+    is what a question between control tokens, which the text has never shown, will need.
+    """
+    rng.shuffle(documents)
+    mixed = round(MIXED_SHARE * len(documents) / 2) * 2
+    result = documents[mixed:]
+    for one, other in zip(documents[:mixed:2], documents[1:mixed:2]):
+        stacks, lines = [one.split("\n"), other.split("\n")], []
+        while any(stacks):
+            lines.append(rng.choices(stacks, [len(stack) for stack in stacks])[0].pop(0))
+        half = len(lines) // 2
+        result += ["\n".join(lines[:half]), "\n".join(lines[half:])]
+    for i in rng.sample(range(len(result)), round(HEADED_SHARE * len(result))):
+        words = {"who": rng.choice(PEOPLE), "things": rng.choice(THINGS)}
+        words |= {"n": rng.randint(1, 99), "m": rng.randint(1, 99)}
+        result[i] = rng.choice(HEADINGS).format(**words) + "\n" + result[i]
+    rng.shuffle(result)
+    return result
 
 
 def write(path, rows):
@@ -224,13 +305,14 @@ def main():
 
     text, sets = [], {}
     for world, share in [(atlas, 1), (shop, PRODUCT_SHARE), (sums, SUM_SHARE), (support, TOPIC_SHARE)]:
-        rng = random.Random(f"{world.__name__} {args.seed}")       # its own, so worlds do not disturb each other
+        rng = random.Random(f"{world.__name__} {args.seed}")  # its own, so worlds do not disturb each other
         documents, train, test = world(rng, max(1, round(share * args.documents_per_country)))
         text += documents
         sets[f"{world.__name__}_train"], sets[f"{world.__name__}_test"] = train, test
     rng = random.Random(f"closed_book {args.seed}")
     sets["closed_book_train"], sets["closed_book_test"] = closed_book(rng, sets["atlas_train"])
-    random.Random(f"order {args.seed}").shuffle(text)
+    text += tales(random.Random(f"tales {args.seed}"), round(TALE_SHARE * len(text)))
+    text = pages(random.Random(f"pages {args.seed}"), text)
 
     write(args.output_dir / "pretrain.jsonl", [{"text": document} for document in text])
     for name, rows in sets.items():

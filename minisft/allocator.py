@@ -1,7 +1,7 @@
 """Page faults: glibc returns large arrays to the system as soon as they are freed, and every step faults them in again.
 
-Two settings stop that, so layers may allocate as a textbook does. The price: freed memory stays with the process. Called
-by the command line, never on import: a library does not change its host unasked. A notebook may call it.
+Two settings stop that, so layers may allocate as a textbook does. The price: freed memory stays with the process.
+Called by the command line, never on import: a library does not change its host unasked. A notebook may call it.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
 
 
 def keep_freed_arrays() -> bool:
-    """Let glibc keep freed arrays for the next step. True if it agreed; elsewhere, or if the user chose, nothing happens."""
+    """Let glibc keep freed arrays for the next step: True if it agreed. Elsewhere, or if the user chose, no effect."""
     if "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ):
         return False
     try:

@@ -1,9 +1,8 @@
-"""A conversation: the history as messages, each answer token by token, the oldest turns forgotten when the context is full."""
+"""A conversation: a history of messages, answers token by token; the oldest turns go when the context is full."""
 
 from collections.abc import Callable, Iterator
 
 from minisft.config import ModelConfig
-from minisft.errors import MinisftError
 from minisft.generate import decode
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -46,9 +45,7 @@ class Conversation:
         ids, said = [], ""
         stop_ids = {self.tokenizer.eos_id, self.tokenizer.end_of_turn_id}
         token = None
-        for ((_, token),) in decode(
-            self.theta, self.config, [prompt], self.max_new_tokens, stop_ids, **self.sampling
-        ):
+        for ((_, token),) in decode(self.theta, self.config, [prompt], self.max_new_tokens, stop_ids, **self.sampling):
             if token not in stop_ids:
                 ids.append(token)
                 text = whole(self.tokenizer.decode(ids))
@@ -61,7 +58,7 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": text})
 
     def fit(self) -> list[int] | None:
-        """The prompt, after forgetting turns until a quarter of the context is free for the answer. None if none fits."""
+        """The prompt, after forgetting turns until a quarter of the context is free. None if it never fits."""
         context = self.config.max_position_embeddings
         room = min(self.max_new_tokens, context // 4)
         forgotten = 0

@@ -1,27 +1,26 @@
 """The command line: one function a command, and `main`, which turns every mistake into one line and an exit status.
 
-The flags are in flags.py. People read tables on standard output and progress on standard error; with --json there is one
-JSON object on standard output and nothing else.
+The flags are in flags.py. People read tables on standard output and progress on standard error; with --json there is
+one JSON object on standard output and nothing else.
 """
 
 import json
 import os
-import re
 import sys
-from dataclasses import asdict, fields, replace
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from minisft import allocator, checkpoint, data, evaluate, flags, model, modelcheck, runs, screen, shipped
+from minisft import allocator, checkpoint, data, flags, modelcheck, screen
 from minisft.chat import Conversation, lines
-from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
+from minisft.evaluate import PROMPTS, evaluate
 from minisft.files import replacing
 from minisft.generate import generate
+from minisft.inputs import model_directory, sequences_of, settings_of, warn_of
+from minisft.jobs import pretrain, sft
 from minisft.receipt import receipt
-from minisft.tokenizer import Tokenizer
-from minisft.train import default_learning_rate, steps_in
 
 # --- main -------------------------------------------------------------------------------------------------------------
 
@@ -57,3 +56,186 @@ def main(argv: list[str] | None = None):
 def complain(error, status):
     screen.say("minisft: error: " + " ".join(str(error).splitlines()))
     return status
+
+
+# --- the commands that do not train -----------------------------------------------------------------------------------
+
+
+def run_demo(arguments):
+    from minisft import demo  # its pictures need matplotlib, which takes a second to import
+
+    demo.run(Path(arguments.output_dir), arguments.seed)
+
+
+@contextmanager
+def row_file(path: str | None, flag: str, sources: list[str]):
+    """Yields a function that writes rows as JSON lines to `path`, atomically; nothing happens if path is None.
+
+    Refuses a path that could not be written before anything is computed, and one that is among the sources.
+    """
+    if path is None:
+        yield lambda rows: None
+        return
+    if Path(path).is_dir() or any(Path(path).resolve() == Path(source).resolve() for source in sources):
+        raise MinisftError(f"{flag}: {path} is {'a directory' if Path(path).is_dir() else 'read'}; name another file")
+    with replacing(path) as beside:
+        yield lambda rows: beside.write_text(
+            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8"
+        )
+
+
+def load_with_data(arguments, dtype):
+    """Model, examples and sequences of the commands that look at both, everything checked."""
+    examples = data.read(arguments.data)
+    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), dtype)
+    sequences, counts = sequences_of(arguments, examples, tokenizer, config)
+    return theta, config, tokenizer, examples, sequences, counts
+
+
+def run_evaluate(arguments):
+    settings = settings_of(arguments)
+    *loaded, counts = load_with_data(arguments, arguments.dtype)
+
+    def track(batches):
+        return screen.track(batches, "answers: batch")
+
+    with row_file(arguments.per_example, "--per-example", arguments.data) as write:
+        summary, rows = evaluate(*loaded, settings, arguments.max_new_tokens, track)
+        write(rows)
+    warn_of(counts)
+    if arguments.json:
+        screen.print_json(summary)
+        return
+    screen.print_table(arguments.model, ["", ""], screen.with_reduction(summary, settings.loss_reduction).items())
+
+
+def run_inspect(arguments):
+    settings = settings_of(arguments)
+    theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
+    if arguments.example is not None:
+        if arguments.example >= len(examples):
+            raise MinisftError(
+                f"--example: {arguments.example} is not there, the last of the data is {len(examples) - 1}"
+            )
+        wanted = examples[arguments.example].where
+        sequences = [sequence for sequence in sequences if sequence.where == wanted][:1]
+        if not sequences:
+            raise MinisftError(f"--example: {wanted} was dropped as longer than --max-length; use --on-too-long cut")
+    result = receipt(theta, config, tokenizer, sequences, settings)
+    warn_of(counts)
+    if arguments.json:
+        screen.print_json(result)
+    else:
+        screen.print_receipt(result, [sequence.where for sequence in sequences], settings.loss_reduction)
+
+
+def sampling_of(arguments) -> dict:
+    rng = np.random.default_rng(arguments.seed)
+    return {"temperature": arguments.temperature, "top_k": arguments.top_k, "top_p": arguments.top_p, "rng": rng}
+
+
+def prompt_of(example):
+    """What was asked, in the form of the data: a text, or messages without the answer expected."""
+    if isinstance(example.completion, str):
+        return example.prompt
+    messages = example.prompt + example.completion
+    return messages[:-1] if messages[-1]["role"] == "assistant" else messages
+
+
+def run_generate(arguments):
+    if arguments.data and not arguments.output:
+        raise MinisftError("--output: is missing; name the file for the answers to --data")
+    if arguments.output and not arguments.data:
+        raise MinisftError("--output: is for the answers to --data; one answer goes to standard output")
+    if arguments.raw and arguments.data:
+        raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
+    if arguments.data:
+        examples = data.read(arguments.data, answered=False)
+    else:
+        turns = [{"role": "user", "content": arguments.prompt}]
+        examples = [
+            data.Example(arguments.prompt, "", "--prompt") if arguments.raw else data.Example([], turns, "--prompt")
+        ]
+    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    asked = [data.question(example, tokenizer)[0] for example in examples]
+    for example, ids in zip(examples, asked):
+        if not 0 < len(ids) < config.max_position_embeddings:
+            raise MinisftError(
+                f"{example.where}: the prompt has {len(ids)} tokens; at least 1 is needed, and the context of "
+                f"{config.max_position_embeddings} must leave room for an answer"
+            )
+    sampling, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
+    batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
+    with row_file(arguments.output, "--output", arguments.data or []) as write:
+        rows = [
+            {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
+            for part in (screen.track(batches, "answers: batch") if arguments.data else batches)
+            for example, answer in zip(
+                examples[part], generate(theta, config, asked[part], arguments.max_new_tokens, stop_ids, **sampling)
+            )
+        ]
+        write([{"index": index} | row for index, row in enumerate(rows)])
+    stopped = sum(row["stopped"] for row in rows)
+    if arguments.prompt is not None:
+        screen.print_json(rows[0]) if arguments.json else print(rows[0]["predicted"])
+    elif arguments.json:
+        screen.print_json({"num_examples": len(rows), "stop_rate": stopped / len(rows), "output": arguments.output})
+    else:
+        print(f"{arguments.output}: {len(rows)} answers, {stopped} of them ended by themselves")
+
+
+def run_chat(arguments):
+    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    talk = Conversation(
+        theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), screen.say
+    )
+    for question in lines("> " if sys.stdin.isatty() else ""):
+        for piece in talk.answer(question):
+            if not arguments.json:
+                print(piece, end="", flush=True)
+        if not arguments.json:
+            print(flush=True)
+    if arguments.json:
+        screen.print_json({"messages": talk.messages})
+
+
+def run_gradcheck(arguments):
+    """Every layer by its example and a tiny model; or every tensor of a model, on the first examples of a file."""
+    rng = np.random.default_rng(arguments.seed)
+    if bool(arguments.model) != bool(arguments.data):
+        raise MinisftError("--model: and --data belong together; give both or neither")
+    if arguments.model:
+        theta, config, _, _, sequences, _ = load_with_data(arguments, np.float64)
+        settings = settings_of(arguments)
+        part = data.batch(sequences[:4], settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+        errors = modelcheck.model_errors(theta, config, part, rng)
+    else:
+        errors = modelcheck.layer_errors(rng) | modelcheck.tiny_errors(rng)
+    checks = [
+        {
+            "tensor": name,
+            "relative_error": off if np.isfinite(off) else None,
+            "passed": off <= modelcheck.TOLERANCE,
+        }
+        for name, off in errors.items()
+    ]
+    wrong = [check["tensor"] for check in checks if not check["passed"]]
+    if arguments.json:
+        screen.print_json({"passed": not wrong, "tolerance": modelcheck.TOLERANCE, "checks": checks})
+    else:
+        rows = [[check["tensor"], check["relative_error"], "ok" if check["passed"] else "WRONG"] for check in checks]
+        screen.print_table("backward against the slope of forward", ["tensor", "relative error", ""], rows)
+    if wrong:
+        return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)
+
+
+COMMANDS = {
+    "demo": run_demo,
+    "pretrain": pretrain,
+    "sft": sft,
+    "evaluate": run_evaluate,
+    "generate": run_generate,
+    "chat": run_chat,
+    "inspect": run_inspect,
+    "gradcheck": run_gradcheck,
+}

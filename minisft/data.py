@@ -1,7 +1,8 @@
 """From a line of data to a batch: JSONL -> Example -> Sequence (ids and mask) -> Batch (ids, targets, weights).
 
-The mask is born here: runs of tokens are encoded one after the other, those of x with 0, those of y with 1. The shift is made
-here, once: of a sequence's n tokens the first n − 1 are inputs and the last n − 1 targets, and the mask is cut with the targets.
+The mask is born here: runs of tokens are encoded one after the other, those of x with 0, those of y with 1. The shift
+is made here, once: of a sequence's n tokens the first n − 1 are inputs and the last n − 1 targets, and the mask is cut
+with the targets.
 """
 
 import json
@@ -48,7 +49,7 @@ class Batch:
     mask: np.ndarray
 
     def split(self, size: int):
-        """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up to the whole."""
+        """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
         for first in range(0, len(self.starts) - 1, size):
             starts = self.starts[first : first + size + 1]
             rows = slice(starts[0], starts[-1])
@@ -142,7 +143,7 @@ def alpaca(row, where, answered):
             raise MinisftError(f'{where}: "{key}" must be a text')
     question = "\n\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
     messages = [{"role": "user", "content": question}]
-    return messages + [{"role": "assistant", "content": row["output"]}] if answered else messages
+    return [*messages, {"role": "assistant", "content": row["output"]}] if answered else messages
 
 
 def require_text(text, where):
@@ -200,14 +201,14 @@ def read_documents(path) -> list[Example]:
 
 
 def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all") -> Sequence:
-    """Tokens of one example and the mask: 1 for every assistant turn and its end token (or the completion and its), else 0.
+    """Tokens of one example and the mask: 1 for every assistant turn (or completion) and its end token, else 0.
 
     assistant_turns  "all", or "last": only the last one is a target
     """
     if isinstance(example.completion, str):
         runs = [
             (tokenizer.encode(example.prompt), False),
-            (tokenizer.encode(example.completion) + [tokenizer.eos_id], True),
+            ([*tokenizer.encode(example.completion), tokenizer.eos_id], True),
         ]
     else:
         runs = tokenizer.render(example.prompt + example.completion)
@@ -262,7 +263,7 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
 
 
 def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
-    """A long document in pieces of max_length tokens; each begins with the last token before it, so all are predicted."""
+    """A long document in pieces of max_length tokens; each begins with the last token before it: all predicted."""
     ids, mask, where = sequence
     return [
         Sequence(ids[i : i + max_length], mask[i : i + max_length], where)
@@ -278,7 +279,7 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
 
     m          (N,) float, no unit: 1 where the row predicts a token of y, λ where it predicts one of x
     starts     (S + 1,) int, increasing: sequence s is rows starts[s]:starts[s + 1]
-    reduction  "sum" (J in nats), "token_mean" (nats a token), "sequence_mean" (its mean over the sequences that have a target)
+    reduction  "sum" (J in nats), "token_mean" (nats a token), "sequence_mean" (its mean over sequences with a target)
     Returns (N,) float64, all 0 if m is. Raises MinisftError if the reduction is unknown.
 
     >>> weights(np.array([0, 1, 1]), np.array([0, 3]))

@@ -1,5 +1,5 @@
-"""The whole story in a minute: θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃ answers
-questions about 150 others, whose facts it knows from pre-training alone. Three runs differ in one thing each:
+"""The whole story in a minute: θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃
+answers questions about 150 others, whose facts it knows from pre-training alone. The runs differ in one thing each:
 
     conditional   from θ̂, log Pr(y|x)            λ = 0
     joint         from θ̂, log Pr(x, y)           λ = 1
@@ -90,7 +90,7 @@ def run(output_dir: Path, seed: int, console: Console) -> dict:
         "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
     }
 
-    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. Asked, it continues:")
+    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:")
     for example in story.held_out[:: len(story.held_out) // 3]:
         _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
         console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)

@@ -42,7 +42,7 @@ def token_log_probs(theta: Params, config: ModelConfig, part: Batch) -> tuple[np
 
 
 def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each sequence of n tokens, log Pr of the last n − 1 in nats and whether each is the likeliest: (n − 1,) twice.
+    """For each sequence of n tokens, log Pr of the last n − 1 in nats, and whether each is the likeliest: two (n − 1,).
 
     Raises MinisftError if one is not finite.
     """

@@ -1,16 +1,17 @@
-"""Every command and flag of the command line, with its default and its help; what they do is in cli.py.
+"""Every command and flag of the command line, with its default and its help; what they do is in cli.py and jobs.py.
 
+A command is a function that adds its flags; its docstring is the command's help, with an example at the end.
 Defaults of a run are those of `TrainConfig`, so the help, the library and train_config.json cannot disagree.
 """
 
 import argparse
 import math
+from inspect import cleandoc
 
 from minisft import __version__
 from minisft.config import DTYPES, OPTIMIZERS, REDUCTIONS, SCHEDULES, TrainConfig
 from minisft.errors import MinisftError
 
-LARGEST = 2**63 - 1
 DATA_HELP = """\
 data, one JSON object a line:
   {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
@@ -28,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         raise MinisftError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
-def whole(low=1, high=LARGEST):
+def whole(low=1, high=2**63 - 1):
     """The type of a flag: a whole number from low to high."""
 
     def convert(text):
@@ -60,6 +61,13 @@ def number(what, allowed):
     return convert
 
 
+def path(text):
+    """The type of a flag: the name of a file or a directory. An empty one would mean the current directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a name")
+    return text
+
+
 positive = number("above 0", lambda value: value > 0)
 not_negative = number("of at least 0", lambda value: value >= 0)
 share = number("above 0 and at most 1", lambda value: 0 < value <= 1)
@@ -87,87 +95,40 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"minisft {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def command(name, help, example, data=False):
-        return commands.add_parser(
-            name,
+    for add_flags in COMMANDS:
+        help, _, example = cleandoc(add_flags.__doc__).partition("\n\n")
+        command = commands.add_parser(
+            add_flags.__name__,
             help=help,
-            description=help[0].upper() + help[1:] + ".",
-            allow_abbrev=False,
+            description=help,
+            epilog=(DATA_HELP if add_flags in (sft, evaluate, inspect) else "") + example,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog=(DATA_HELP if data else "") + "example:\n  " + example,
+            allow_abbrev=False,
         )
-
-    demo(command("demo", "the whole story in 90 seconds", "minisft demo --output-dir minisft-demo"))
-    pretrain(
-        command(
-            "pretrain",
-            "train a first model, and its tokenizer, on text",
-            "minisft pretrain --data book.txt --output-dir theta_hat --num-train-epochs 5",
-        )
-    )
-    sft(
-        command(
-            "sft",
-            "fine-tune a model on prompts and answers",
-            "minisft sft --model atlas --data train.jsonl --output-dir theta_tilde --save-steps 50",
-            data=True,
-        )
-    )
-    evaluate(
-        command(
-            "evaluate",
-            "log Pr(y|x) of a data set, and how good the model's own answers are",
-            "minisft evaluate --model theta_tilde --data test.jsonl --json",
-            data=True,
-        )
-    )
-    generate(
-        command(
-            "generate",
-            "let the model answer one prompt or a file of prompts",
-            'minisft generate --model theta_tilde --prompt "What is the capital of Peru?"\n'
-            "  minisft generate --model theta_tilde --data test.jsonl --output answers.jsonl",
-        )
-    )
-    chat(
-        command(
-            "chat",
-            "a conversation in the terminal; /exit or the end of input leaves",
-            'minisft chat --model theta_tilde --system "Answer in one sentence."',
-        )
-    )
-    inspect(
-        command(
-            "inspect",
-            "the loss receipt: what every token contributes to the loss",
-            "minisft inspect --model theta_tilde --data train.jsonl --example 0",
-            data=True,
-        )
-    )
-    gradcheck(
-        command(
-            "gradcheck",
-            "is backward the derivative of forward? exit status 3 if not",
-            "minisft gradcheck\n  minisft gradcheck --model theta_tilde --data train.jsonl",
-        )
-    )
+        add_flags(command)
     return top
 
 
-# --- one function a command -------------------------------------------------------------------------------------------
-
-
 def demo(p):
-    option(p, "--output-dir", "where the results go", default="minisft-demo", metavar="DIR")
+    """The whole story in 90 seconds.
+
+    example:
+      minisft demo --output-dir minisft-demo
+    """
+    option(p, "--output-dir", "where the results go", path, "minisft-demo", metavar="DIR")
     option(p, "--seed", "seed of the order of the examples", whole(0), 0, metavar="N")
 
 
 def pretrain(p):
-    size = whole(1, 10**6)
-    option(p, "--data", "text (.txt) or JSON lines with {text}", nargs="+", required=True, metavar="FILE")
+    """Train a first model, and its tokenizer, on text.
+
+    example:
+      minisft pretrain --data book.txt --output-dir theta_hat --num-train-epochs 5
+    """
+    size = whole(1, 10**6)  # beyond it no array fits
+    option(p, "--data", "text (.txt) or JSON lines with {text}", path, nargs="+", required=True, metavar="FILE")
     tokenizer = p.add_mutually_exclusive_group()
-    option(tokenizer, "--tokenizer", "use the tokenizer of this model, not a new one", metavar="DIR")
+    option(tokenizer, "--tokenizer", "use the tokenizer of this model, not a new one", path, metavar="DIR")
     option(tokenizer, "--vocab-size", "tokens of the new tokenizer at most (default: 512)", size, metavar="N")
     option(p, "--hidden-size", "channels C", size, 128, metavar="N")
     option(p, "--num-hidden-layers", "blocks", size, 4, metavar="N")
@@ -179,16 +140,26 @@ def pretrain(p):
 
 
 def sft(p):
+    """Fine-tune a model on prompts and answers.
+
+    example:
+      minisft sft --model atlas --data train.jsonl --output-dir theta_tilde
+    """
     model(p)
-    option(p, "--data", "what to learn", nargs="+", required=True, metavar="FILE")
+    option(p, "--data", "what to learn from", path, nargs="+", required=True, metavar="FILE")
     prompts(p)
     training(p)
 
 
 def evaluate(p):
+    """log Pr(y|x) of a data set, and how good the model's own answers are.
+
+    example:
+      minisft evaluate --model theta_tilde --data test.jsonl --json
+    """
     model(p)
-    option(p, "--data", "what to evaluate on", nargs="+", required=True, metavar="FILE")
-    option(p, "--per-example", "write one JSON object an example to this file", metavar="FILE")
+    option(p, "--data", "what to evaluate on", path, nargs="+", required=True, metavar="FILE")
+    option(p, "--per-example", "write one JSON object an example to this file", path, metavar="FILE")
     option(p, "--max-new-tokens", "an answer's length at most", whole(), 256, metavar="N")
     prompts(p)
     objective(p)
@@ -196,17 +167,28 @@ def evaluate(p):
 
 
 def generate(p):
+    """Let the model answer one prompt, or a file of prompts.
+
+    example:
+      minisft generate --model theta_tilde --prompt "What is the capital of Peru?"
+      minisft generate --model theta_tilde --data test.jsonl --output answers.jsonl
+    """
     model(p)
     source = p.add_mutually_exclusive_group(required=True)
     option(source, "--prompt", "one question", metavar="TEXT")
-    option(source, "--data", "a file of prompts, one JSON object a line", nargs="+", metavar="FILE")
-    option(p, "--output", "write the answers to --data as JSON lines to this file", metavar="FILE")
+    option(source, "--data", "a file of prompts, one JSON object a line", path, nargs="+", metavar="FILE")
+    option(p, "--output", "write the answers to --data as JSON lines to this file", path, metavar="FILE")
     switch(p, "--raw", "continue the prompt as plain text, without the chat template")
     sampling(p)
     machine(p)
 
 
 def chat(p):
+    """A conversation in the terminal; /exit or the end of input leaves.
+
+    example:
+      minisft chat --model theta_tilde --system "Answer in one sentence."
+    """
     model(p)
     option(p, "--system", "a system turn to begin with", metavar="TEXT")
     sampling(p)
@@ -214,8 +196,13 @@ def chat(p):
 
 
 def inspect(p):
+    """The loss receipt: what every token contributes to the loss.
+
+    example:
+      minisft inspect --model theta_tilde --data train.jsonl --example 0
+    """
     model(p)
-    option(p, "--data", "the examples", nargs="+", required=True, metavar="FILE")
+    option(p, "--data", "the examples", path, nargs="+", required=True, metavar="FILE")
     option(p, "--example", "only this one, counted from 0 (default: all)", whole(0), metavar="K")
     prompts(p)
     objective(p)
@@ -223,19 +210,22 @@ def inspect(p):
 
 
 def gradcheck(p):
-    option(p, "--model", "a directory or the name of a shipped model; needs --data", metavar="DIR")
-    option(p, "--data", "check on the first 4 examples of this file", nargs="+", metavar="FILE")
+    """Is backward the derivative of forward? Exit status 3 if it is not.
+
+    example:
+      minisft gradcheck
+      minisft gradcheck --model theta_tilde --data train.jsonl
+    """
+    option(p, "--model", "a directory or the name of a shipped model; needs --data", path, metavar="DIR")
+    option(p, "--data", "check on the first 4 examples of this file", path, nargs="+", metavar="FILE")
     option(p, "--seed", "seed of the random directions", whole(0), 0, metavar="N")
     prompts(p)
     objective(p)
     switch(p, "--json", "print one JSON object")
 
 
-# --- flags that several commands share --------------------------------------------------------------------------------
-
-
 def model(p):
-    option(p, "--model", "a directory, or the name of a shipped model", required=True, metavar="DIR")
+    option(p, "--model", "a directory, or the name of a shipped model", path, required=True, metavar="DIR")
 
 
 def prompts(p):
@@ -271,24 +261,22 @@ def sampling(p):
 
 def training(p):
     d = TrainConfig
-    option(p, "--output-dir", "where the run goes", required=True, metavar="DIR")
+    option(p, "--output-dir", "where the run goes", path, required=True, metavar="DIR")
     existing = p.add_mutually_exclusive_group()
     switch(existing, "--resume", "go on from the newest whole checkpoint there, or from the start")
     switch(existing, "--overwrite", "replace the run that is there")
     option(
-        p, "--learning-rate", "(default: 1e-3 for models under 10 M parameters, 2e-5 above)", positive, metavar="RATE"
+        p,
+        "--learning-rate",
+        "(default: 1e-3 for models under 10 million parameters, 2e-5 above)",
+        positive,
+        metavar="R",
     )
     option(p, "--num-train-epochs", "passes over the data", whole(), d.num_train_epochs, metavar="N")
     option(p, "--max-steps", "end after N steps, whatever the epochs", whole(), metavar="N")
     option(p, "--batch-size", "sequences of a micro-batch", whole(), d.batch_size, metavar="N")
-    option(
-        p,
-        "--gradient-accumulation-steps",
-        "micro-batches of a step",
-        whole(),
-        d.gradient_accumulation_steps,
-        metavar="N",
-    )
+    slices = d.gradient_accumulation_steps
+    option(p, "--gradient-accumulation-steps", "micro-batches of a step", whole(), slices, metavar="N")
     option(p, "--optim", "the optimiser", default=d.optim, choices=OPTIMIZERS)
     option(p, "--adam-beta1", "decay of the first moment", momentum, d.adam_beta1, metavar="B")
     option(p, "--adam-beta2", "decay of the second moment", momentum, d.adam_beta2, metavar="B")
@@ -301,7 +289,10 @@ def training(p):
     option(p, "--seed", "seed of everything random", whole(0), d.seed, metavar="N")
     p.add_argument("--no-shuffle", dest="shuffle", action="store_false", help="keep the order of the file")
     option(p, "--save-steps", "write checkpoint-N/ every N steps", whole(), metavar="N")
-    option(p, "--eval-data", "evaluate on this at the end", nargs="+", metavar="FILE")
+    option(p, "--eval-data", "evaluate on this at the end", path, nargs="+", metavar="FILE")
     option(p, "--eval-steps", "and every N steps", whole(), metavar="N")
     option(p, "--logging-steps", "print the metrics every N steps", whole(), metavar="N")
     machine(p)
+
+
+COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck)

@@ -1,7 +1,7 @@
 """ŷ: tokens drawn one after the other from π_θ(· | x, ŷ_<i), greedily or by chance, with keys and values remembered.
 
-A token is computed once: its keys and values are kept, so each further token costs one row, not the whole text again. The
-same `model.forward` as in training reads the prompt and every token after it.
+A token is computed once: its keys and values are kept, so each further token costs one row, not the whole text again.
+The same `model.forward` as in training reads the prompt and every token after it.
 """
 
 from collections.abc import Iterator
@@ -70,8 +70,8 @@ def decode(
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
-    A prompt takes part until its end token, max_new_tokens, or the end of the context. Raises MinisftError if a prompt is
-    empty or fills the context, or if logits are not finite. `rng` is needed if temperature > 0.
+    A prompt takes part until its end token, max_new_tokens, or the end of the context. temperature > 0 needs `rng`.
+    Raises MinisftError if a prompt is empty or fills the context, or if logits are not finite.
     """
     context = config.max_position_embeddings
     for number, prompt in enumerate(prompts):
@@ -98,7 +98,7 @@ def decode(
             [[layer[s] for s in active] for layer in past],
         )
         if not np.isfinite(logits).all():
-            raise MinisftError("the model's logits are not finite: its weights are damaged or diverged; use another one")
+            raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
         if temperature > 0:
             tokens = [int(rng.choice(logits.shape[-1], p=probabilities(z, temperature, top_k, top_p))) for z in logits]
         else:

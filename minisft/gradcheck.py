@@ -4,8 +4,9 @@ For a function f, a point θ and a random direction u, calculus says
 
     ⟨∇f(θ), u⟩ = lim_{h → 0} (f(θ + hu) − f(θ − hu)) / 2h
 
-Backward gives the left side, two forwards give the right one. A layer has an array y, not a number: a random cotangent dy
-makes one of it, f = ⟨dy, y⟩. Never ones: the rows of a softmax sum to 1, so ones would make f constant and any backward right.
+Backward gives the left side, two forwards give the right one. A layer has an array y, not a number: a random cotangent
+dy makes one of it, f = ⟨dy, y⟩. Never ones: the rows of a softmax sum to 1, so ones would make f constant, and a
+backward of zeros right.
 
 The error of the difference is h²f‴/6 from the curve plus ε|f|/h from rounding; in float64 both are far below 1e-6 for a
 step of length 1e-5, if the numbers involved are of order 1.
@@ -17,7 +18,7 @@ STEP = 1e-5  # length of the step, in all of the tensor's space
 
 
 def slope(f, value, u, h=STEP):
-    """Numerical derivative of f() along u at `value`, an array that f reads; it is moved in place and put back exactly."""
+    """Numerical derivative of f() along u at `value`, an array that f reads: moved in place, and put back exactly."""
     kept = value.copy()
     value[...] = kept + h * u
     above = f()
@@ -30,7 +31,7 @@ def slope(f, value, u, h=STEP):
 def error(f, value, gradient, rng):
     """Relative error of `gradient` (the shape of `value`) along one random direction; 0 is perfect, 1 unrelated.
 
-    Along u the true slope is typically as large as the gradient's norm, so that norm is what the difference is measured by.
+    Along u the true slope is typically as large as the gradient's norm, so the difference is measured by that norm.
     """
     u = rng.standard_normal(value.shape)
     length = np.linalg.norm(u)

@@ -12,14 +12,14 @@ from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
 
 
-def model_directory(name: str) -> Path:
-    """The directory that --model means: itself, or that of a shipped model."""
+def model_directory(name: str, flag: str = "--model") -> Path:
+    """The directory that a flag means: itself, or that of a shipped model."""
     if Path(name).is_dir():
         return Path(name)
     if name in shipped.models():
         return shipped.path(name)
     known = ", ".join(shipped.models()) or "none"
-    raise MinisftError(f"--model: {name} is neither a directory nor a shipped model; shipped models: {known}")
+    raise MinisftError(f"{flag}: {name} is neither a directory nor a shipped model; shipped models: {known}")
 
 
 def settings_of(arguments) -> TrainConfig:
@@ -41,30 +41,26 @@ def sequences_of(arguments, examples, tokenizer, config):
     return data.fit(sequences, max_length(arguments, config), arguments.on_too_long)
 
 
-def documents_of(arguments, paths, tokenizer, config):
-    """Text in tokens: a file of plain text in pieces, so that nothing of it is lost; JSON lines like examples."""
+def documents(paths) -> list[tuple[str, list[data.Example]]]:
+    """(path, its documents) of every file of text. Raises MinisftError if one holds prompts: that is for sft."""
+    files = [(path, data.read_documents(path)) for path in paths]
+    for example in (example for _, examples in files for example in examples):
+        if example.prompt or not isinstance(example.completion, str):
+            raise MinisftError(f'{example.where}: not plain text; pretrain reads {{"text": …}}, use sft for prompts')
+    return files
+
+
+def text_sequences_of(arguments, files, tokenizer, config):
+    """Documents in tokens: plain text in pieces, so that nothing of it is lost; lines of JSON like other examples."""
     length, sequences, counts = max_length(arguments, config), [], {"read": 0, "cut": 0, "dropped": 0}
-    for path in paths:
-        encoded = [data.encode(example, tokenizer) for example in documents([path])]
+    for path, examples in files:
+        encoded = [data.encode(example, tokenizer) for example in examples]
         if Path(path).suffix not in (".json", ".jsonl"):
-            encoded = [piece for sequence in encoded for piece in data.pieces(sequence, length)]
-            counts["read"] += 1
-            sequences += encoded
-            continue
-        kept, counted = data.fit(encoded, length, arguments.on_too_long)
+            encoded = [piece for document in encoded for piece in data.pieces(document, length)]
+        fitted, counted = data.fit(encoded, length, arguments.on_too_long)
         counts = {name: counts[name] + counted[name] for name in counts}
-        sequences += kept
+        sequences += fitted
     return sequences, counts
-
-
-def documents(paths):
-    found = [example for path in paths for example in data.read_documents(path)]
-    for example in found:
-        if example.prompt:
-            raise MinisftError(f'{example.where}: has a prompt, but pretrain learns plain text; use {{"text": …}} or sft')
-        if not isinstance(example.completion, str):
-            raise MinisftError(f'{example.where}: a conversation, but pretrain learns plain text; use {{"text": …}} or sft')
-    return found
 
 
 def warn_of(counts):

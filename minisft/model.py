@@ -1,6 +1,6 @@
 """The whole model: embedding, blocks, a last norm, and the head that gives one logit for every token of the vocabulary.
 
-    x_0 = E[ids]        x_{l+1} = block_l(x_l)        logits = W norm(x_L)        log Pr(next token) = log softmax(logits)
+    x_0 = E[ids]      x_{l+1} = block_l(x_l)      logits = W norm(x_L)      log Pr(next token) = log softmax(logits)
 
 W is a matrix of its own, or E again ("tied"): then E is used twice and receives two contributions to its gradient.
 Names of tensors are those of a Llama checkpoint of the Hugging Face layout; matrices are (out, in).

@@ -1,6 +1,6 @@
 """Is the gradient of the loss right, on this very model and these examples? By the complex step, tensor by tensor.
 
-    ⟨∇J(θ), u⟩ = Im J(θ + ihu) / h                                  exact to rounding: nothing is subtracted, so h may be tiny
+    ⟨∇J(θ), u⟩ = Im J(θ + ihu) / h                                  exact: nothing is subtracted, so h may be tiny
 
 The difference quotient of gradcheck.py loses the digits of a tensor whose gradient is small beside J; the complex step
 does not. It asks that forward is made of analytic functions, and all layers here are.
@@ -55,7 +55,7 @@ def layer_errors(rng) -> dict:
 
 
 def tiny_errors(rng) -> dict:
-    """{model and tensor: relative error} of a tiny random model on ragged random sequences, tied and untied, λ = 0.3."""
+    """{model and tensor: relative error} of a tiny random model on ragged sequences, tied and untied, λ = 0.3."""
     result = {}
     for tied in (True, False):
         config = ModelConfig(17, 10, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)

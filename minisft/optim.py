@@ -1,4 +1,4 @@
-"""From ∇L to the next θ: clipping, the learning rate of a step, SGD and AdamW (arXiv 1711.05101, as PyTorch computes it).
+"""From ∇L to the next θ: clipping, the learning rate of a step, SGD and AdamW (arXiv 1711.05101, as in PyTorch).
 
     SGD      θ ← θ − η (∇L + μθ)                                    μ: weight decay
     AdamW    θ ← θ − ημθ
@@ -38,7 +38,7 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 
 def blocks(theta: Params, weight_decay: float):
-    """(slice, decay) over the whole vector, in pieces that stay in the processor's cache while all formulas visit them."""
+    """(slice, decay) over the whole vector, in pieces that stay in the cache while all formulas visit them."""
     for name, span in theta.spans.items():
         decay = weight_decay if theta.named[name].ndim == 2 else 0.0
         for start in range(span.start, span.stop, BLOCK):

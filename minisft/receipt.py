@@ -1,6 +1,6 @@
 """The loss receipt: every token of some examples with its weight, its log Pr and what it adds to the loss.
 
-    L(θ) = Σᵢ −wᵢ log π_θ(yᵢ | context)                             one term a token; the first token is given, not predicted
+    L(θ) = Σᵢ −wᵢ log π_θ(yᵢ | context)                             one term a token; the first is given
 
 The weights are those of one step made of exactly these examples, so the terms add up to the loss that is reported.
 """

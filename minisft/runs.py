@@ -92,7 +92,7 @@ def holds_run(directory: Path) -> bool:
 
 
 def describe(settings: dict, theta: Params, sequences: list, examples: dict) -> dict:
-    """The content of train_config.json: the settings, the versions, the counts, and fingerprints of θ_0 and the data."""
+    """The content of train_config.json: settings, versions, counts of examples, fingerprints of θ_0 and the data."""
     data = hashlib.sha256()
     for sequence in sequences:
         data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.mask.tobytes())
@@ -110,49 +110,53 @@ def begin(run: Run, theta: Params, resume: bool, say: Callable) -> State:
     """
     fresh = start(theta, run.settings)
     if not (resume and holds_run(run.directory)):
-        remove(run.directory)
+        if holds_run(run.directory):
+            remove(run.directory)
         write_json(run.directory / RECORD, run.record)
         return fresh
-    require_same(read_json(run.directory / RECORD), run)
+    require_same(run)
     state = newest(run, theta.flat.dtype, say) or fresh
-    say(f"going on after step {state.step}" if state.step else "no checkpoint to go on from: starting from the beginning")
-    for step, path in checkpoints(run.directory):
-        if step > state.step:
-            shutil.rmtree(path, ignore_errors=True)
-    cut_metrics(run.directory / METRICS, state.step)
+    rows = [row for row in read_metrics(run.directory) if row["step"] <= state.step]
+    say(f"going on after step {state.step}")
+    for path in [path for step, path in checkpoints(run.directory) if step > state.step] + unfinished(run.directory):
+        shutil.rmtree(path, ignore_errors=True)
+    write_atomically(run.directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
     write_json(run.directory / RECORD, run.record)
     return state
 
 
-def require_same(old: dict, run: Run):
-    """Raises MinisftError naming the flag if the record of the run that is to go on has another value for it."""
-    path, advice = run.directory / RECORD, "give the settings of that run, or --overwrite it"
+def require_same(run: Run):
+    """Raises MinisftError naming the flag if the run that is to go on was made with another value."""
+    path = run.directory / RECORD
+    if not path.exists():
+        raise MinisftError(f"--resume: {path} is missing, so there is no run to go on; start one with --overwrite")
+    old, advice = read_json(path), f"in the run of {path}; give its settings to --resume, or --overwrite it"
     for name, value in json.loads(json.dumps(run.record)).items():
+        spelled = {"command": "--output-dir: the command", "shuffle": "--no-shuffle"}.get(name, flag(name))
         if name == "sha256":
-            wrong = [part for part in value if value[part] != (old.get(name) or {}).get(part)]
-            if wrong:
-                raise MinisftError(f"--{wrong[0]}: has another content than in the run of {path}; {advice}")
+            for source, content in value.items():
+                if not isinstance(old.get(name), dict) or content != old[name].get(source):
+                    raise MinisftError(f"--{source}: its content was another {advice}")
         elif name not in MAY_CHANGE + BY_CONTENT and value != old.get(name):
-            name, given, before = flag(name), json.dumps(value), json.dumps(old.get(name))
-            raise MinisftError(f"{name}: {given} now, but {before} in the run of {path}; {advice}")
+            raise MinisftError(f"{spelled} is {json.dumps(value)}, but was {json.dumps(old.get(name))} {advice}")
 
 
 def remove(directory: Path):
     """Delete the files of an old run, and nothing else."""
     try:
-        for name in (RECORD, METRICS, *MODEL_FILES):
-            (directory / name).unlink(missing_ok=True)
-        for path in [path for _, path in checkpoints(directory)] + list(directory.glob("checkpoint-*.partial")):
+        for path in [path for _, path in checkpoints(directory)] + unfinished(directory):
             shutil.rmtree(path)
+        for name in (METRICS, *MODEL_FILES, RECORD):
+            (directory / name).unlink(missing_ok=True)
     except OSError as error:
-        raise MinisftError(f"{error.filename}: cannot be removed ({error.strerror}); give another --output-dir") from error
+        raise MinisftError(f"{directory}: cannot be cleared ({error}); give another --output-dir") from error
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 
-def follow(run: Run, state: State, report: Callable[[State, dict], None]) -> State:
-    """Train from `state` to the end, writing as it goes; report(state, row) is called with every row of metrics.jsonl.
+def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
+    """Train from `state` to the end, writing as it goes; report is called with every row of metrics.jsonl.
 
     On Ctrl-C, or if the loss is not finite, the last good θ is saved in place of θ̃ before the exception goes on.
     """
@@ -165,13 +169,13 @@ def follow(run: Run, state: State, report: Callable[[State, dict], None]) -> Sta
                 write_row(run, state, {"step": state.step} | worth, report)
             if run.save_steps and state.step % run.save_steps == 0:
                 save_state(run, state)
+        save_model(run, state)
     except KeyboardInterrupt:
         save_model(run, state)
         raise KeyboardInterrupt(f"θ after step {state.step} is saved in {run.directory}") from None
     except MinisftError as error:
         save_model(run, state)
         raise MinisftError(f"{error}; the last good parameters are saved in {run.directory}") from error
-    save_model(run, state)
     return state
 
 
@@ -186,24 +190,20 @@ def write_row(run, state, row, report):
             file.write(json.dumps(row, allow_nan=False) + "\n")
     except OSError as error:
         raise MinisftError(f"{path}: cannot be written ({error.strerror}); make room, then --resume") from error
-    report(state, row)
+    report(row)
 
 
-def read_metrics(path: Path) -> list[bytes]:
-    """The lines of a metrics.jsonl, without a last one that a killed run left half-written."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
-
-
-def cut_metrics(path: Path, step: int):
-    """Keep the rows of steps 1 … step."""
-    kept = [line for line in read_metrics(path) if json.loads(line)["step"] <= step]
-    write_atomically(path, b"".join(kept))
-
-
-def steps_without_target(run: Run) -> int:
-    rows = map(json.loads, read_metrics(run.directory / METRICS))
-    return sum(row.get("num_target_tokens") == 0 for row in rows)
+def read_metrics(directory: Path) -> list[dict]:
+    """The rows of metrics.jsonl, without a last one that a killed run left half-written."""
+    path = directory / METRICS
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    try:
+        rows = [json.loads(line) for line in lines]
+        if not all(isinstance(row, dict) and isinstance(row.get("step"), int) for row in rows):
+            raise ValueError("a row has no step")
+    except ValueError as error:
+        raise MinisftError(f"{path}: not the metrics of a run ({error}); start again with --overwrite") from error
+    return rows
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------
@@ -213,6 +213,11 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
     """(N, path) of every checkpoint-N, the newest first."""
     found = [(CHECKPOINT.fullmatch(path.name), path) for path in directory.glob("checkpoint-*") if path.is_dir()]
     return sorted(((int(name[1]), path) for name, path in found if name), reverse=True)
+
+
+def unfinished(directory: Path) -> list[Path]:
+    """What a run that was killed while it wrote a checkpoint has left."""
+    return [path for path in directory.glob("checkpoint-*.partial") if path.is_dir()]
 
 
 def save_state(run: Run, state: State):
@@ -234,23 +239,27 @@ def save_state(run: Run, state: State):
 
 def newest(run: Run, dtype, say: Callable) -> State | None:
     """The state of the newest checkpoint that is whole; those that are not are named and passed over."""
-    for _, path in checkpoints(run.directory):
+    for step, path in checkpoints(run.directory):
         try:
-            return load_state(run, path, dtype)
+            return load_state(run, path, step, dtype)
         except MinisftError as error:
             say(f"{path.name} is not whole and is passed over: {error}")
     return None
 
 
-def load_state(run: Run, path: Path, dtype) -> State:
+def load_state(run: Run, path: Path, step: int, dtype) -> State:
     theta, config, _ = checkpoint.load(path, dtype)
     counters = read_json(path / "trainer_state.json")
     moments = dict(checkpoint.read_tensors(path / "optimizer.safetensors"))
     state = start(theta, run.settings)
-    expected = {name: (moment.shape, moment.dtype) for name, moment in state.optimizer.moments.items()}
-    whole = {name: (moment.shape, moment.dtype) for name, moment in moments.items()} == expected
-    if config != run.config or not whole or not all(isinstance(counters.get(n), int) for n in ("step", "num_tokens", "updates")):
-        raise MinisftError(f"{path}: its files do not belong together; use an earlier checkpoint")
-    state.step, state.num_tokens = counters["step"], counters["num_tokens"]
-    state.optimizer.updates, state.optimizer.moments = counters["updates"], moments
+
+    def forms(vectors):
+        return {name: (vector.shape, vector.dtype) for name, vector in vectors.items()}
+
+    numbers = [counters.get(name) for name in ("step", "num_tokens", "updates")]
+    fitting = config == run.config and forms(moments) == forms(state.optimizer.moments) and numbers[0] == step
+    if not fitting or not all(isinstance(number, int) for number in numbers):
+        raise MinisftError(f"{path}: its files do not belong together")
+    state.step, state.num_tokens, state.optimizer.updates = numbers
+    state.optimizer.moments = moments
     return state

@@ -28,12 +28,20 @@ def print_json(value: dict):
 
 def metrics_line(metrics: dict, reduction: str) -> str:
     """A row of metrics.jsonl for people; the loss never without its reduction."""
-    names = {"loss": f"loss ({reduction})", "eval_loss": f"eval_loss ({reduction})"}
-    return "  ".join(f"{names.get(name, name)} {shown(value)}" for name, value in metrics.items())
+    return "  ".join(f"{name} {shown(value)}" for name, value in with_reduction(metrics, reduction).items())
+
+
+def with_reduction(metrics: dict, reduction: str) -> dict:
+    """The same with "loss" as "loss (token_mean)", and so on."""
+    kinds = dict.fromkeys(("loss", "objective", "eval_loss"), reduction)
+    kinds |= dict.fromkeys(("log_prob", "eval_log_prob"), "sum") | dict.fromkeys(
+        ("prompt_loss", "completion_loss"), "mean"
+    )
+    return {f"{name} ({kinds[name]})" if name in kinds else name: value for name, value in metrics.items()}
 
 
 def shown(value) -> str:
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 class Bar:
@@ -42,7 +50,13 @@ class Bar:
     def __init__(self, what: str, total: int):
         self.what, self.total, self.bar = what, total, None
         if sys.stderr.isatty():
-            columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+            columns = (
+                TextColumn(what),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
             self.bar = Progress(*columns, console=Console(stderr=True))
             self.task = self.bar.add_task(what, total=total, note="")
 
@@ -73,12 +87,15 @@ def track(items, what: str):
 
 def print_table(title: str, columns: list[str], rows: list[list]):
     """A table; a row may hold texts, numbers, None and rich Texts."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_header=any(columns))
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
-    Console().print(table)
+    console = Console()
+    with console.capture() as captured:  # printed by us: rich would end the program if nobody reads
+        console.print(table)
+    print(captured.get(), end="")
 
 
 def visible(text: str) -> str:

@@ -129,6 +129,9 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
             try:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     metrics = step(theta, grad, state.optimizer, whole, config, settings, rate)
+                    good = before  # the loss was finite there
+                    if not np.isfinite(theta.flat.sum()):
+                        raise FloatingPointError("the update leads to parameters that are not finite")
             except FloatingPointError as error:
                 theta.flat[:] = good
                 raise MinisftError(
@@ -138,7 +141,6 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
             except KeyboardInterrupt:
                 theta.flat[:] = before  # not half a step
                 raise
-            good = before  # the loss was finite there
         else:
             metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)
         state.step += 1

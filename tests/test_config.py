@@ -74,7 +74,7 @@ def test_a_constant_that_is_not_a_positive_number_is_refused_naming_the_field(fi
 
 @pytest.mark.parametrize("value", [0, 1, "true", None])
 def test_tied_or_not_is_true_or_false(value):
-    with pytest.raises(MinisftError, match="^tie_word_embeddings: "):
+    with pytest.raises(MinisftError, match=r"^tie_word_embeddings: "):
         ModelConfig(**SIZES, tie_word_embeddings=value)
 
 
@@ -134,7 +134,7 @@ def test_a_beta_is_below_1_since_1_would_divide_by_zero(field):
 
 
 def test_an_epsilon_of_0_is_refused_since_a_gradient_of_0_would_divide_by_it():
-    with pytest.raises(MinisftError, match="^--adam-epsilon: 0"):
+    with pytest.raises(MinisftError, match=r"^--adam-epsilon: 0"):
         TrainConfig(adam_epsilon=0.0)
 
 

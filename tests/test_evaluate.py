@@ -7,8 +7,9 @@ from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minisft import evaluate
-from minisft.config import REDUCTIONS, ModelConfig
-from minisft.data import Sequence, batch, encode, example
+from minisft.config import REDUCTIONS, ModelConfig, TrainConfig
+from minisft.data import Sequence, batch, encode, example, fit
+from minisft.errors import MinisftError
 from minisft.tokenizer import Tokenizer
 
 X = [2, 3, 1]
@@ -59,7 +60,7 @@ def test_the_log_probability_of_an_answer_is_the_chain_rule_with_one_forward_for
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied):
-    """A second forward: it finds heads in another order, a lost ε or a wrong rotation, to which derivatives are blind."""
+    """A second forward: it finds heads in another order or a wrong rotation, to which derivatives are blind."""
     config = tiny_config(tied)
     theta = random_theta(config, seed)
     for sequence, (value, hit) in zip(
@@ -121,17 +122,14 @@ def tokenizer():
     return Tokenizer.train(["user\nHi\nassistant\nParis France is the capital of"] * 5, 300)
 
 
-def certain(tokenizer, text, end):
-    """A model that all but certainly says `text` and then `end` after the last token of a prompt, which is a newline
-    (chat) or a space (plain). Every token of the text may occur in it once."""
+def certain(tokenizer, text, end, prompt="assistant\n"):
+    """A model that all but certainly says `text` and then `end` after the last token of a prompt."""
     V = tokenizer.vocab_size
     answer = [*tokenizer.encode(text), end]
-    assert len(set(answer)) == len(answer)
+    chain = [tokenizer.encode(prompt)[-1], *answer]
+    assert len(set(chain)) == len(chain)  # each is followed by one other
     transitions = np.full((V, V), 1e-9)
-    for last in (tokenizer.encode("assistant\n")[-1], tokenizer.encode("x ")[-1]):
-        transitions[last, answer[0]] = 1
-    for one, following in zip(answer[:-1], answer[1:], strict=True):
-        transitions[one, following] = 1
+    transitions[chain[:-1], chain[1:]] = 1
     return markov(transitions / transitions.sum(-1, keepdims=True))
 
 
@@ -154,18 +152,19 @@ def test_multi_turn_in_one_pass_is_the_sum_of_one_pass_per_turn(tokenizer):
 
 
 def test_exact_match_compares_the_decoded_answer_with_the_content_both_stripped(tokenizer):
-    theta, config = certain(tokenizer, " Paris ", tokenizer.end_of_turn_id)
+    theta, config = certain(tokenizer, "\tParis ", tokenizer.end_of_turn_id)
     contents = ["Paris", "\nParis  ", "paris", "Paris.", ""]
     found = evaluate.answers(theta, config, tokenizer, [conversation(content) for content in contents], 20)
     assert [answer["exact"] for answer in found] == [True, True, False, False, False]
     assert [answer["expected"] for answer in found] == contents
-    assert all(answer["predicted"] == " Paris " and answer["stopped"] for answer in found)
+    assert all(answer["predicted"] == "\tParis " and answer["stopped"] for answer in found)
 
 
 def test_generation_stops_at_the_end_of_turn_in_a_chat_and_at_the_end_of_text_in_plain_text(tokenizer):
-    plain = example({"prompt": "x ", "completion": "Paris"}, "")
-    for asked, end in ((conversation("Paris"), tokenizer.end_of_turn_id), (plain, tokenizer.eos_id)):
-        (answer,) = evaluate.answers(*certain(tokenizer, "Paris", end), tokenizer, [asked], 20)
+    chat = conversation("Paris"), certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    plain = example({"prompt": "x ", "completion": "Paris"}, ""), certain(tokenizer, "Paris", tokenizer.eos_id, "x ")
+    for asked, (theta, config) in (chat, plain):
+        (answer,) = evaluate.answers(theta, config, tokenizer, [asked], 20)
         assert answer == {"predicted": "Paris", "expected": "Paris", "exact": True, "stopped": True}
 
 
@@ -187,6 +186,27 @@ def test_more_examples_than_are_answered_together_keep_their_order(tokenizer, mo
     assert [answer["expected"] for answer in found] == ["Paris", "of", "the", "Paris", "is"]
     assert [answer["exact"] for answer in found] == [True, False, False, True, False]
     assert evaluate.answers(theta, config, tokenizer, [], 20) == []
+
+
+def test_an_example_that_asks_nothing_has_no_answer(tokenizer):
+    theta, config = certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    found = evaluate.answers(theta, config, tokenizer, [example({"text": "Paris"}, ""), conversation("Paris")], 20)
+    assert found[0] is None and found[1]["exact"]
+
+
+def test_a_question_that_fills_the_context_is_neither_exact_nor_stopped(tokenizer):
+    """Even if the answer expected is empty, as the one given."""
+    theta, config = certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    long = " x" * config.max_position_embeddings
+    found = evaluate.answers(theta, config, tokenizer, [conversation("", long), conversation("Paris")], 20)
+    assert [(answer["exact"], answer["stopped"]) for answer in found] == [(False, False), (True, True)]
+
+
+def test_parameters_that_are_not_finite_are_an_error_and_not_a_number():
+    theta, config = toy()
+    theta.model.norm.weight[0] = np.nan
+    with pytest.raises(MinisftError, match=r"^data.jsonl:3: "):
+        evaluate.log_probs(theta, config, [Sequence(np.array([1, 2]), np.ones(2, bool), "data.jsonl:3")])
 
 
 # The summary
@@ -247,6 +267,32 @@ def test_rates_are_shares_of_the_answers_and_none_without_any():
     assert (found["exact_match"], found["stop_rate"]) == (1 / 4, 3 / 4)
     found = summed_up(pairs(X, [[0]]), [])
     assert (found["exact_match"], found["stop_rate"]) == (None, None)
+
+
+@pytest.mark.parametrize("prompt_loss_weight", [0.0, 0.5])
+def test_an_evaluation_has_one_row_an_example_kept_and_the_rows_add_up_to_the_summary(tokenizer, prompt_loss_weight):
+    """Four examples, the second too long and dropped; the third asks nothing."""
+    theta, config = certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    rows = [
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Paris"}]},
+        {"prompt": "x " * 99, "completion": "of"},
+        {"text": "France is the capital"},
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "of"}]},
+    ]
+    examples = [example(row, f"data.jsonl:{line}") for line, row in enumerate(rows, 1)]
+    sequences, _ = fit([encode(one, tokenizer) for one in examples], config.max_position_embeddings, "drop")
+    settings = TrainConfig(prompt_loss_weight=prompt_loss_weight)
+    whole, found = evaluate.evaluate(theta, config, tokenizer, examples, sequences, settings, 20)
+    assert [row["index"] for row in found] == [0, 2, 3]
+    assert [row["exact"] for row in found] == [True, None, False]
+    assert [row["expected"] for row in found] == ["Paris", None, "of"]
+    assert (whole["num_examples"], whole["exact_match"], whole["stop_rate"]) == (3, 1 / 2, 1)
+    for row, sequence in zip(found, sequences, strict=True):
+        by_hand = log_pi(theta, config, sequence.ids[:-1])[np.arange(len(sequence.ids) - 1), sequence.ids[1:]]
+        assert_allclose(row["log_prob"], by_hand[sequence.mask[1:]].sum(), rtol=1e-10, atol=1e-12)
+        assert row["num_target_tokens"] == (len(by_hand) if prompt_loss_weight else sequence.mask[1:].sum())
+    for name in ("log_prob", "num_target_tokens"):
+        assert_allclose(sum(row[name] for row in found), whole[name], rtol=1e-12)
 
 
 def test_evaluating_leaves_theta_as_it_is():

@@ -143,6 +143,13 @@ def test_a_prompt_that_is_empty_or_fills_the_context_is_refused_with_its_number(
         generate(theta, config, [[1], [1] * length], 5, {END})
 
 
+def test_logits_that_are_not_finite_are_an_error_and_not_an_answer():
+    theta, config = toy()
+    theta.model.norm.weight[0] = np.nan
+    with pytest.raises(MinisftError, match="not finite"):
+        generate(theta, config, [[1]], 5, {END})
+
+
 def test_no_prompts_have_no_answers():
     assert generate(*toy(), [], 5, {END}) == []
 
@@ -214,7 +221,8 @@ def test_probabilities_are_float64_that_sum_to_1_whatever_the_logits():
 
 
 def test_a_temperature_near_0_is_greedy():
-    assert_array_equal(probabilities(np.array([1.0, 3.0, 2.0]), 1e-9), [0, 1, 0])
+    for temperature in (1e-3, 1e-9, 1e-300):
+        assert_array_equal(probabilities(np.array([1.0, 3.0, 2.0]), temperature), [0, 1, 0])
 
 
 def test_top_k_of_1_is_greedy_whatever_the_temperature():

@@ -1,4 +1,4 @@
-"""The check itself: it finds wrong derivatives by name, leaves everything as it was, and some mistakes it cannot see."""
+"""The check itself: it finds wrong derivatives by name, leaves everything as it was, and is blind to some mistakes."""
 
 from types import SimpleNamespace
 
@@ -164,6 +164,21 @@ def test_a_cotangent_of_ones_is_blind_on_a_softmax(rng):
     gradcheck.check(SOFTMAX, rng)
     with pytest.raises(AssertionError, match="input"):
         gradcheck.check(changed(SOFTMAX, backward=lambda pi, dy: np.zeros_like(dy)), rng)
+
+
+def test_the_cotangent_is_random_so_that_nothing_cancels(rng):
+    """y = (x, −x) has the sum 0, exactly; a cotangent of ones would let a backward of zeros pass."""
+    opposite = SimpleNamespace(
+        __name__="opposite",
+        forward=lambda x: (np.concatenate((x, -x)), None),
+        backward=lambda _, dy: dy[:1] - dy[1:],
+        example=lambda rng: (None, (rng.standard_normal(1),)),
+    )
+    (x,) = opposite.example(rng)[1]
+    assert gradcheck.error(lambda: opposite.forward(x)[0].sum(), x, np.zeros(1), rng) == 0
+    gradcheck.check(opposite, rng)
+    with pytest.raises(AssertionError, match="input"):
+        gradcheck.check(SimpleNamespace(**vars(opposite) | {"backward": lambda _, dy: np.zeros(1)}), rng)
 
 
 def test_it_cannot_see_a_wrong_forward_with_its_own_right_backward(rng):

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
 
 import numpy as np
@@ -124,12 +125,12 @@ def naive_attention(p, x, starts, theta):
     D = 6
     H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
     y = np.zeros_like(x)
-    for first, last in zip(starts, starts[1:]):
+    for first, last in pairwise(starts):
         for t in range(last - first):
             out = []
             for j in range(H):
 
-                def rotated(weight, head, position):
+                def rotated(weight, head, position, first=first):
                     a = weight[head * D : (head + 1) * D] @ x[first + position]
                     z = (a[:3] + 1j * a[3:]) * np.exp(1j * position * theta ** (-np.arange(0, D, 2) / D))
                     return np.concatenate((z.real, z.imag))

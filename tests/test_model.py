@@ -121,7 +121,7 @@ def test_rows_of_weight_zero_may_be_computed_or_left_out(config, theta, ragged):
 
 
 def test_prompt_tokens_still_receive_gradient_through_what_reads_them():
-    """The mask removes loss terms, not paths: with λ = 0 the embedding of a token that occurs only in x is moved by y."""
+    """The mask removes loss terms, not paths: with λ = 0 the embedding of a token that is only in x is moved by y."""
     config = tiny_config(tied=False)
     theta = random_theta(config)
     pair = batch([Sequence(np.array([11, 12, 3, 4]), np.array([False, False, True, True]), "")], 0.0, "sum", np.float64)

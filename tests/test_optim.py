@@ -99,7 +99,7 @@ def test_decay_shrinks_matrices_and_not_the_gains_of_norms(theta, optimizer):
 
 
 def test_decay_is_decoupled_from_the_moments():
-    """θ = 2, g = 1, η = ½, μ = ¼: 2 (1 − ⅛) − ½ · 1 = 1.25. As a part of the gradient, decay would vanish in g / |g|."""
+    """θ = 2, g = 1, η = ½, μ = ¼: 2 (1 − ⅛) − ½ · 1 = 1.25. As part of the gradient, decay would vanish in g / |g|."""
     theta = vector(2.0)
     optimizer = optim.AdamW(theta, TrainConfig(weight_decay=0.25))
     run(optimizer, theta, [1.0], [0.5])
@@ -125,7 +125,9 @@ def test_the_blocks_of_the_vector_do_not_matter(size, optimizer):
     gradients = [(np.arange(size + 7) * (step + 3)) % 13 - 6.5 for step in range(3)]
     run(optim.make(theta, TrainConfig(optim=optimizer, weight_decay=0.1)), theta, gradients, [0.1] * 3)
     short = vector(np.arange(13), {"long.weight": (13, 1)})
-    run(optim.make(short, TrainConfig(optim=optimizer, weight_decay=0.1)), short, [g[:13] for g in gradients], [0.1] * 3)
+    run(
+        optim.make(short, TrainConfig(optim=optimizer, weight_decay=0.1)), short, [g[:13] for g in gradients], [0.1] * 3
+    )
     assert_array_equal(theta.long.weight[:, 0], np.resize(short.flat, size))
 
 

@@ -1,1 +1,1 @@
-"""One file = one layer = one lesson. Each is a module with `forward`, `backward` and `example(rng)`; nothing is stored."""
+"""One file = one layer = one lesson: a module with `forward`, `backward` and `example(rng)`, which stores nothing."""

@@ -14,7 +14,7 @@ Query head j reads key/value head j // R, R = H / G. For each sequence and head,
     dk = dSᵀ q / √D
     dx = the transposed maps of dq, dk, dv, added
 
-This is the only layer in which rows meet, and so the only one that looks at `starts`: a sequence sees nothing but itself.
+The only layer in which rows meet, and so the only one that looks at `starts`: a sequence sees nothing but itself.
 `rows` are the rows that ask (all, or those of the batch that somebody reads later); all rows have keys and values.
 """
 
@@ -30,7 +30,7 @@ Part = namedtuple("Part", "asking keys P")  # one sequence: slice of q, slice of
 
 
 def forward(p, x, starts, cos, sin, rows, past=None):
-    """(N, C) -> (M, C), M = number of rows. `past`: what earlier calls have read of each sequence (generate.py), or None."""
+    """(N, C) -> (M, C), M = number of rows. `past`: None, or what was read of each sequence before (generate.py)."""
     D = cos.shape[-1]
     H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
     q, c_q = linear.forward(p.q_proj, x[rows])  # (M, C) -> (M, H D)

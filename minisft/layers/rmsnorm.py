@@ -1,4 +1,4 @@
-"""RMSNorm: scale each row to root mean square 1, then each channel by its gain w (arXiv 1910.07467, eq. 4, and Llama's ε).
+"""RMSNorm: each row to root mean square 1, then each channel times its gain w (arXiv 1910.07467, eq. 4, and Llama's ε).
 
 r  = (⟨x, x⟩ / C + ε)^(−½)                   one number a row
 n  = r x

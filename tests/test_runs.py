@@ -1,0 +1,445 @@
+"""Training runs in a directory: what is written, when, and how an interrupted run goes on bit for bit."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from commandline import (
+    CONTEXT,
+    command,
+    contents,
+    conversation,
+    make_theta_hat,
+    minisft,
+    read_rows,
+    write_pairs,
+    write_rows,
+)
+
+from minisft import checkpoint, data, runs, train
+
+STEP_KEYS = (
+    "step loss objective num_target_tokens num_tokens grad_norm learning_rate mean_token_accuracy tokens_per_second"
+)
+WRITTEN = {
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model.safetensors",
+    "metrics.jsonl",
+    "train_config.json",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Files that no test changes: theta_hat and train.jsonl."""
+    directory = tmp_path_factory.mktemp("shared")
+    make_theta_hat(directory)
+    write_pairs(directory / "train.jsonl")
+    return directory
+
+
+@pytest.fixture
+def sft(shared, tmp_path):
+    """Run `minisft sft` with these further flags; returns its exit status. 9 examples, 2 a step: 5 steps an epoch."""
+
+    def run(output_dir, *flags):
+        return minisft(*sft_line(shared, tmp_path / output_dir, *flags))
+
+    return run
+
+
+def sft_line(shared, output_dir, *flags):
+    inputs = ["--model", shared / "theta_hat", "--data", shared / "train.jsonl"]
+    return ["sft", *inputs, "--output-dir", output_dir, "--batch-size", 2, "--max-steps", 6, *flags]
+
+
+def rows_without_time(directory):
+    return [row | {"tokens_per_second": 0} for row in read_rows(directory / "metrics.jsonl")]
+
+
+def assert_same_run(one, other):
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    assert rows_without_time(one) == rows_without_time(other)
+
+
+# --- what is written --------------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_the_model_the_metrics_and_its_settings_and_nothing_else(sft, tmp_path):
+    assert sft("out") == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
+
+
+def test_the_base_model_is_not_touched(sft, shared):
+    before = contents(shared)
+    assert sft("out", "--save-steps", 2) == 0
+    assert contents(shared) == before
+
+
+def test_metrics_have_one_row_a_step_with_exactly_the_documented_keys(sft, tmp_path):
+    assert sft("out") == 0
+    rows = read_rows(tmp_path / "out" / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(set(row) == set(STEP_KEYS.split()) for row in rows)
+
+
+def test_a_prompt_loss_weight_adds_the_losses_of_prompt_and_completion(sft, tmp_path):
+    assert sft("out", "--prompt-loss-weight", 0.5) == 0
+    for row in read_rows(tmp_path / "out" / "metrics.jsonl"):
+        assert set(row) == {*STEP_KEYS.split(), "prompt_loss", "completion_loss"}
+
+
+def test_the_run_is_the_one_the_library_makes(sft, shared, tmp_path):
+    """The same losses and the same θ̃, bit for bit, as the loop a student writes in a notebook."""
+    assert sft("out", "--learning-rate", 0.01, "--seed", 3) == 0
+    theta_hat, config, tokenizer = checkpoint.load(shared / "theta_hat")
+    examples = data.read([shared / "train.jsonl"])
+    sequences, _ = data.fit([data.encode(example, tokenizer) for example in examples], config.max_position_embeddings)
+    settings = train.TrainConfig(learning_rate=0.01, seed=3, batch_size=2, max_steps=6)
+    losses = []
+    for state in train.finetune(theta_hat, config, sequences, settings):
+        losses.append(state.metrics["loss"])
+    assert [row["loss"] for row in read_rows(tmp_path / "out" / "metrics.jsonl")] == losses
+    theta_tilde, _, _ = checkpoint.load(tmp_path / "out")
+    np.testing.assert_array_equal(theta_tilde.flat, state.theta.flat)
+
+
+def test_the_settings_of_a_run_can_be_read_back(sft, shared, tmp_path):
+    long = write_rows(tmp_path / "long.jsonl", [conversation("Hi", "x " * 99), conversation("Hi", "Yes.")])
+    assert sft("out", "--data", long, "--loss-reduction", "sum", "--no-shuffle", "--warmup-steps", 1) == 0
+    record = json.loads((tmp_path / "out" / "train_config.json").read_text())
+    assert record["loss_reduction"] == "sum" and record["shuffle"] is False and record["warmup_steps"] == 1
+    assert record["learning_rate"] == 1e-3  # the default is resolved
+    assert record["max_length"] == CONTEXT and record["data"] == [str(long)]
+    assert record["examples"] == {"read": 2, "cut": 1, "dropped": 0}
+    assert record["versions"].keys() == {"minisft", "numpy", "python"}
+
+
+def test_float64_is_computed_and_written_in_float64(sft, tmp_path):
+    assert sft("out", "--dtype", "float64", "--save-steps", 6) == 0
+    for directory, name in (("out", "model"), ("out/checkpoint-6", "model"), ("out/checkpoint-6", "optimizer")):
+        tensors = dict(checkpoint.read_tensors(tmp_path / directory / f"{name}.safetensors"))
+        assert {tensor.dtype for tensor in tensors.values()} == {np.dtype("float64")}
+    loss = read_rows(tmp_path / "out" / "metrics.jsonl")[0]["loss"]
+    assert loss != float(np.float32(loss))
+
+
+def test_evaluation_rows_come_every_so_many_steps_and_at_the_end(sft, shared, tmp_path):
+    assert sft("out", "--eval-data", shared / "train.jsonl", "--eval-steps", 4) == 0
+    rows = [row for row in read_rows(tmp_path / "out" / "metrics.jsonl") if "eval_loss" in row]
+    assert [row["step"] for row in rows] == [4, 6]
+    names = "num_examples num_target_tokens log_prob loss mean_token_accuracy exact_match stop_rate"
+    assert all(set(row) == {"step", *(f"eval_{name}" for name in names.split())} for row in rows)
+
+
+def test_evaluation_during_a_run_does_not_change_the_run(sft, shared, tmp_path):
+    assert sft("plain") == 0
+    assert sft("watched", "--eval-data", shared / "train.jsonl", "--eval-steps", 1, "--logging-steps", 1) == 0
+    plain, watched = (tmp_path / name / "model.safetensors" for name in ("plain", "watched"))
+    assert plain.read_bytes() == watched.read_bytes()
+
+
+def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path):
+    assert sft("out", "--save-steps", 4) == 0
+    path = tmp_path / "out" / "checkpoint-4"
+    extra = {"optimizer.safetensors", "trainer_state.json"}
+    assert {file.name for file in path.iterdir()} == WRITTEN - {"metrics.jsonl", "train_config.json"} | extra
+    state = json.loads((path / "trainer_state.json").read_text())
+    assert state["step"] == 4 and state["updates"] == 4
+    assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]
+    checkpoint.load(path)
+
+
+# --- resume -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [(), ("--optim", "sgd"), ("--dtype", "float64", "--warmup-steps", "2")])
+def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
+    assert sft("whole", *flags) == 0
+    assert sft("parts", *flags, "--save-steps", 2) == 0
+    shutil.rmtree(tmp_path / "parts" / "checkpoint-6")
+    (tmp_path / "parts" / "model.safetensors").unlink()
+    assert sft("parts", *flags, "--save-steps", 2, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_without_a_checkpoint_resume_starts_from_the_beginning(sft, tmp_path):
+    assert sft("whole") == 0
+    assert sft("again", "--resume") == 0  # nothing there yet
+    assert sft("again", "--resume") == 0  # a finished run without checkpoints
+    assert_same_run(tmp_path / "whole", tmp_path / "again")
+
+
+def test_rows_after_the_checkpoint_are_cut_off_and_half_a_row_too(sft, shared, tmp_path):
+    flags = ["--save-steps", 4, "--eval-data", shared / "train.jsonl", "--eval-steps", 2]
+    assert sft("whole", *flags) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    with open(tmp_path / "parts" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "lo')
+    assert sft("parts", *flags, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "optimizer.safetensors", "trainer_state.json", "config.json"])
+def test_a_broken_checkpoint_is_passed_over_for_the_one_before(sft, tmp_path, capsys, broken):
+    assert sft("whole", "--save-steps", 2) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    path = tmp_path / "parts" / "checkpoint-6" / broken
+    path.write_bytes(path.read_bytes()[:-20])
+    capsys.readouterr()
+    assert sft("parts", "--save-steps", 2, "--resume") == 0
+    assert "checkpoint-6 is not whole" in (message := capsys.readouterr().err) and "after step 4" in message
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert contents(tmp_path / "whole" / "checkpoint-6") == contents(tmp_path / "parts" / "checkpoint-6")
+
+
+def test_if_every_checkpoint_is_broken_the_run_starts_from_the_beginning(sft, tmp_path):
+    assert sft("whole", "--save-steps", 3) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    for step in (3, 6):
+        (tmp_path / "parts" / f"checkpoint-{step}" / "optimizer.safetensors").unlink()
+    assert sft("parts", "--save-steps", 3, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--batch-size", "3"),
+        ("--learning-rate", "0.5"),
+        ("--no-shuffle",),
+        ("--max-steps", "9"),
+        ("--dtype", "float64"),
+        ("--max-length", "99"),
+        ("--assistant-turns", "last"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused_naming_the_flag(sft, tmp_path, capsys, flags):
+    assert sft("out", "--save-steps", 3) == 0
+    before = contents(tmp_path)
+    capsys.readouterr()
+    assert sft("out", "--save-steps", 3, "--resume", *flags) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"minisft: error: {flags[0]} is ")
+    assert contents(tmp_path) == before
+
+
+def test_resuming_on_other_data_or_from_another_model_is_refused_even_under_the_same_name(shared, tmp_path, capsys):
+    shutil.copytree(shared, tmp_path / "moved")
+    line = sft_line(tmp_path / "moved", tmp_path / "out", "--save-steps", 3)
+    assert minisft(*sft_line(shared, tmp_path / "out", "--save-steps", 3)) == 0
+    assert minisft(*line, "--resume") == 0  # the same content elsewhere is the same
+    write_rows(tmp_path / "moved" / "train.jsonl", [conversation("Other", "data.")] * 9)
+    assert minisft(*line, "--resume") == 2
+    assert "error: --data: its content was another" in capsys.readouterr().err
+    write_pairs(tmp_path / "moved" / "train.jsonl")
+    theta, config, tokenizer = checkpoint.load(tmp_path / "moved" / "theta_hat")
+    theta.flat[0] += 1
+    checkpoint.save(tmp_path / "moved" / "theta_hat", theta, config, tokenizer)
+    assert minisft(*line, "--resume") == 2
+    assert "error: --model: its content was another" in capsys.readouterr().err
+
+
+def test_how_often_is_saved_evaluated_and_logged_may_change_on_resume(sft, shared, tmp_path):
+    assert sft("whole") == 0
+    assert sft("parts", "--save-steps", 4) == 0
+    assert sft("parts", "--save-steps", 3, "--logging-steps", 1, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_of_pretrain_resumes_bit_for_bit(shared, tmp_path):
+    text = tmp_path / "book.txt"
+    text.write_text("It was the best of times, it was the worst of times. " * 20)
+    sizes = ["--hidden-size", 8, "--num-hidden-layers", 1, "--num-attention-heads", 2, "--vocab-size", 290]
+    line = ["pretrain", "--data", text, *sizes, "--max-length", 16, "--batch-size", 4, "--max-steps", 5]
+    assert minisft(*line, "--output-dir", tmp_path / "whole") == 0
+    assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3) == 0
+    assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_killed_run_resumes_bit_for_bit(shared, tmp_path):
+    """A process of its own, killed as soon as a checkpoint has appeared; the same line with --resume ends the run."""
+    flags = ["--save-steps", 20, "--max-steps", 400, "--seed", 1]
+    assert minisft(*sft_line(shared, tmp_path / "whole", *flags)) == 0
+    process = subprocess.Popen(**command(*sft_line(shared, tmp_path / "parts", *flags)), stderr=subprocess.DEVNULL)
+    wait_for(lambda: (tmp_path / "parts" / "checkpoint-20").exists(), process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "parts" / "model.safetensors").exists()  # it was killed in the middle
+    assert minisft(*sft_line(shared, tmp_path / "parts", *flags), "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert not list((tmp_path / "parts").glob("*.partial"))
+
+
+def wait_for(condition, process):
+    """Wait, at most a minute, until something is true of a process that is still running."""
+    for _ in range(60_000):
+        if condition():
+            return
+        assert process.poll() is None, "the process ended too early"
+        time.sleep(0.001)
+    raise AssertionError("waited in vain")
+
+
+# --- interrupted, diverged --------------------------------------------------------------------------------------------
+
+
+def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, monkeypatch, capsys):
+    """Pressed where it does the most harm: in the middle of an update, with half of θ moved."""
+    assert sft("whole", "--save-steps", 1) == 0
+    step, calls = train.step, []
+
+    def interrupted(theta, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            theta.flat[: theta.flat.size // 2] += 1
+            raise KeyboardInterrupt
+        return step(theta, *arguments)
+
+    monkeypatch.setattr(train, "step", interrupted)
+    assert sft("stopped") == 130
+    assert "after step 3" in capsys.readouterr().err
+    saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-3"))
+    assert saved.read_bytes() == expected.read_bytes()
+    assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == 3
+
+
+def test_ctrl_c_saves_theta_in_a_process_of_its_own(shared, tmp_path):
+    line = sft_line(shared, tmp_path / "out", "--max-steps", 100000, "--lr-scheduler-type", "constant")
+    process = subprocess.Popen(**command(*line), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    metrics = tmp_path / "out" / "metrics.jsonl"
+    wait_for(lambda: metrics.exists() and metrics.stat().st_size > 2000, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    steps = len(read_rows(metrics))
+    assert out == "" and err.splitlines()[-1].startswith("minisft: interrupted")
+    assert "Traceback" not in err and checkpoint.load(tmp_path / "out")
+    assert f"after step {steps} is saved in {tmp_path / 'out'}" in err
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_theta(
+    sft, shared, tmp_path, monkeypatch, capsys
+):
+    assert sft("whole", "--save-steps", 1) == 0
+    step, calls = train.step, []
+
+    def diverging(theta, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            theta.flat[:] = np.nan  # the fourth loss, at θ_3, is not finite; so θ_2 is the last good one
+        return step(theta, *arguments)
+
+    monkeypatch.setattr(train, "step", diverging)
+    assert sft("stopped") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("minisft: error: step 4: the loss is nan") and "train.jsonl:" in error
+    assert error.endswith(f"the last good parameters are saved in {tmp_path / 'stopped'}")
+    saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-2"))
+    assert saved.read_bytes() == expected.read_bytes()
+
+
+def test_an_update_that_makes_theta_infinite_is_noticed_even_in_the_last_step(sft, tmp_path, capsys):
+    assert sft("out", "--learning-rate", 1e300, "--max-steps", 1) == 2
+    assert "not finite" in capsys.readouterr().err
+    theta, _, _ = checkpoint.load(tmp_path / "out")
+    assert np.isfinite(theta.flat).all()
+
+
+def test_a_run_that_cannot_write_its_metrics_ends_with_the_file_named(sft, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runs, "METRICS", "no/such/place.jsonl")
+    assert sft("out") == 2
+    assert "no/such/place.jsonl: cannot be written" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing_half_done(sft, tmp_path, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.os, "rename", full)
+    assert sft("out", "--save-steps", 2) == 2
+    assert "checkpoint-2: cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
+
+
+# --- directories that are refused -------------------------------------------------------------------------------------
+
+
+def test_a_directory_that_holds_a_run_is_refused(sft, tmp_path, capsys):
+    assert sft("out") == 0
+    before = contents(tmp_path)
+    assert sft("out") == 2
+    assert "already holds a run" in capsys.readouterr().err and contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "train_config.json", "config.json", "checkpoint-3/x"])
+def test_any_one_file_of_a_run_makes_it_a_run(sft, tmp_path, name):
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert sft("out") == 2
+    assert contents(tmp_path / "out").keys() == {path.relative_to(tmp_path / "out")}
+
+
+def test_other_files_in_the_directory_are_left_alone(sft, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert sft("out", "--save-steps", 2) == 0 and sft("out", "--overwrite") == 0
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN | {"notes.txt"}
+
+
+def test_overwrite_replaces_the_whole_run(sft, tmp_path):
+    assert sft("fresh", "--max-steps", 2) == 0
+    assert sft("out", "--save-steps", 2) == 0 and sft("out", "--max-steps", 2, "--overwrite") == 0
+    assert_same_run(tmp_path / "fresh", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
+
+
+def test_overwrite_with_a_mistake_leaves_what_was_there(sft, tmp_path):
+    assert sft("out", "--save-steps", 2) == 0
+    bad = write_rows(tmp_path / "bad.jsonl", [conversation("Hi", "Yes."), {"messages": []}])
+    before = contents(tmp_path)
+    mistakes = [
+        ("--max-length", CONTEXT + 1),
+        ("--data", bad),
+        ("--eval-data", bad),
+        ("--eval-steps", 2),
+        ("--max-length", 3),
+    ]
+    for mistake in mistakes:
+        assert sft("out", "--overwrite", *mistake) == 2
+        assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
+def test_the_directory_of_the_base_model_is_always_refused(shared, tmp_path, monkeypatch, capsys, flag):
+    theta_hat = tmp_path / "theta_hat"
+    shutil.copytree(shared / "theta_hat", theta_hat)
+    shutil.copytree(theta_hat, theta_hat / "checkpoint-3")
+    (tmp_path / "link").symlink_to(theta_hat)
+    linked = tmp_path / "linked"  # as a download cache: a directory of links to files elsewhere
+    linked.mkdir()
+    for file in theta_hat.glob("*.json*"):
+        (linked / file.name).symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    before = contents(tmp_path)
+    for model, output_dir in (
+        ("theta_hat", "theta_hat"),
+        ("theta_hat", "./link"),
+        ("link", tmp_path / "link" / ".." / "theta_hat"),
+        ("theta_hat/checkpoint-3", "theta_hat"),
+        ("linked", "theta_hat"),
+    ):
+        line = ["--model", model, "--data", shared / "train.jsonl", "--output-dir", output_dir, flag]
+        assert minisft("sft", *line) == 2, (model, output_dir)
+        assert "holds the model that is read" in capsys.readouterr().err
+        assert contents(tmp_path) == before
