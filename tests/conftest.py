@@ -4,10 +4,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: two threads 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import json
+
 import numpy as np
 import pytest
+from commandline import make_theta_hat, minisft, sft_line, write_pairs
 
-from minisft import model
+from minisft import checkpoint, model
 from minisft.config import ModelConfig
 from minisft.data import Sequence, batch
 from minisft.params import Params
@@ -62,3 +65,55 @@ def sequences():
 def ragged(sequences):
     """The batch of the sequences, λ = 0, `sum`, float64."""
     return batch(sequences, 0.0, "sum", np.float64)
+
+
+# For the command line: files that no test changes, and the flags that name them.
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A directory with theta_hat/, texts.jsonl that it was trained on, and train.jsonl with 9 pairs."""
+    directory = tmp_path_factory.mktemp("shared")
+    make_theta_hat(directory)
+    write_pairs(directory / "train.jsonl")
+    return directory
+
+
+@pytest.fixture
+def base(shared):
+    return ["--model", shared / "theta_hat"]
+
+
+@pytest.fixture
+def pairs(shared):
+    return ["--data", shared / "train.jsonl"]
+
+
+@pytest.fixture
+def loaded(shared):
+    """(θ̂, config, tokenizer) as a notebook loads it, in float64."""
+    return checkpoint.load(shared / "theta_hat", np.float64)
+
+
+@pytest.fixture
+def sft(shared, tmp_path):
+    """Run `minisft sft` with these further flags; returns its exit status. 9 examples, 2 a step: 5 steps an epoch."""
+
+    def run(output_dir, *flags):
+        return minisft(*sft_line(shared, tmp_path / output_dir, *flags))
+
+    return run
+
+
+@pytest.fixture
+def json_of(capsys):
+    """The one object that a command with --json prints; all of standard output must be that."""
+
+    def run(*arguments, status=0):
+        capsys.readouterr()
+        assert minisft(*arguments, "--json") == status
+        out = capsys.readouterr().out
+        assert out.endswith("\n") and out.count("\n") == 1
+        return json.loads(out, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
+
+    return run

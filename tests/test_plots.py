@@ -171,9 +171,18 @@ def test_a_long_text_is_cut_with_an_ellipsis_and_a_text_that_fits_is_not():
 
 
 def test_tokens_stand_on_the_axis_as_they_are():
-    found = texts_of(plots.heat_map(heat(1, 4), [0], [" K", "\n", "$x$", "<|im_end|>"]))
-    for token in ("␣K", "↵", "$x$", "<|im_end|>"):
+    found = texts_of(plots.heat_map(heat(1, 4), [0], [" K", "\n", "a_b", "<|im_end|>"]))
+    for token in ("␣K", "↵", "a_b", "<|im_end|>"):
         assert token in found
+
+
+def test_dollars_in_tokens_questions_and_answers_do_not_start_mathematics():
+    data = {"$a$", "$b$", "$c$"}
+    shown = [
+        text for text in texts(demo(tokens=["$a$"], question="$b$", answers=[(0, "$c$")])) if text.get_text() in data
+    ]
+    assert len(shown) == 3 and not any(text.get_parse_math() for text in shown)
+    assert r"\$d\$" in texts_of(plots.bars([1], ["$d$"]))  # matplotlib draws \$ as a dollar
 
 
 def test_axes_say_what_they_show_and_in_which_unit():

@@ -1,22 +1,22 @@
-"""Training runs in a directory: what is written, when, and how an interrupted run goes on bit for bit."""
+"""Training runs in a directory: what is written and when, what stays after an interruption, and what is refused."""
 
 import json
 import shutil
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
 from commandline import (
     CONTEXT,
+    assert_same_run,
     command,
     contents,
     conversation,
-    make_theta_hat,
     minisft,
     read_rows,
-    write_pairs,
+    sft_line,
+    wait_for,
     write_rows,
 )
 
@@ -35,39 +35,6 @@ WRITTEN = {
     "metrics.jsonl",
     "train_config.json",
 }
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """Files that no test changes: theta_hat and train.jsonl."""
-    directory = tmp_path_factory.mktemp("shared")
-    make_theta_hat(directory)
-    write_pairs(directory / "train.jsonl")
-    return directory
-
-
-@pytest.fixture
-def sft(shared, tmp_path):
-    """Run `minisft sft` with these further flags; returns its exit status. 9 examples, 2 a step: 5 steps an epoch."""
-
-    def run(output_dir, *flags):
-        return minisft(*sft_line(shared, tmp_path / output_dir, *flags))
-
-    return run
-
-
-def sft_line(shared, output_dir, *flags):
-    inputs = ["--model", shared / "theta_hat", "--data", shared / "train.jsonl"]
-    return ["sft", *inputs, "--output-dir", output_dir, "--batch-size", 2, "--max-steps", 6, *flags]
-
-
-def rows_without_time(directory):
-    return [row | {"tokens_per_second": 0} for row in read_rows(directory / "metrics.jsonl")]
-
-
-def assert_same_run(one, other):
-    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    assert rows_without_time(one) == rows_without_time(other)
 
 
 # --- what is written --------------------------------------------------------------------------------------------------
@@ -156,137 +123,6 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
     assert state["step"] == 4 and state["updates"] == 4
     assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]
     checkpoint.load(path)
-
-
-# --- resume -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("flags", [(), ("--optim", "sgd"), ("--dtype", "float64", "--warmup-steps", "2")])
-def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
-    assert sft("whole", *flags) == 0
-    assert sft("parts", *flags, "--save-steps", 2) == 0
-    shutil.rmtree(tmp_path / "parts" / "checkpoint-6")
-    (tmp_path / "parts" / "model.safetensors").unlink()
-    assert sft("parts", *flags, "--save-steps", 2, "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-def test_without_a_checkpoint_resume_starts_from_the_beginning(sft, tmp_path):
-    assert sft("whole") == 0
-    assert sft("again", "--resume") == 0  # nothing there yet
-    assert sft("again", "--resume") == 0  # a finished run without checkpoints
-    assert_same_run(tmp_path / "whole", tmp_path / "again")
-
-
-def test_rows_after_the_checkpoint_are_cut_off_and_half_a_row_too(sft, shared, tmp_path):
-    flags = ["--save-steps", 4, "--eval-data", shared / "train.jsonl", "--eval-steps", 2]
-    assert sft("whole", *flags) == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    with open(tmp_path / "parts" / "metrics.jsonl", "a") as file:
-        file.write('{"step": 7, "lo')
-    assert sft("parts", *flags, "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-@pytest.mark.parametrize("broken", ["model.safetensors", "optimizer.safetensors", "trainer_state.json", "config.json"])
-def test_a_broken_checkpoint_is_passed_over_for_the_one_before(sft, tmp_path, capsys, broken):
-    assert sft("whole", "--save-steps", 2) == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    path = tmp_path / "parts" / "checkpoint-6" / broken
-    path.write_bytes(path.read_bytes()[:-20])
-    capsys.readouterr()
-    assert sft("parts", "--save-steps", 2, "--resume") == 0
-    assert "checkpoint-6 is not whole" in (message := capsys.readouterr().err) and "after step 4" in message
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert contents(tmp_path / "whole" / "checkpoint-6") == contents(tmp_path / "parts" / "checkpoint-6")
-
-
-def test_if_every_checkpoint_is_broken_the_run_starts_from_the_beginning(sft, tmp_path):
-    assert sft("whole", "--save-steps", 3) == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    for step in (3, 6):
-        (tmp_path / "parts" / f"checkpoint-{step}" / "optimizer.safetensors").unlink()
-    assert sft("parts", "--save-steps", 3, "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--batch-size", "3"),
-        ("--learning-rate", "0.5"),
-        ("--no-shuffle",),
-        ("--max-steps", "9"),
-        ("--dtype", "float64"),
-        ("--max-length", "99"),
-        ("--assistant-turns", "last"),
-    ],
-)
-def test_resuming_with_other_settings_is_refused_naming_the_flag(sft, tmp_path, capsys, flags):
-    assert sft("out", "--save-steps", 3) == 0
-    before = contents(tmp_path)
-    capsys.readouterr()
-    assert sft("out", "--save-steps", 3, "--resume", *flags) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"minisft: error: {flags[0]} is ")
-    assert contents(tmp_path) == before
-
-
-def test_resuming_on_other_data_or_from_another_model_is_refused_even_under_the_same_name(shared, tmp_path, capsys):
-    shutil.copytree(shared, tmp_path / "moved")
-    line = sft_line(tmp_path / "moved", tmp_path / "out", "--save-steps", 3)
-    assert minisft(*sft_line(shared, tmp_path / "out", "--save-steps", 3)) == 0
-    assert minisft(*line, "--resume") == 0  # the same content elsewhere is the same
-    write_rows(tmp_path / "moved" / "train.jsonl", [conversation("Other", "data.")] * 9)
-    assert minisft(*line, "--resume") == 2
-    assert "error: --data: its content was another" in capsys.readouterr().err
-    write_pairs(tmp_path / "moved" / "train.jsonl")
-    theta, config, tokenizer = checkpoint.load(tmp_path / "moved" / "theta_hat")
-    theta.flat[0] += 1
-    checkpoint.save(tmp_path / "moved" / "theta_hat", theta, config, tokenizer)
-    assert minisft(*line, "--resume") == 2
-    assert "error: --model: its content was another" in capsys.readouterr().err
-
-
-def test_how_often_is_saved_evaluated_and_logged_may_change_on_resume(sft, shared, tmp_path):
-    assert sft("whole") == 0
-    assert sft("parts", "--save-steps", 4) == 0
-    assert sft("parts", "--save-steps", 3, "--logging-steps", 1, "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-def test_a_run_of_pretrain_resumes_bit_for_bit(shared, tmp_path):
-    text = tmp_path / "book.txt"
-    text.write_text("It was the best of times, it was the worst of times. " * 20)
-    sizes = ["--hidden-size", 8, "--num-hidden-layers", 1, "--num-attention-heads", 2, "--vocab-size", 290]
-    line = ["pretrain", "--data", text, *sizes, "--max-length", 16, "--batch-size", 4, "--max-steps", 5]
-    assert minisft(*line, "--output-dir", tmp_path / "whole") == 0
-    assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3) == 0
-    assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3, "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-def test_a_killed_run_resumes_bit_for_bit(shared, tmp_path):
-    """A process of its own, killed as soon as a checkpoint has appeared; the same line with --resume ends the run."""
-    flags = ["--save-steps", 20, "--max-steps", 400, "--seed", 1]
-    assert minisft(*sft_line(shared, tmp_path / "whole", *flags)) == 0
-    process = subprocess.Popen(**command(*sft_line(shared, tmp_path / "parts", *flags)), stderr=subprocess.DEVNULL)
-    wait_for(lambda: (tmp_path / "parts" / "checkpoint-20").exists(), process)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "parts" / "model.safetensors").exists()  # it was killed in the middle
-    assert minisft(*sft_line(shared, tmp_path / "parts", *flags), "--resume") == 0
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert not list((tmp_path / "parts").glob("*.partial"))
-
-
-def wait_for(condition, process):
-    """Wait, at most a minute, until something is true of a process that is still running."""
-    for _ in range(60_000):
-        if condition():
-            return
-        assert process.poll() is None, "the process ended too early"
-        time.sleep(0.001)
-    raise AssertionError("waited in vain")
 
 
 # --- interrupted, diverged --------------------------------------------------------------------------------------------

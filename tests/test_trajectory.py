@@ -44,11 +44,14 @@ def test_a_relative_distance_is_measured_by_the_length_of_theta_hat():
     assert trajectory.relative_distances(theta, theta_hat) == pytest.approx(expected)
 
 
-def test_a_distance_between_float32_parameters_is_summed_in_float64():
-    """2^24 + 1 is no float32: a float32 sum of squares of 2^12 and 1 loses the 1."""
-    theta_hat = Params({"a": (2,)})
-    theta = Params({"a": (2,)}, flat=np.array([2**12, 1], np.float32))
-    assert trajectory.distances(theta, theta_hat)["a"] ** 2 == pytest.approx(2**24 + 1, rel=1e-12)
+def test_a_distance_between_float32_parameters_is_computed_in_float64():
+    """2^24 + 1 and 1 − 2^−30 are no float32: a sum of squares, and a difference, that float32 would round."""
+    shapes = {"a": (2,), "b": (1,)}
+    theta_hat = Params(shapes, flat=np.array([0, 0, 2**-30], np.float32))
+    theta = Params(shapes, flat=np.array([2**12, 1, 1], np.float32))
+    found = trajectory.distances(theta, theta_hat)
+    assert found["a"] ** 2 == pytest.approx(2**24 + 1, rel=1e-12)
+    assert found["b"] == pytest.approx(1 - 2**-30, rel=1e-12)
 
 
 # --- the line --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""minisft chat: line by line, whole characters, a memory as long as the context."""
+
+import io
+import sys
+
+import pytest
+from commandline import minisft, subprocess_of
+
+from minisft import checkpoint
+
+
+@pytest.fixture
+def talk(monkeypatch, base, capsys):
+    """(status, standard output, standard error) of a chat in which these lines are typed; every answer is given."""
+
+    def run(typed, answers, *flags):
+        scripts, prompts = iter(answers), []
+
+        def decode(theta, config, prompt, max_new_tokens, stop_ids, **sampling):
+            prompts.append(prompt[0])
+            _, _, tokenizer = checkpoint.load(base[1])
+            for token in [*tokenizer.encode(next(scripts)), tokenizer.end_of_turn_id]:
+                yield [(0, token)]
+
+        monkeypatch.setattr("minisft.chat.decode", decode)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        status = minisft("chat", *base, *flags)
+        return status, *capsys.readouterr(), prompts
+
+    return run
+
+
+def test_chat_answers_line_by_line_until_the_input_ends_or_exit(talk):
+    assert talk("Hi\n\nWho?\n", ["Hello.", "Me."])[:3] == (0, "Hello.\nMe.\n", "")
+    assert talk("Hi\n/exit\nWho?\n", ["Hello."])[:3] == (0, "Hello.\n", "")
+
+
+def test_chat_remembers_what_was_said(talk, loaded):
+    _, _, tokenizer = loaded
+    *_, prompts = talk("Hi\nWho?\n", ["Hello.", "Me."], "--system", "Be brief.")
+    turns = [{"role": "system", "content": "Be brief."}]
+    for question, answer, prompt in (("Hi", "Hello.", prompts[0]), ("Who?", "Me.", prompts[1])):
+        turns.append({"role": "user", "content": question})
+        assert prompt == [i for ids, _ in tokenizer.render(turns, add_generation_prompt=True) for i in ids]
+        turns.append({"role": "assistant", "content": answer})
+
+
+def test_chat_forgets_the_oldest_turns_when_the_context_is_full_and_says_so(talk, loaded):
+    _, config, tokenizer = loaded
+    status, out, err, prompts = talk("One\nTwo\nThree\nFour\n", ["1", "2", "3", "4"], "--system", "S")
+    assert (status, out) == (0, "1\n2\n3\n4\n") and "turns are forgotten" in err
+    assert all(len(prompt) < config.max_position_embeddings for prompt in prompts)
+    system = [i for ids, _ in tokenizer.render([{"role": "system", "content": "S"}]) for i in ids]
+    assert all(prompt[: len(system)] == system for prompt in prompts)
+    assert "One" not in tokenizer.decode(prompts[-1]) and "Four" in tokenizer.decode(prompts[-1])
+
+
+def test_chat_refuses_a_line_that_never_fits_and_goes_on(talk):
+    status, out, err, _ = talk("x" * 200 + "\nHi\n", ["Hello."])
+    assert (status, out.split()) == (0, ["Hello."]) and "do not fit the context of 128" in err
+
+
+def test_chat_streams_whole_characters_only(base, monkeypatch, loaded):
+    _, _, tokenizer = loaded
+    assert len(tokenizer.encode("😀")) > 1  # a character in several tokens
+    ids = [*tokenizer.encode("a😀é"), tokenizer.end_of_turn_id]
+    monkeypatch.setattr("minisft.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hi\n"))
+    written = []
+    monkeypatch.setattr("builtins.print", lambda *a, **k: written.append("".join(a)))
+    assert minisft("chat", *base) == 0
+    assert "".join(written) == "a😀é" and not any("\ufffd" in piece for piece in written)
+    assert {"a", "😀", "é"} <= set(written)  # as soon as they are whole
+
+
+def test_chat_shows_bytes_that_never_become_a_character_at_the_end(talk, base, monkeypatch, loaded, capsys):
+    _, _, tokenizer = loaded
+    ids = [tokenizer.encode("😀")[0], tokenizer.end_of_turn_id]
+    monkeypatch.setattr("minisft.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hi\n"))
+    assert minisft("chat", *base) == 0
+    assert capsys.readouterr().out == "\ufffd\n"
+
+
+def test_chat_works_in_a_pipe(base):
+    done = subprocess_of("chat", *base, "--max-new-tokens", 4, input="Hi\nWho?\n/exit\n")
+    assert done.returncode == 0 and done.stdout.count("\n") >= 2 and "Traceback" not in done.stderr
+
+
+def test_json_of_chat_is_the_conversation(base, monkeypatch, json_of):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hi\n"))
+    messages = json_of("chat", *base, "--system", "S", "--max-new-tokens", 3)["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant"]
