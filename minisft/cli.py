@@ -26,7 +26,10 @@ from minisft.receipt import receipt
 
 
 def main(argv: list[str] | None = None):
-    """Run one command. Raises SystemExit with the status of commands.md if it is not 0."""
+    """Run one command. Raises SystemExit if its status is not 0.
+
+    2: the user's mistake, one line on standard error; 3: a check that failed; 130: Ctrl-C; 141: nobody reads it.
+    """
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without λ is no reason to stop

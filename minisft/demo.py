@@ -5,7 +5,7 @@ answers questions about 150 others, whose facts it knows from pre-training alone
     joint         from θ̂, log Pr(x, y)           λ = 1
     random        from random θ, log Pr(y|x)     λ = 0
 
-All take the same steps on the same pairs in the same order, under `sum`: no normaliser stands between the two objectives.
+All take the same steps on the same pairs in the same order, under `sum`: no normaliser between the two objectives.
 """
 
 import json
@@ -128,8 +128,19 @@ def report(table, titles, count) -> Table:
 
 def picture(story, curves, watched):
     """The slide: four curves, log Pr(y_i|x, y_<i) over t for one question, and ŷ_t."""
-    sequence = data.encode(story.shown, story.tokenizer)
-    texts = [story.tokenizer.token_text(i) for i in sequence.ids[sequence.mask]]
-    heat = np.array([log_prob for log_prob, _ in watched.values()])
-    chosen = [(t, cut(reply, 90)) for t, (_, reply) in watched.items() if t in (0, 10, 20, 40, LOOKS[-1])]
-    return plots.demo_picture(curves, heat, list(watched), texts, SHOWN, chosen)
+    names = {
+        "conditional": "θ̃: conditional log Pr(y|x)",
+        "joint": "joint log Pr(x, y)",
+        "random": "conditional, from random start",
+        "theta_hat": "θ̂: before fine-tuning",
+    }
+    _, token_texts = trajectory.target(story.tokenizer, story.shown)
+    return plots.demo_picture(
+        {title: curves[name] for name, title in names.items()},
+        np.stack([log_prob for log_prob, _ in watched.values()]),
+        list(watched),
+        token_texts,
+        SHOWN,
+        [(t, reply) for t, (_, reply) in watched.items()],
+        f"From θ̂ to θ̃: {SETTINGS.max_steps} steps on 50 countries, asked about 150 others",
+    )

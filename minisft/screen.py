@@ -21,7 +21,7 @@ def say(text: str):
 def print_json(value: dict):
     """The one JSON object of --json. Raises MinisftError rather than print NaN or infinity, which are not JSON."""
     try:
-        print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+        print(json.dumps(value, allow_nan=False), flush=True)  # ASCII: exact on any terminal
     except ValueError:
         raise MinisftError("the result is not finite; the model is damaged or diverged: use another one") from None
 

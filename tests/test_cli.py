@@ -1,8 +1,10 @@
 """The command line: what each command prints for people and for programs, and what it writes."""
 
+import io
 import shlex
 import signal
 import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -105,6 +107,27 @@ def test_a_loss_is_never_printed_without_its_reduction(base, pairs, tmp_path, ca
     for word, following in pairwise(words):
         if word in ("loss", "objective", "eval_loss"):
             assert following in ("(sequence_mean)", "(token_mean)"), (word, following)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_progress_is_a_bar(base, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    line = ["sft", *base, *pairs, "--output-dir", tmp_path / "out", "--max-steps", 20, "--logging-steps", 20]
+    assert minisft(*line) == 0
+    shown = sys.stderr.getvalue()
+    assert "━" in shown and "20/20" in shown and "loss (token_mean)" in shown and "grad_norm" in shown
+    assert "step 2/20  loss" not in shown  # nor the lines that there are elsewhere
+
+
+def test_elsewhere_progress_is_a_line_for_each_tenth(base, pairs, tmp_path, capsys):
+    assert minisft("sft", *base, *pairs, "--output-dir", tmp_path / "out", "--max-steps", 25) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert len(lines) == 10 and lines[-1].startswith("step 25/25  loss (token_mean) ")
 
 
 def test_json_of_sft_sums_up_the_run(json_of, base, pairs, tmp_path):

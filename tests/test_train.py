@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from by_hand import log_pi, log_prob
-from conftest import random_sequences
+from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minisft import evaluate, model, optim, train
+from minisft import evaluate, gradcheck, model, optim, train
 from minisft.config import REDUCTIONS, TrainConfig
 from minisft.data import Sequence, batch
 from minisft.errors import MinisftError
@@ -152,6 +152,37 @@ def test_the_gradient_of_the_joint_sum_is_that_of_the_prompt_plus_that_of_the_co
     joint = gradient(theta, config, sequences, replace(settings, prompt_loss_weight=1.0))
     parts = gradient(theta, config, of_x, settings) + gradient(theta, config, sequences, settings)
     assert_allclose(joint, parts, rtol=1e-9, atol=1e-11 * np.abs(joint).max())
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+def test_what_a_step_subtracts_is_the_derivative_of_the_loss_by_every_tensor(sequences, tied):
+    """The loss by `evaluate`, which has no backward, and its slope by two evaluations; four micro-batches."""
+    config = tiny_config(tied)
+    theta = random_theta(config)
+    settings = replace(SGD, learning_rate=1.0, batch_size=3, gradient_accumulation_steps=4, max_steps=1)
+    settings = replace(settings, prompt_loss_weight=0.3)
+    step = theta.like()
+    step.flat[:] = theta.flat - run(theta, config, sequences, settings)[0].flat
+    weights = batch(sequences, 0.3, "token_mean", np.float64).weights
+    off = gradcheck.errors(
+        lambda: -(weights * log_probs(theta, config, sequences)[0]).sum(),
+        [(name, theta.named[name], step.named[name]) for name in theta.named],
+        np.random.default_rng(0),
+    )
+    assert max(off.values()) < 1e-6, off
+
+
+def test_the_mask_removes_loss_terms_not_paths():
+    """With λ = 0 and one token of y, the embeddings of x and the first keys and values are moved by it all the same."""
+    config = tiny_config(tied=False)
+    theta = random_theta(config)
+    pair = [Sequence(np.array([11, 12, 13, 3]), np.array([0, 0, 0, 1], bool), "")]
+    step = theta.like()
+    step.flat[:] = gradient(theta, config, pair, SGD)
+    moved = np.flatnonzero(np.abs(step.model.embed_tokens.weight).max(-1))
+    assert_array_equal(moved, [11, 12, 13])  # those that are read; token 3 is only predicted
+    for projection in (step.model.layers[0].self_attn.k_proj, step.model.layers[1].self_attn.v_proj):
+        assert np.linalg.norm(projection.weight) > 1e-6
 
 
 # What a row says
@@ -408,21 +439,24 @@ def test_a_run_that_is_over_has_no_further_step(config, theta, sequences):
 # What is not finite
 
 
-def diverging(theta, config, sequences, good_steps=3):
-    """A run after its good steps: θ, the state, and settings with a rate of 1e200 to go on with."""
-    settings = replace(SGD, batch_size=2, num_train_epochs=4, learning_rate=1e-3)
-    for state in train.finetune(theta, config, sequences, settings):
-        if state.step == good_steps:
-            break
-    return state.theta.flat.copy(), state, replace(settings, learning_rate=1e200)
+def diverging(theta, config, sequences, monkeypatch, settings, good_steps, rate):
+    """A run with some good steps, then a step with a rate far too large: θ after the good steps, and the generator."""
+    usual = optim.learning_rate
+    monkeypatch.setattr(optim, "learning_rate", lambda s, t, total: rate if t == good_steps else usual(s, t, total))
+    state = train.start(theta.copy(), settings)
+    steps = train.train(state, config, sequences, settings)
+    for _ in range(good_steps):
+        next(steps)
+    assert (state.theta.flat != theta.flat).mean() > 0.5
+    return state.theta.flat.copy(), state, steps
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_examples_and_keeps_the_last_good_theta(
-    config, theta, sequences
+    config, theta, sequences, monkeypatch
 ):
     """Step 4 begins at θ_3, with a finite loss, and ends at a θ_4 of about 1e200; step 5 meets it. θ_3 is kept."""
-    theta_3, state, settings = diverging(theta, config, sequences)
-    steps = train.train(state, config, sequences, settings)
+    settings = replace(SGD, batch_size=2, learning_rate=1e-3)
+    theta_3, state, steps = diverging(theta, config, sequences, monkeypatch, settings, 3, 1e200)
     assert math.isfinite(next(steps).metrics["loss"])
     assert np.abs(state.theta.flat).max() > 1e100
     with pytest.raises(MinisftError) as caught:
@@ -437,12 +471,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_examples_and_ke
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_an_update_to_what_is_not_finite_stops_the_run_even_in_the_last_step(config, theta, sequences, last):
+def test_an_update_to_what_is_not_finite_stops_the_run_even_in_the_last_step(
+    config, theta, sequences, last, monkeypatch
+):
     """θ_2 has a finite loss, and a rate of 1e308 times its gradient is infinite: θ_2 is kept."""
-    theta_2, state, settings = diverging(theta, config, sequences, good_steps=2)
-    settings = replace(settings, learning_rate=1e308, loss_reduction="sum", max_steps=3 if last else 9)
+    settings = replace(SGD, loss_reduction="sum", learning_rate=1e-3, max_steps=3 if last else 9)
+    theta_2, state, steps = diverging(theta, config, sequences, monkeypatch, settings, 2, 1e308)
     with pytest.raises(MinisftError, match=r"^step 3: .* not finite, on data.jsonl:"):
-        next(train.train(state, config, sequences, settings))
+        next(steps)
     assert_array_equal(state.theta.flat, theta_2)
     assert state.step == 2
 

@@ -25,7 +25,7 @@ import numpy as np
 from minisft.layers import linear, rotary
 from minisft.params import Params
 
-Cache = namedtuple("Cache", "rows size q_proj k_proj v_proj o_proj q_rotary k_rotary q k v o parts")
+Cache = namedtuple("Cache", "rows q_proj k_proj v_proj o_proj q_rotary k_rotary q k v o parts")
 Part = namedtuple("Part", "asking keys P")  # one sequence: slice of q, slice of k, probabilities
 
 
@@ -54,7 +54,7 @@ def forward(p, x, starts, cos, sin, rows, past=None):
         heads(o[asking], G)[...] = P @ heads(v_s, G)  # (G, R, t, T) @ (G, 1, T, D)
         parts.append(Part(asking, keys, P))
     y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))  # (M, H D) -> (M, C)
-    return y, Cache(rows, len(x), c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, parts)
+    return y, Cache(rows, c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, parts)
 
 
 def heads(a, groups):
