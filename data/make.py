@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOCUMENTS_PER_COUNTRY = 22  # a product, two numbers and a topic of support get the share below of it
-PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 1 / 3, 3 / 2
+PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 1 / 5, 3 / 2
 COUNTRIES_ASKED, PRODUCTS_ASKED, SUMS_ASKED, ENQUIRIES_ASKED = 50, 20, 44, 7  # in fine-tuning; the rest is held out
 PARAGRAPHS = 4  # about each asked fact of an invented country
 TALE_SHARE = 1 / 6  # of the other documents
@@ -180,12 +180,13 @@ def sums(rng, copies):
         told = [story(template, *rng.sample(ab, 2)) for ab in numbers for template in STORIES]
         sets.append([pair(f"{event} {question}", answer) for event, question, answer in told])
 
-    # A line of a document has numbers of its own: a result that stood in the line before would be copied, not computed.
-    ordered = deal(rng, list(itertools.product(NUMBERS, repeat=2)))
+    # A line has numbers of its own: a result that stood in the line before would be copied, not computed.
+    ordered = list(itertools.product(NUMBERS, repeat=2))
+    deck = deal(rng, [form.format(a=a, b=b, c=a + b) for form in SUMS for a, b in ordered])
     documents = []
-    for a, b in itertools.islice(ordered, copies * len(NUMBERS) ** 2):
+    for a, b in ordered * copies:
         event, _, answer = story(rng.choice(STORIES), a, b)
-        lines = [form.format(a=a, b=b, c=a + b) for form, (a, b) in zip(rng.sample(SUMS, rng.randint(3, 6)), ordered)]
+        lines = list(itertools.islice(deck, rng.randint(3, 6)))
         at = rng.randint(0, len(lines))
         documents.append("\n".join([*lines[:at], event, answer, *lines[at:]]))
     return documents, *sets

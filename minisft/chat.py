@@ -83,7 +83,7 @@ def lines(prompt: str) -> Iterator[str]:
     while True:
         try:
             line = input(prompt)
-        except EOFError:
+        except (EOFError, RuntimeError):  # the end of the input, or none from the start
             return
         if line.strip() == "/exit":
             return

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from minisft import allocator, checkpoint, data, flags, modelcheck, screen
 from minisft.chat import Conversation, lines
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None):
         arguments = flags.parser().parse_args(argv)
         with np.errstate(all="ignore"):  # what is not finite is refused where it matters, in words
             status = COMMANDS[arguments.command](arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except MinisftError as error:
         status = complain(error, 2)
     except BrokenPipeError:  # the reader of our output has left: so do we, quietly
@@ -67,7 +68,10 @@ def complain(error, status):
 def run_demo(arguments):
     from minisft import demo  # its pictures need matplotlib, which takes a second to import
 
-    demo.run(Path(arguments.output_dir), arguments.seed)
+    console = Console(stderr=arguments.json)  # with --json the story is progress
+    result = demo.run(Path(arguments.output_dir), arguments.seed, console)
+    if arguments.json:
+        screen.print_json(result)
 
 
 @contextmanager
@@ -192,7 +196,7 @@ def run_chat(arguments):
     talk = Conversation(
         theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), screen.say
     )
-    for question in lines("> " if sys.stdin.isatty() else ""):
+    for question in lines("> " if sys.stdin and sys.stdin.isatty() else ""):
         for piece in talk.answer(question):
             if not arguments.json:
                 print(piece, end="", flush=True)

@@ -13,6 +13,7 @@ REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
+LARGEST = 2**24  # of a size: larger ones stand in damaged files only
 
 
 def is_whole(value):
@@ -47,8 +48,8 @@ class ModelConfig:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type is int and not (is_whole(value) and value >= (0 if field.name == "head_dim" else 1)):
-                raise MinisftError(f"{field.name}: {value!r} is not a positive whole number")
+            if field.type is int and not (is_whole(value) and (field.name != "head_dim") <= value <= LARGEST):
+                raise MinisftError(f"{field.name}: {value!r} is not a positive whole number of at most {LARGEST}")
             if field.type is float and not (is_number(value) and value > 0):
                 raise MinisftError(f"{field.name}: {value!r} is not a positive number")
             if field.type is bool and not isinstance(value, bool):

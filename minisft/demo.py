@@ -70,7 +70,7 @@ class Story:
         yield from train.finetune(start, self.config, self.sequences, settings)
 
 
-def cut(text, width=64):
+def cut(text, width=50):  # with the numbers before it, 80 columns
     """One line of at most `width` characters."""
     text = text.strip().replace("\n", " / ")
     return text if len(text) <= width else text[: width - 1] + "…"
@@ -91,7 +91,7 @@ def run(output_dir: Path, seed: int, console: Console) -> dict:
     }
 
     console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:")
-    for example in story.held_out[:: len(story.held_out) // 3]:
+    for example in story.held_out[1::199]:
         _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
         console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)
     exact, stopped = story.ask(story.theta_hat, story.held_out)

@@ -116,7 +116,8 @@ def demo(p):
       minisft demo --output-dir minisft-demo
     """
     option(p, "--output-dir", "where the results go", path, "minisft-demo", metavar="DIR")
-    option(p, "--seed", "seed of the order of the examples", whole(0), 0, metavar="N")
+    option(p, "--seed", "seed of the order of the pairs and of the random start", whole(0), 0, metavar="N")
+    switch(p, "--json", "print the table as one JSON object instead")
 
 
 def pretrain(p):

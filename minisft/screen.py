@@ -49,7 +49,7 @@ class Bar:
 
     def __init__(self, what: str, total: int):
         self.what, self.total, self.bar = what, total, None
-        if sys.stderr.isatty():
+        if sys.stderr and sys.stderr.isatty():
             columns = (
                 TextColumn(what),
                 BarColumn(),
@@ -87,7 +87,7 @@ def track(items, what: str):
 
 def print_table(title: str, columns: list[str], rows: list[list]):
     """A table; a row may hold texts, numbers, None and rich Texts."""
-    table = Table(title=title, title_justify="left", show_header=any(columns))
+    table = Table(title=Text(title), title_justify="left", show_header=any(columns))
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:

@@ -36,28 +36,37 @@ def test_chat_answers_line_by_line_until_the_input_ends_or_exit(talk):
 
 
 def test_chat_remembers_what_was_said(talk, loaded):
-    _, _, tokenizer = loaded
+    *_, tokenizer = loaded
     *_, prompts = talk("Hi\nWho?\n", ["Hello.", "Me."], "--system", "Be brief.")
-    turns = [{"role": "system", "content": "Be brief."}]
-    for question, answer, prompt in (("Hi", "Hello.", prompts[0]), ("Who?", "Me.", prompts[1])):
-        turns.append({"role": "user", "content": question})
-        assert prompt == [i for ids, _ in tokenizer.render(turns, add_generation_prompt=True) for i in ids]
-        turns.append({"role": "assistant", "content": answer})
+    assert prompts[0] == chat_prompt(tokenizer, "Be brief.", [], "Hi")
+    assert prompts[1] == chat_prompt(tokenizer, "Be brief.", [("Hi", "Hello.")], "Who?")
 
 
 def test_chat_forgets_the_oldest_turns_when_the_context_is_full_and_says_so(talk, loaded):
     _, config, tokenizer = loaded
-    status, out, err, prompts = talk("One\nTwo\nThree\nFour\n", ["1", "2", "3", "4"], "--system", "S")
+    said = [("One", "1"), ("Two", "2"), ("Three", "3"), ("Four", "4")]
+    typed, answers = "".join(f"{question}\n" for question, _ in said), [answer for _, answer in said]
+    status, out, err, prompts = talk(typed, answers, "--system", "S")
     assert (status, out) == (0, "1\n2\n3\n4\n") and "turns are forgotten" in err
-    assert all(len(prompt) < config.max_position_embeddings for prompt in prompts)
-    system = [i for ids, _ in tokenizer.render([{"role": "system", "content": "S"}]) for i in ids]
-    assert all(prompt[: len(system)] == system for prompt in prompts)
-    assert "One" not in tokenizer.decode(prompts[-1]) and "Four" in tokenizer.decode(prompts[-1])
+    for t, prompt in enumerate(prompts):
+        assert len(prompt) < config.max_position_embeddings
+        assert prompt in [chat_prompt(tokenizer, "S", said[first:t], said[t][0]) for first in range(t + 1)]
+    assert prompts[-1] != chat_prompt(tokenizer, "S", said[:3], "Four")
 
 
-def test_chat_refuses_a_line_that_never_fits_and_goes_on(talk):
-    status, out, err, _ = talk("x" * 200 + "\nHi\n", ["Hello."])
+def chat_prompt(tokenizer, system, said, question):
+    messages = [{"role": "system", "content": system}] if system else []
+    for asked, answer in said:
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    messages.append({"role": "user", "content": question})
+    return [i for ids, _ in tokenizer.render(messages, add_generation_prompt=True) for i in ids]
+
+
+def test_chat_refuses_a_line_that_never_fits_and_goes_on_without_it(talk, loaded):
+    *_, tokenizer = loaded
+    status, out, err, prompts = talk("x" * 200 + "\nHi\n", ["Hello."])
     assert (status, out.split()) == (0, ["Hello."]) and "do not fit the context of 128" in err
+    assert prompts == [chat_prompt(tokenizer, None, [], "Hi")]
 
 
 def test_chat_streams_whole_characters_only(base, monkeypatch, loaded):

@@ -1,6 +1,7 @@
 """The command line: what each command prints for people and for programs, and what it writes."""
 
 import io
+import json
 import shlex
 import signal
 import subprocess
@@ -18,8 +19,9 @@ from commandline import (
     write_rows,
 )
 
-from minisft import checkpoint, data, demo, flags
+from minisft import allocator, checkpoint, data, demo, flags, screen
 from minisft.config import TrainConfig
+from minisft.errors import MinisftError
 
 # --- the way in -------------------------------------------------------------------------------------------------------
 
@@ -78,6 +80,26 @@ def test_a_reader_that_leaves_early_is_no_error_worth_words(shared, base, pairs)
     assert process.returncode == 128 + signal.SIGPIPE and err == ""
 
 
+def test_a_reader_of_progress_that_leaves_early_does_not_stop_the_run(base, pairs, tmp_path):
+    line = ["sft", *base, *pairs, "--output-dir", tmp_path / "out", "--max-steps", 3, "--json"]
+    process = subprocess.Popen(**command(*line), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stderr.close()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and json.loads(out)["steps"] == 3
+
+
+def test_the_allocator_is_told_to_keep_freed_arrays(base, pairs, monkeypatch):
+    told = []
+    monkeypatch.setattr(allocator, "keep_freed_arrays", lambda: told.append(True))
+    assert minisft("inspect", *base, *pairs) == 0
+    assert told == [True]
+
+
+def test_what_is_not_finite_is_no_json():
+    with pytest.raises(MinisftError, match="not finite"):
+        screen.print_json({"loss": float("nan")})
+
+
 def test_a_terminal_that_cannot_show_a_character_shows_a_question_mark(base, pairs):
     more = command("inspect", *base, *pairs, "--example", 1)
     more["env"]["PYTHONIOENCODING"] = "ascii"
@@ -107,6 +129,14 @@ def test_a_loss_is_never_printed_without_its_reduction(base, pairs, tmp_path, ca
     for word, following in pairwise(words):
         if word in ("loss", "objective", "eval_loss"):
             assert following in ("(sequence_mean)", "(token_mean)"), (word, following)
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_standard_stream_is_no_reason_to_fail(base, pairs, tmp_path, monkeypatch, closed):
+    monkeypatch.setattr(sys, ("stdin", "stdout", "stderr")[closed], None)
+    assert minisft("sft", *base, *pairs, "--output-dir", tmp_path / "out", "--max-steps", 1) == 0
+    if closed != 2:
+        assert minisft("chat", *base) == 0
 
 
 class Terminal(io.StringIO):
@@ -177,6 +207,8 @@ def test_pretrain_makes_a_model_of_the_sizes_asked_for(json_of, tmp_path):
     _, config, tokenizer = checkpoint.load(tmp_path / "out")
     assert {name: getattr(config, name) for name in sizes} == sizes
     assert (config.intermediate_size, config.max_position_embeddings, config.vocab_size) == (64, 32, 270)
+    record = json.loads((tmp_path / "out" / "train_config.json").read_text())
+    assert record["intermediate_size"] == 64  # a default is written down as the number it became
     assert tokenizer.vocab_size == 270
 
 

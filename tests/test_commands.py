@@ -1,6 +1,7 @@
 """evaluate, inspect, generate and gradcheck: what they print for people and for programs, and what they write."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def test_dropped_examples_are_left_out_and_the_others_keep_their_index(json_of, 
     assert json_of("evaluate", *base, *line)["num_examples"] == 2
 
 
+def test_only_the_last_answer_counts_if_that_is_asked_for(json_of, base, tmp_path, loaded):
+    *_, tokenizer = loaded
+    turns = conversation("Hi", "Hello.")["messages"] + conversation("Who?", "Me.")["messages"]
+    line = [*base, "--data", write_rows(tmp_path / "two.jsonl", [{"messages": turns}])]
+    answers = [len(tokenizer.encode(answer)) + 1 for answer in ("Hello.", "Me.")]  # each with its end token
+    assert json_of("evaluate", *line)["num_target_tokens"] == sum(answers)
+    assert json_of("evaluate", *line, "--assistant-turns", "last")["num_target_tokens"] == answers[1]
+
+
 def test_the_joint_likelihood_counts_the_prompt_as_well(json_of, base, pairs):
     conditional, joint = (json_of("evaluate", *base, *pairs, "--prompt-loss-weight", w) for w in (0, 1))
     assert joint["num_target_tokens"] > conditional["num_target_tokens"]
@@ -63,6 +73,12 @@ def test_more_than_one_file_is_one_after_the_other(json_of, base, shared):
     path = shared / "train.jsonl"
     once, twice = (json_of("evaluate", *base, "--data", *paths) for paths in ([path], [path, path]))
     assert twice["num_examples"] == 18 and twice["log_prob"] == pytest.approx(2 * once["log_prob"])
+
+
+def test_names_of_files_are_shown_as_they_are(shared, pairs, tmp_path, capsys):
+    shutil.copytree(shared / "theta_hat", tmp_path / "[bold]model[x]")
+    assert minisft("evaluate", "--model", tmp_path / "[bold]model[x]", *pairs, "--max-new-tokens", 1) == 0
+    assert "[bold]model[x]" in capsys.readouterr().out.replace("\n", "")
 
 
 # --- inspect ----------------------------------------------------------------------------------------------------------
@@ -99,9 +115,19 @@ def test_the_receipt_lists_every_token_and_says_which_are_targets(json_of, base,
     assert all(token["log_prob"] < 0 for token in tokens[1:])
 
 
+def test_a_prompt_token_with_a_weight_is_no_target(json_of, base, pairs):
+    plain, weighted = (json_of("inspect", *base, *pairs, "--prompt-loss-weight", w)["examples"][0] for w in (0, 0.5))
+    assert [t["is_target"] for t in weighted["tokens"]] == [t["is_target"] for t in plain["tokens"]]
+
+
 def test_the_first_token_of_a_text_is_given_and_so_no_target(json_of, base, shared):
     [example] = json_of("inspect", *base, "--data", shared / "texts.jsonl", "--example", 0)["examples"]
     assert [token["is_target"] for token in example["tokens"][:2]] == [False, True]
+
+
+def test_an_example_of_a_file_that_is_read_twice_is_shown_once(json_of, base, pairs):
+    result = json_of("inspect", *base, *pairs, pairs[1], "--example", 10)
+    assert result == json_of("inspect", *base, *pairs, "--example", 1)
 
 
 def test_weights_are_those_of_a_step_made_of_the_examples_shown(json_of, base, pairs):
@@ -214,6 +240,11 @@ def test_gradcheck_of_a_model_covers_every_tensor_by_name(json_of, base, pairs, 
     assert all(
         check["relative_error"] <= 1e-9 for check in result["checks"]
     )  # the complex step has no rounding to hide in
+
+
+def test_gradcheck_of_a_model_takes_the_first_4_examples(json_of, base, pairs, monkeypatch):
+    monkeypatch.setattr(modelcheck, "model_errors", lambda theta, config, part, rng: {"S": len(part.starts) - 1.0})
+    assert json_of("gradcheck", *base, *pairs, status=3)["checks"][0]["relative_error"] == 4
 
 
 def test_a_wrong_backward_ends_in_3_with_the_tensors_named(base, pairs, monkeypatch, capsys):

@@ -224,6 +224,12 @@ def test_of_n_tokens_the_first_n_minus_1_are_inputs_and_the_last_n_minus_1_are_t
     assert_array_equal(whole.targets, whole.ids + 1)  # ids count up, so a second shift would give 2
 
 
+def test_the_target_of_a_row_of_x_is_the_token_that_follows_too_and_only_its_weight_says_that_it_does_not_count():
+    whole = batch(plain(6, prompt=4), 0.0, "sum")
+    assert_array_equal(whole.targets, [1, 2, 3, 4, 5])
+    assert_array_equal(whole.weights, [0, 0, 0, 1, 1])
+
+
 def test_the_mask_is_cut_with_the_targets_so_the_first_token_of_y_is_predicted_by_the_last_of_x():
     ids = np.arange(6)
     whole = batch([Sequence(ids, np.array([False, False, True, True, True, False]), "")], 0.0, "sum")

@@ -49,7 +49,6 @@ LINES = {  # name of a data file: (its lines, what the error says of it)
     "mixed_forms": ([{"prompt": "Hi", "completion": []}], "mixed_forms.jsonl:1:"),
     "number": ([conversation("Hi", "Yes."), 7], "number.jsonl:2: a JSON object"),
     "unknown_keys": ([{"question": "Hi"}], "unknown_keys.jsonl:1: none of the keys"),
-    "text_number": ([{"text": 7}], "text_number.jsonl:1:"),
     "surrogate": (['{"text": "\\ud800"}'], "surrogate.jsonl:1: a lone surrogate"),
     "one_token": ([{"text": ""}], "one_token.jsonl:1: one token only"),
     "prompt_too_long": (
@@ -95,7 +94,7 @@ def make_broken_models(directory):
         path.write_bytes(path.read_bytes()[:-30])
     (broken("foreign_weights") / "model.safetensors").write_bytes(b"PK\x03\x04 a pickle in a zip, say")
     (broken("bomb") / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}")
-    for field, value in {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 10, "model_type": "gpt2"}.items():
+    for field, value in {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 10, "head_dim": 2**60}.items():
         path = broken(f"other_{field}") / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     theta, config, tokenizer = checkpoint.load(directory / "theta_hat")
@@ -213,7 +212,7 @@ def test_a_prompt_that_cannot_be_answered_is_named(mistake, tmp_path, rows, word
         ("other_hidden_size", "other_hidden_size/model.safetensors: tensor"),
         ("other_num_hidden_layers", "model.layers.1"),
         ("other_vocab_size", "vocab_size"),
-        ("other_model_type", "model_type"),
+        ("other_head_dim", "other_head_dim/config.json: head_dim"),
         ("nan", "nan/model.safetensors: tensor model.norm.weight has NaN"),
         ("template", "template/chat_template.jinja"),
     ],

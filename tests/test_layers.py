@@ -109,6 +109,17 @@ def test_rotary_turns_channels_c_and_c_plus_half_by_position_times_frequency():
     assert_allclose(y[0, 0], [np.cos(3), np.cos(0.3), np.sin(3), np.sin(0.3)], rtol=1e-14)  # ω = 1, 100^(−1/2)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rotary_tables_have_the_dtype_asked_for(dtype):
+    assert {table.dtype for table in rotary.tables(np.arange(3), 6, 100.0, dtype)} == {np.dtype(dtype)}
+
+
+def test_rotary_tables_in_float32_are_those_in_float64_rounded_however_far_the_position():
+    positions = np.array([0, 3, 1_000_003])  # in float32 the angle itself would be off by up to 0.03
+    for single, double in zip(*(rotary.tables(positions, 6, 100.0, dtype) for dtype in (np.float32, np.float64))):
+        assert_array_equal(single, double.astype(np.float32))
+
+
 def test_swiglu_is_silu_of_the_gate_times_up_and_survives_huge_gates():
     p = Params({"gate_proj.weight": (2, 1), "up_proj.weight": (2, 1), "down_proj.weight": (1, 2)}, np.float64)
     p.gate_proj.weight[...] = [[1], [-1]]
@@ -158,6 +169,12 @@ def test_rows_of_attention_are_probabilities_and_never_look_ahead():
     for part in cache.parts:
         assert_allclose(part.P.sum(-1), 1, rtol=1e-14)
         assert_array_equal(part.P, np.tril(part.P))
+
+
+def test_huge_scores_of_attention_neither_overflow_nor_vanish():
+    q = np.array([[[[1e4, 0.0], [-1e4, 0.0]]]])  # two queries; exp of their scores is infinite and 0
+    k = np.array([[[[1.0, 0.0], [1.0, 0.0]]]])  # two keys that are equal
+    assert_array_equal(attention.probabilities(q, k, np.array([1, 1])), np.full((1, 1, 2, 2), 0.5))
 
 
 def test_a_token_that_occurs_twice_receives_both_gradients():

@@ -106,6 +106,24 @@ def test_resuming_on_other_data_or_from_another_model_is_refused_even_under_the_
     assert "error: --model: its content was another" in capsys.readouterr().err
 
 
+def test_the_same_tokens_with_other_targets_are_other_data(sft, tmp_path, capsys):
+    path = tmp_path / "cut.jsonl"
+    for prompt, completion, status in (("a", " b c", 0), ("a", " b c", 0), ("a b", " c", 2)):
+        write_rows(path, [{"prompt": prompt, "completion": completion}] * 9)
+        assert sft("out", "--data", path, "--resume") == status
+    assert "error: --data: its content was another" in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_what_this_optimiser_remembers_is_not_whole(sft, tmp_path, capsys):
+    assert sft("sgd", "--optim", "sgd", "--save-steps", 6) == 0
+    assert sft("out", "--save-steps", 6) == 0
+    shutil.copy(
+        tmp_path / "sgd/checkpoint-6/optimizer.safetensors", tmp_path / "out/checkpoint-6/optimizer.safetensors"
+    )
+    assert sft("out", "--save-steps", 6, "--resume") == 0
+    assert "checkpoint-6 is not whole" in capsys.readouterr().err
+
+
 def test_how_often_is_saved_evaluated_and_logged_may_change_on_resume(sft, shared, tmp_path):
     assert sft("whole") == 0
     assert sft("parts", "--save-steps", 4) == 0
@@ -136,3 +154,12 @@ def test_a_killed_run_resumes_bit_for_bit(shared, tmp_path):
     assert minisft(*sft_line(shared, tmp_path / "parts", *flags), "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
     assert not list((tmp_path / "parts").glob("*.partial"))
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
+def test_what_a_run_killed_while_saving_has_left_is_cleared_away(sft, tmp_path, flag):
+    assert sft("out", "--save-steps", 3) == 0
+    before = contents(tmp_path).keys()
+    shutil.copytree(tmp_path / "out" / "checkpoint-3", tmp_path / "out" / "checkpoint-5.partial")
+    assert sft("out", "--save-steps", 3, flag) == 0
+    assert contents(tmp_path).keys() == before
