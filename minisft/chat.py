@@ -29,18 +29,15 @@ class Conversation:
         self.messages = [{"role": "system", "content": system}] if system is not None else []
         self.first = len(self.messages)  # what is before it is never forgotten
         self.max_new_tokens, self.sampling, self.notice = max_new_tokens, sampling, notice
-        self.prompt()  # a model that cannot chat says so before the first question
+        self.prompt([*self.messages, {"role": "user", "content": ""}])  # what cannot work says so before a question
 
-    def prompt(self) -> list[int]:
-        messages = self.messages or [{"role": "user", "content": ""}]
+    def prompt(self, messages) -> list[int]:
         return [i for ids, _ in self.tokenizer.render(messages, add_generation_prompt=True) for i in ids]
 
     def answer(self, question: str) -> Iterator[str]:
-        """The answer to one more user turn. A question that fills the context by itself is noticed and not asked."""
-        self.messages.append({"role": "user", "content": question})
-        prompt = self.fit()
+        """The answer to one more user turn. A question that cannot fit is not asked, with a notice."""
+        prompt = self.ask(question)
         if prompt is None:
-            self.messages.pop()
             return
         ids, said = [], ""
         stop_ids = {self.tokenizer.eos_id, self.tokenizer.end_of_turn_id}
@@ -57,20 +54,26 @@ class Conversation:
             self.notice(f"(cut off after {len(ids)} tokens)")
         self.messages.append({"role": "assistant", "content": text})
 
-    def fit(self) -> list[int] | None:
-        """The prompt, after forgetting turns until a quarter of the context is free. None if it never fits."""
+    def ask(self, question: str) -> list[int] | None:
+        """Remember a question and forget turns until a quarter of the context is free: the prompt, or None."""
         context = self.config.max_position_embeddings
         room = min(self.max_new_tokens, context // 4)
+        system, turns = (
+            self.messages[: self.first],
+            [*self.messages[self.first :], {"role": "user", "content": question}],
+        )
         forgotten = 0
-        while len(prompt := self.prompt()) + room > context and len(self.messages) > self.first + 1:
-            del self.messages[self.first : self.first + 2]  # a question and its answer
-            forgotten += 1
+        while len(prompt := self.prompt(system + turns)) + room > context and len(turns) > 1:
+            turns, forgotten = turns[2:], forgotten + 1  # a question and its answer
+        if len(prompt) >= context:
+            self.notice(f"({len(prompt)} tokens do not fit the context of {context}; ask something shorter)")
+            return None
         if forgotten:
-            self.notice(f"(the context of {context} tokens is full: the oldest {forgotten} turns are forgotten)")
-        if len(prompt) < context:
-            return prompt
-        self.notice(f"({len(prompt)} tokens do not fit the context of {context}; ask something shorter)")
-        return None
+            self.notice(
+                f"(the context of {context} tokens is full: the oldest turns are forgotten, {forgotten} of them)"
+            )
+        self.messages = system + turns
+        return prompt
 
 
 def whole(text: str) -> str:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from minisft import allocator, checkpoint, data, flags, modelcheck, screen
 from minisft.chat import Conversation, lines
@@ -68,7 +67,7 @@ def complain(error, status):
 def run_demo(arguments):
     from minisft import demo  # its pictures need matplotlib, which takes a second to import
 
-    console = Console(stderr=arguments.json)  # with --json the story is progress
+    console = screen.Page(stderr=arguments.json)  # with --json the story is progress
     result = demo.run(Path(arguments.output_dir), arguments.seed, console)
     if arguments.json:
         screen.print_json(result)
@@ -210,7 +209,7 @@ def run_gradcheck(arguments):
     """Every layer by its example and a tiny model; or every tensor of a model, on the first examples of a file."""
     rng = np.random.default_rng(arguments.seed)
     if bool(arguments.model) != bool(arguments.data):
-        raise MinisftError("--model: and --data belong together; give both or neither")
+        raise MinisftError("--model: goes with --data; give both or neither")
     if arguments.model:
         theta, config, _, _, sequences, _ = load_with_data(arguments, np.float64)
         settings = settings_of(arguments)

@@ -28,19 +28,23 @@ def slope(f, value, u, h=STEP):
     return (above - below) / (2 * h)
 
 
-def error(f, value, gradient, rng):
-    """Relative error of `gradient` (the shape of `value`) along one random direction; 0 is perfect, 1 unrelated.
+def relative(gradient, u, numeric):
+    """How far ⟨gradient, u⟩ is from the true slope along u, u standard normal; 0 is perfect, 1 unrelated.
 
-    Along u the true slope is typically as large as the gradient's norm, so the difference is measured by that norm.
+    Along u the slope is typically as large as the gradient's norm, so the difference is measured by that norm.
     """
-    u = rng.standard_normal(value.shape)
-    length = np.linalg.norm(u)
-    numeric = slope(f, value, u / length) * length
     exact = (gradient * u).sum()
     if not (np.isfinite(numeric) and np.isfinite(exact)):
         return np.inf  # NaN is not larger than any tolerance, so it would pass
     size = max(np.linalg.norm(gradient), abs(numeric))
     return float(abs(exact - numeric) / size) if size > 0 else 0.0
+
+
+def error(f, value, gradient, rng):
+    """Relative error of `gradient` (the shape of `value`) along one random direction."""
+    u = rng.standard_normal(value.shape)
+    length = np.linalg.norm(u)
+    return relative(gradient, u, slope(f, value, u / length) * length)
 
 
 def errors(f, pairs, rng):

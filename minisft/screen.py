@@ -18,6 +18,13 @@ def say(text: str):
         print(text, file=sys.stderr, flush=True)
 
 
+class Page(Console):
+    """A rich console that leaves it to `main` what happens if nobody reads: rich itself would exit with 1."""
+
+    def on_broken_pipe(self):
+        raise BrokenPipeError
+
+
 def print_json(value: dict):
     """The one JSON object of --json. Raises MinisftError rather than print NaN or infinity, which are not JSON."""
     try:
@@ -92,10 +99,7 @@ def print_table(title: str, columns: list[str], rows: list[list]):
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
-    console = Console()
-    with console.capture() as captured:  # printed by us: rich would end the program if nobody reads
-        console.print(table)
-    print(captured.get(), end="")
+    Page().print(table)
 
 
 def visible(text: str) -> str:

@@ -64,9 +64,9 @@ def chat_prompt(tokenizer, system, said, question):
 
 def test_chat_refuses_a_line_that_never_fits_and_goes_on_without_it(talk, loaded):
     *_, tokenizer = loaded
-    status, out, err, prompts = talk("x" * 200 + "\nHi\n", ["Hello."])
-    assert (status, out.split()) == (0, ["Hello."]) and "do not fit the context of 128" in err
-    assert prompts == [chat_prompt(tokenizer, None, [], "Hi")]
+    status, out, err, prompts = talk("Hi\n" + "x" * 200 + "\nWho?\n", ["Hello.", "Me."])
+    assert (status, out.split()) == (0, ["Hello.", "Me."]) and "do not fit the context of 128" in err
+    assert prompts[1] == chat_prompt(tokenizer, None, [("Hi", "Hello.")], "Who?")  # nothing is forgotten for it
 
 
 def test_chat_streams_whole_characters_only(base, monkeypatch, loaded):

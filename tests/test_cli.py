@@ -57,11 +57,15 @@ def test_a_flag_given_twice_counts_the_last_time():
     assert (arguments.data, arguments.seed) == (["c"], 2)
 
 
-def test_demo_runs_the_story_with_its_flags(tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr(demo, "run", lambda output_dir, seed: told.append((output_dir, seed)))
-    assert minisft("demo", "--output-dir", tmp_path, "--seed", 3) == 0
-    assert told == [(tmp_path, 3)]
+def test_demo_tells_the_story_and_json_of_it_is_its_table(tmp_path, monkeypatch, capsys, json_of):
+    def run(output_dir, seed, console):
+        console.print(f"{seed}: {output_dir.name}")
+        return {"rows": []}
+
+    monkeypatch.setattr(demo, "run", run)
+    assert minisft("demo", "--output-dir", tmp_path / "out", "--seed", 3) == 0
+    assert capsys.readouterr() == ("3: out\n", "")
+    assert json_of("demo", "--output-dir", tmp_path / "out") == {"rows": []}
 
 
 def test_ctrl_c_outside_a_run_ends_quietly_with_130(base, pairs, monkeypatch, capsys):

@@ -295,6 +295,18 @@ def test_an_evaluation_has_one_row_an_example_kept_and_the_rows_add_up_to_the_su
         assert_allclose(sum(row[name] for row in found), whole[name], rtol=1e-12)
 
 
+def test_an_evaluation_lets_answers_grow_to_max_new_tokens_and_no_further(tokenizer):
+    theta, config = certain(tokenizer, "Paris", tokenizer.end_of_turn_id)
+    row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Paris"}]}
+    asked = example(row, "data.jsonl:1")
+    length = len(tokenizer.encode("Paris"))
+    for max_new_tokens, stopped in ((length, 0), (length + 1, 1)):  # the end token needs room too
+        whole, _ = evaluate.evaluate(
+            theta, config, tokenizer, [asked], [encode(asked, tokenizer)], TrainConfig(), max_new_tokens
+        )
+        assert whole["stop_rate"] == stopped
+
+
 def test_evaluating_leaves_theta_as_it_is():
     theta, config = toy()
     kept = theta.flat.copy()

@@ -231,6 +231,12 @@ def test_top_k_of_1_is_greedy_whatever_the_temperature():
     assert sampled == generate(theta, config, PROMPTS, 8, {END})
 
 
+def test_a_tiny_top_p_is_greedy_whatever_the_temperature():
+    theta, config = toy()
+    sampled = generate(theta, config, PROMPTS, 8, {END}, temperature=5.0, top_p=1e-9, rng=np.random.default_rng(0))
+    assert sampled == generate(theta, config, PROMPTS, 8, {END})
+
+
 def test_a_temperature_near_0_is_greedy_in_the_answers_too():
     theta, config = toy()
     sampled = generate(theta, config, PROMPTS, 8, {END}, temperature=1e-9, rng=np.random.default_rng(0))

@@ -89,6 +89,13 @@ def test_rmsnorm_makes_rows_of_root_mean_square_one_times_the_gain():
     assert_allclose(y, [[3 / 12.5**0.5, -8 / 12.5**0.5], [-6 / 50**0.5, -16 / 50**0.5]], rtol=1e-14)
 
 
+def test_the_epsilon_of_rmsnorm_is_added_to_the_mean_square_inside_the_root():
+    p = Params({"weight": (2,)}, np.float64)
+    p.weight[...] = 1
+    y, _ = rmsnorm.forward(p, np.array([[4.0, -4.0], [0.0, 0.0]]), eps=9.0)
+    assert_allclose(y, [[4 / 5, -4 / 5], [0, 0]], rtol=1e-14)  # √(16 + 9) = 5
+
+
 def test_rotary_scores_depend_on_the_distance_of_two_positions_only():
     rng = np.random.default_rng(0)
     q, k = rng.standard_normal((2, 1, 1, 8))

@@ -1,7 +1,10 @@
 """The whole model: its gradients, and the wall of invariances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from by_hand import log_pi
 from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -168,6 +171,14 @@ def test_complex_parameters_flow_through_the_forward(config, theta, ragged):
     assert_allclose(J.imag / 1e-30, grad.flat @ u, rtol=1e-12)
 
 
+def test_the_base_of_the_rotation_and_the_epsilon_of_the_norms_are_those_of_the_configuration():
+    """Both far from their defaults, against the formulas written as loops."""
+    config = replace(tiny_config(), rope_theta=3.0, rms_norm_eps=0.5)
+    theta, ids = random_theta(config), np.array([3, 1, 4, 1, 5])
+    logits, _ = model.forward(theta, config, ids, np.array([0, 5]), np.arange(5))
+    assert_allclose(objective.forward(logits, ids, ids)[1].log_pi, log_pi(theta, config, ids), rtol=1e-10)
+
+
 def test_names_and_shapes_are_those_of_a_llama_checkpoint():
     config = ModelConfig(
         vocab_size=11,
@@ -202,3 +213,13 @@ def test_initial_parameters_are_gains_of_one_and_normal_matrices_of_the_given_de
     assert all((gain == 1).all() for gain in gains)
     assert abs(matrices.std() / 0.02 - 1) < 5 / (2 * matrices.size) ** 0.5  # five standard errors of a deviation
     assert_array_equal(theta.flat, model.init(config, np.random.default_rng(0)).flat)
+
+
+def test_the_deviation_of_initial_matrices_is_the_one_of_the_configuration():
+    config = tiny_config()
+    small, large = (
+        model.init(replace(config, initializer_range=size), np.random.default_rng(0), np.float64)
+        for size in (0.02, 0.5)
+    )
+    assert_allclose(large.model.embed_tokens.weight, 25 * small.model.embed_tokens.weight, rtol=1e-14)
+    assert_allclose(large.model.layers[1].mlp.up_proj.weight, 25 * small.model.layers[1].mlp.up_proj.weight, rtol=1e-14)

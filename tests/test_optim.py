@@ -98,6 +98,12 @@ def test_decay_shrinks_matrices_and_not_the_gains_of_norms(theta, optimizer):
     assert_array_equal(theta.gain.weight, before.gain.weight)
 
 
+def test_embeddings_and_head_are_matrices_and_decay_like_the_others():
+    theta = vector(1.0, {"model.embed_tokens.weight": (2, 3), "model.norm.weight": (4,), "lm_head.weight": (2, 3)})
+    run(optim.AdamW(theta, TrainConfig(weight_decay=0.1)), theta, [0.0], [0.5])
+    assert_allclose(theta.flat, np.repeat([0.95, 1, 0.95], [6, 4, 6]), rtol=1e-14)
+
+
 def test_decay_is_decoupled_from_the_moments():
     """θ = 2, g = 1, η = ½, μ = ¼: 2 (1 − ⅛) − ½ · 1 = 1.25. As part of the gradient, decay would vanish in g / |g|."""
     theta = vector(2.0)

@@ -4,11 +4,13 @@ import json
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commandline import (
     CONTEXT,
+    SIZES,
     assert_same_run,
     command,
     contents,
@@ -97,6 +99,22 @@ def test_float64_is_computed_and_written_in_float64(sft, tmp_path):
         assert {tensor.dtype for tensor in tensors.values()} == {np.dtype("float64")}
     loss = read_rows(tmp_path / "out" / "metrics.jsonl")[0]["loss"]
     assert loss != float(np.float32(loss))
+
+
+def test_a_float64_run_goes_on_from_its_checkpoint_and_not_from_the_start(sft, tmp_path, capsys):
+    assert sft("out", "--dtype", "float64", "--save-steps", 4) == 0
+    capsys.readouterr()
+    assert sft("out", "--dtype", "float64", "--save-steps", 4, "--resume") == 0
+    assert "going on after step 4" in capsys.readouterr().err
+
+
+def test_pretraining_starts_from_the_parameters_of_its_seed(tmp_path):
+    texts = write_rows(tmp_path / "texts.jsonl", [{"text": "one text, so that all seeds have the same order"}])
+    for name, seed in (("one", 1), ("two", 2), ("again", 1)):
+        arguments = ["--data", texts, "--output-dir", tmp_path / name, "--max-steps", 1, "--seed", seed]
+        assert minisft("pretrain", *arguments, *SIZES) == 0
+    one, two, again = (contents(tmp_path / name)[Path("model.safetensors")] for name in ("one", "two", "again"))
+    assert one == again and one != two
 
 
 def test_evaluation_rows_come_every_so_many_steps_and_at_the_end(sft, shared, tmp_path):
