@@ -180,15 +180,14 @@ def sums(rng, copies):
         told = [story(template, *rng.sample(ab, 2)) for ab in numbers for template in STORIES]
         sets.append([pair(f"{event} {question}", answer) for event, question, answer in told])
 
-    # A line has numbers of its own: a result that stood in the line before would be copied, not computed.
-    ordered = list(itertools.product(NUMBERS, repeat=2))
-    deck = deal(rng, [form.format(a=a, b=b, c=a + b) for form in SUMS for a, b in ordered])
     documents = []
-    for a, b in ordered * copies:
-        event, _, answer = story(rng.choice(STORIES), a, b)
-        lines = list(itertools.islice(deck, rng.randint(3, 6)))
-        at = rng.randint(0, len(lines))
-        documents.append("\n".join([*lines[:at], event, answer, *lines[at:]]))
+    for a, b in itertools.product(NUMBERS, repeat=2):
+        deck = deal(rng, [form.format(a=a, b=b, c=a + b) for form in SUMS])
+        for template in itertools.islice(deal(rng, STORIES), copies):
+            event, _, answer = story(template, a, b)
+            lines = list(dict.fromkeys(itertools.islice(deck, rng.randint(3, 6))))
+            at = rng.randint(0, len(lines))
+            documents.append("\n".join([*lines[:at], event, answer, *lines[at:]]))
     return documents, *sets
 
 

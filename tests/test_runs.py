@@ -168,7 +168,12 @@ def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, 
 
 def test_ctrl_c_saves_theta_in_a_process_of_its_own(shared, tmp_path):
     line = sft_line(shared, tmp_path / "out", "--max-steps", 100000, "--lr-scheduler-type", "constant")
-    process = subprocess.Popen(**command(*line), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        **command(*line),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit "ignore"
+    )
     metrics = tmp_path / "out" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size > 2000, process)
     process.send_signal(signal.SIGINT)
