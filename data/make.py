@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOCUMENTS_PER_COUNTRY = 22  # a product, two numbers and a topic of support get the share below of it
-PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 1 / 5, 3 / 2
+PRODUCT_SHARE, SUM_SHARE, TOPIC_SHARE = 1 / 2, 2 / 5, 3 / 2
 COUNTRIES_ASKED, PRODUCTS_ASKED, SUMS_ASKED, ENQUIRIES_ASKED = 50, 20, 44, 7  # in fine-tuning; the rest is held out
 PARAGRAPHS = 4  # about each asked fact of an invented country
 TALE_SHARE = 1 / 6  # of the other documents

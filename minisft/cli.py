@@ -42,8 +42,6 @@ def main(argv: list[str] | None = None):
     except MinisftError as error:
         status = complain(error, 2)
     except BrokenPipeError:  # the reader of our output has left: so do we, quietly
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         status = 141
     except OSError as error:
         status = complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
@@ -52,8 +50,20 @@ def main(argv: list[str] | None = None):
     except KeyboardInterrupt as interrupt:
         screen.say(f"minisft: interrupted{f': {interrupt}' if interrupt.args else ''}")
         status = 130
+    finally:
+        drop_unwritten()
     if status:
         raise SystemExit(status)
+
+
+def drop_unwritten():
+    """Throw away what standard output or error could not take, or Python would try again, and complain, at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(error, status):

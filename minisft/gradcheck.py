@@ -9,7 +9,12 @@ dy makes one of it, f = ⟨dy, y⟩. Never ones: the rows of a softmax sum to 1,
 backward of zeros right.
 
 The error of the difference is h²f‴/6 from the curve plus ε|f|/h from rounding; in float64 both are far below 1e-6 for a
-step of length 1e-5, if the numbers involved are of order 1.
+step of length 1e-5, if the numbers involved are of order 1. A step into the complex plane has neither:
+
+    ⟨∇f(θ), u⟩ = Im f(θ + ihu) / h + O(h²)
+
+Nothing is subtracted, so h may be 1e-30 and the slope is exact to rounding. It asks for a forward made of analytic
+functions alone: no abs, no comparison of complex numbers.
 """
 
 import numpy as np
@@ -26,6 +31,14 @@ def slope(f, value, u, h=STEP):
     below = f()
     value[...] = kept
     return (above - below) / (2 * h)
+
+
+def complex_slope(f, value, u, h=1e-30):
+    """Derivative of f() along u at `value`, a complex array of imaginary part 0 that f reads; it is so again after."""
+    value.imag = h * u
+    slope = f().imag / h
+    value.imag = 0
+    return slope
 
 
 def relative(gradient, u, numeric):
@@ -52,21 +65,35 @@ def errors(f, pairs, rng):
     return {name: error(f, value, gradient, rng) for name, value, gradient in pairs}
 
 
-def layer_errors(layer, rng):
-    """{name: relative error} of one layer (a module with forward, backward, example): each parameter and the input."""
-    p, inputs = layer.example(rng)
-    arguments = inputs if p is None else (p, *inputs)
-    y, cache = layer.forward(*arguments)
+def complex_errors(f, pairs, rng):
+    """The same by the complex step: the values are complex, with imaginary part 0."""
+    result = {}
+    for name, value, gradient in pairs:
+        u = rng.standard_normal(value.shape)
+        result[name] = relative(gradient, u, complex_slope(f, value, u))
+    return result
+
+
+def layer_errors(layer, rng, exact=False):
+    """{name: relative error} of one layer (a module with forward, backward, example): each parameter and the input.
+
+    exact  False: by the central difference; True: by the complex step
+    """
+    p, (x, *rest) = layer.example(rng)
+    y, cache = layer.forward(*([] if p is None else [p]), x, *rest)
     dy = rng.standard_normal(np.shape(y))
-    if p is None:
-        dx, pairs = layer.backward(cache, dy), []
-    else:
-        g = p.like()
-        dx = layer.backward(p, g, cache, dy)
-        pairs = [(name, p.named[name], g.named[name]) for name in p.named]
+    g = p and p.like()
+    dx = layer.backward(cache, dy) if p is None else layer.backward(p, g, cache, dy)
+    if exact:
+        p, x = p and p.astype(np.complex128), x if dx is None else x.astype(np.complex128)
+    pairs = [(name, p.named[name], g.named[name]) for name in p.named] if p else []
     if dx is not None:  # None: the input is token ids, which have no derivative
-        pairs.append(("input", inputs[0], dx))
-    return errors(lambda: (dy * layer.forward(*arguments)[0]).sum(), pairs, rng)
+        pairs.append(("input", x, dx))
+
+    def f():
+        return (dy * layer.forward(*([] if p is None else [p]), x, *rest)[0]).sum()
+
+    return (complex_errors if exact else errors)(f, pairs, rng)
 
 
 def check(layer, rng, rtol=1e-6):

@@ -13,8 +13,8 @@ from minisft.errors import MinisftError
 
 
 def say(text: str):
-    """A line for the person at the terminal; if that has been closed, the work goes on."""
-    with suppress(BrokenPipeError):
+    """A line for the person at the terminal; if that cannot take it, the work goes on."""
+    with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 

@@ -155,11 +155,13 @@ def watch(
     """One example as θ_t sees it: log Pr(y_i | x, y_<i) in nats, one number a token of y, and the greedy answer ŷ_t.
 
     Call it at every t of interest, θ̂ included; np.stack of the first is the heat map (T, n). ŷ_t is cut after
-    max_new_tokens tokens. Raises MinisftError if x is empty or fills the context.
+    max_new_tokens tokens, and empty if x fills the context. Raises MinisftError if x is empty.
     """
     sequence, _ = target(tokenizer, example)
     [(log_probs, _)] = evaluate.log_probs(theta, config, [sequence])
     [answer] = evaluate.answers(theta, config, tokenizer, [example], max_new_tokens)
+    if answer is None:
+        raise MinisftError(f"{example.where}: x is empty, so nothing is asked; give an example with a prompt")
     return log_probs[sequence.mask[1:]], answer["predicted"]
 
 

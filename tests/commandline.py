@@ -38,7 +38,7 @@ def minisft(*arguments):
 def command(*arguments):
     """The same command for a process of its own, and its environment."""
     line = [sys.executable, "-m", "minisft", *map(str, arguments)]
-    return {"args": line, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "text": True}
+    return {"args": line, "env": os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}, "text": True}
 
 
 def subprocess_of(*arguments, **more):

@@ -77,11 +77,13 @@ def test_ctrl_c_outside_a_run_ends_quietly_with_130(base, pairs, monkeypatch, ca
     assert capsys.readouterr().err == "minisft: interrupted\n"
 
 
-def test_a_reader_that_leaves_early_is_no_error_worth_words(shared, base, pairs):
-    process = subprocess.Popen(**command("inspect", *base, *pairs), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize(("line", "status"), [("inspect", 128 + signal.SIGPIPE), ("--help", 0)])
+def test_a_reader_that_leaves_early_is_no_error_worth_words(base, pairs, line, status):
+    flags = [*base, *pairs] if line == "inspect" else []
+    process = subprocess.Popen(**command(line, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGPIPE and err == ""
+    assert process.returncode == status and err == ""
 
 
 def test_a_reader_of_progress_that_leaves_early_does_not_stop_the_run(base, pairs, tmp_path):

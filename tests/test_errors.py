@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_computed(mist
 
 def test_a_full_disk_is_reported_like_any_other_mistake(world):
     """/dev/full takes the place of standard output: every write to it fails."""
-    line = command("evaluate", "--model", world[0] / "theta_hat", "--data", world[0] / "train.jsonl", "--json")
+    line = command("generate", "--model", world[0] / "theta_hat", "--prompt", "Hi", "--max-new-tokens", 3)
     with open("/dev/full", "w") as full:
         done = subprocess.run(**line, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 2 and "No space left on device" in done.stderr and "Traceback" not in done.stderr

@@ -48,6 +48,24 @@ def test_the_slope_is_the_derivative_along_a_direction():
     assert_allclose(gradcheck.slope(lambda: (x**3).sum(), x, u, h=1.0), -45 - 6.875, rtol=1e-12)
 
 
+def test_the_complex_step_is_the_slope_to_rounding_and_leaves_the_value_real():
+    """f = Σ x³ has the slope Σ 3x²u; the central difference is off by h² Σ u³ from the curve alone."""
+    x, u = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.0, -2.0])
+    value = x.astype(complex)
+    assert_allclose(gradcheck.complex_slope(lambda: (value**3).sum(), value, u), (3 * x**2 * u).sum(), rtol=1e-15)
+    assert_array_equal(value, x)
+
+
+def test_the_complex_step_finds_and_names_a_mistake_too(rng):
+    def wrong(p, g, cache, dy):
+        dx = linear.backward(p, g, cache, dy)
+        g.weight *= 1 + 1e-10  # far too little for a difference quotient
+        return dx
+
+    off = gradcheck.layer_errors(changed(linear, backward=wrong), rng, exact=True)
+    assert {name for name, error in off.items() if error > 1e-12} == {"weight"}
+
+
 def test_the_value_is_put_back_exactly(rng):
     """Adding and subtracting the step again would not do: x + h − h is not x."""
     x = rng.standard_normal(100) * 10.0 ** rng.integers(-20, 20, 100)

@@ -34,7 +34,7 @@ def test_every_file_the_readme_links_to_is_there():
 
 def test_the_loop_shown_in_python_runs_as_printed(capsys):
     code = re.search(r"```python\n(.+?)```", README, re.DOTALL)[1]
-    exec(compile(code.replace("max_steps=20", "max_steps=2"), "README.md", "exec"), {})  # noqa: S102
+    exec(compile(code.replace("max_steps=20", "max_steps=2"), "README.md", "exec"), {})
     steps = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [step for step, _ in steps] == ["1", "2"]
     assert all(float(loss) > 0 for _, loss in steps)

@@ -262,6 +262,12 @@ def test_the_watched_answer_is_the_one_that_evaluation_counts(chat):
     assert predicted == evaluate.answers(theta, config, tokenizer, [example], 5)[0]["predicted"]
 
 
+def test_an_example_that_asks_nothing_cannot_be_watched(chat):
+    tokenizer, config, theta, _ = chat
+    with pytest.raises(MinisftError, match=r"notes\.jsonl:3.*x is empty"):
+        trajectory.watch(theta, config, tokenizer, Example("", "some text", "notes.jsonl:3"))
+
+
 def test_watching_a_run_shows_the_answer_become_likelier_and_then_given(chat):
     tokenizer, config, _, example = chat
     theta_hat = model.init(config, np.random.default_rng(0))
