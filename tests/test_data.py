@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -255,6 +256,12 @@ def test_a_batch_is_cut_into_micro_batches_of_so_many_sequences_which_are_slices
     assert len(list(whole.split(5))) == len(list(whole.split(99))) == 1
 
 
+def test_a_batch_cannot_be_given_other_weights_after_it_was_made():
+    whole = batch(plain(4, 2))
+    with pytest.raises(FrozenInstanceError):
+        whole.weights = whole.weights / 2
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_of_a_batch_have_the_dtype_of_the_parameters(dtype):
     assert batch(plain(3, 4), dtype=dtype).weights.dtype == dtype
@@ -301,6 +308,11 @@ def test_under_sum_a_weight_is_1_where_the_row_predicts_y_and_lambda_where_it_pr
 @pytest.mark.parametrize("prompt_loss_weight", [0, 1e-3, 0.7, 1, 5])
 def test_the_weights_of_a_mean_sum_to_1(prompt_loss_weight, reduction):
     assert_allclose(weights_of(prompt_loss_weight, reduction).sum(), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("reduction", ["token_mean", "sequence_mean"])
+def test_the_weights_of_a_mean_sum_to_1_even_if_all_that_counts_is_x_and_lambda_is_small(reduction):
+    assert_array_equal(weights(np.array([0.25, 0.25]), np.array([0, 2]), reduction), [0.5, 0.5])
 
 
 def test_token_mean_is_continuous_in_lambda():
@@ -377,6 +389,12 @@ def test_an_example_of_max_length_tokens_is_not_too_long():
         kept, counts = fit(sequences, 6, choice)
         assert [len(sequence.ids) for sequence in kept] == [6, 5]
         assert counts == {"read": 2, "cut": 0, "dropped": 0}
+
+
+def test_an_example_of_two_tokens_is_long_enough_since_the_second_is_predicted():
+    kept, counts = fit(plain(2), 6)
+    assert [len(sequence.ids) for sequence in kept] == [2]
+    assert counts == {"read": 1, "cut": 0, "dropped": 0}
 
 
 def test_a_cut_example_has_no_end_token_put_back(tokenizer):

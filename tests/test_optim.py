@@ -204,6 +204,14 @@ def test_the_1e_6_of_the_formula_is_in_it():
     assert_allclose(grad.gain.weight[0], 0.5e-6, rtol=1e-12)
 
 
+def test_clipping_never_makes_a_gradient_longer():
+    """A norm of 1e-6 is below c = 3e-6, and c / (norm + 1e-6) is 3/2."""
+    grad = vector(0.0)
+    grad.gain.weight[0] = 1e-6
+    optim.clip(grad, 3e-6)
+    assert grad.gain.weight[0] == 1e-6
+
+
 def test_a_limit_of_0_switches_clipping_off(theta):
     kept = theta.flat.copy()
     assert_allclose(optim.clip(theta, 0.0), np.linalg.norm(kept))

@@ -3,6 +3,8 @@
 import math
 import tracemalloc
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,6 +223,14 @@ def test_num_tokens_counts_every_token_so_far_targets_or_not(config, theta, sequ
     rows = run(theta, config, sequences, replace(ADAMW, shuffle=False, num_train_epochs=2))[1]
     # 7 + 2 + 5 + 7 = 21, 3 + 9 + 4 + 6 = 22, 5 + 8 = 13, and again
     assert [row["num_tokens"] for row in rows] == [21, 43, 56, 77, 99, 112]
+
+
+def test_tokens_per_second_are_the_tokens_of_the_step_over_the_time_it_took(config, theta, sequences, monkeypatch):
+    """A clock that goes on by half a second whenever it is read, at the beginning and at the end of a step."""
+    clock = count(10, 0.5)
+    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    rows = run(theta, config, sequences, replace(ADAMW, shuffle=False, num_train_epochs=1))[1]
+    assert [row["tokens_per_second"] for row in rows] == [21 / 0.5, 22 / 0.5, 13 / 0.5]
 
 
 def test_mean_token_accuracy_is_the_share_of_the_steps_targets_that_are_the_likeliest(config, theta, sequences):

