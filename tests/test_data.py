@@ -443,6 +443,11 @@ def test_if_the_only_y_left_is_the_first_token_nothing_can_be_predicted():
     refusal(lambda: fit([Sequence(np.arange(9), np.arange(9) == 0, "data.jsonl:1")], 6), "data.jsonl:1")
 
 
+def test_if_the_only_y_left_is_the_second_token_it_is_the_one_target():
+    (sequence,), _ = fit([Sequence(np.arange(9), np.arange(9) == 1, "")], 6)
+    assert_array_equal(batch([sequence], 0.0, "sum").weights, [1, 0, 0, 0, 0])
+
+
 def test_dropping_every_example_is_an_error():
     refusal(lambda: fit(plain(9, 9), 6, "drop"), "all 2 examples", "--max-length 6")
 

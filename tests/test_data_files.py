@@ -121,7 +121,8 @@ def test_no_left_over_placeholder_and_no_double_space(name, documents):
 def test_the_table_in_the_readme_has_every_file_with_its_number_of_lines():
     rows = re.findall(r"^\| `([a-z_]+)\.jsonl` \| ([\d,]+) \|", (DATA / "README.md").read_text(encoding="utf-8"), re.M)
     assert {name: int(count.replace(",", "")) for name, count in rows} == {
-        name: len(read_lines(name)) for name in ["pretrain", *SETS]}
+        name: len(read_lines(name)) for name in ["pretrain", *SETS]
+    }
 
 
 # ---- the facts ----

@@ -39,6 +39,11 @@ LIMIT = 60  # seconds for one mutant
 EQUIVALENT = {
     (
         "data.py",
+        'for key in ("instruction", "input", "output")[: 3 if answered else 2]:',
+        'for key in ("instruction", "input", "output")[: 4 if answered else 2]:',
+    ): "There are three keys only, so the first four are the first three.",
+    (
+        "data.py",
         "return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)",
         "return m / np.where(totals[reduction] > 0, totals[reduction], 2.0)",
     ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
@@ -52,6 +57,16 @@ EQUIVALENT = {
         "before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
         "before = [1] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
     ): "Scores depend on distances only, so every position may be one more.",
+    (
+        "optim.py",
+        "if 0 < max_norm < norm + 1e-6:",
+        "if 0 < max_norm <= norm + 1e-6:",
+    ): "Where the two are equal, the gradient is multiplied by 1.",
+    (
+        "optim.py",
+        "BLOCK = 32768",
+        "BLOCK = 32769",
+    ): "The size of the blocks does not matter, as a sentence of test_optim.py says.",
     (
         "optim.py",
         "done = (step - warmup) / max(1, total - warmup)",
