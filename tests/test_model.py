@@ -50,6 +50,24 @@ def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(tied, p
     assert max(off.values()) <= 1e-6, off
 
 
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+def test_the_gradient_of_every_tensor_is_the_complex_step_to_rounding(tied):
+    config = tiny_config(tied)
+    theta = random_theta(config, seed=1)
+    whole = batch(random_sequences(2), 0.3, "sum", np.float64)
+    rows = np.flatnonzero(whole.weights)
+    _, grad = value_and_gradient(theta, config, [whole])
+    twin = theta.astype(np.complex128)
+
+    def J():
+        logits, _ = model.forward(twin, config, whole.ids, whole.starts, rows)
+        return objective.forward(logits, whole.targets[rows], whole.weights[rows])[0]
+
+    pairs = [(name, twin.named[name], grad.named[name]) for name in grad.named]
+    off = gradcheck.complex_errors(J, pairs, np.random.default_rng(3))
+    assert max(off.values()) <= 1e-12, off
+
+
 def test_a_tied_matrix_receives_the_gradient_of_both_its_uses(config, theta, ragged):
     untied = tiny_config(tied=False)
     twin = random_theta(untied)
