@@ -228,19 +228,19 @@ def run_gradcheck(arguments):
     else:
         errors = modelcheck.layer_errors(rng) | modelcheck.tiny_errors(rng)
     checks = [
-        {
-            "tensor": name,
-            "relative_error": off if np.isfinite(off) else None,
-            "passed": off <= modelcheck.TOLERANCE,
-        }
+        {"tensor": name}
+        | {oracle: value if np.isfinite(value) else None for oracle, value in off._asdict().items()}
+        | {"passed": off.complex_step <= modelcheck.TOLERANCE}
         for name, off in errors.items()
     ]
     wrong = [check["tensor"] for check in checks if not check["passed"]]
     if arguments.json:
         screen.print_json({"passed": not wrong, "tolerance": modelcheck.TOLERANCE, "checks": checks})
     else:
-        rows = [[check["tensor"], check["relative_error"], "ok" if check["passed"] else "WRONG"] for check in checks]
-        screen.print_table("backward against the slope of forward", ["tensor", "relative error", ""], rows)
+        columns = ["tensor", "difference", "complex step", ""]
+        rows = [[*list(check.values())[:3], "ok" if check["passed"] else "WRONG"] for check in checks]
+        title = f"relative error of backward; ok: at most {modelcheck.TOLERANCE:g} by the complex step"
+        screen.print_table(title, columns, rows)
     if wrong:
         return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)
 

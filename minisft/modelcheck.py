@@ -1,9 +1,12 @@
-"""Is the gradient of the loss right, on this very model and these examples? By the complex
-step of gradcheck.py: the central difference loses the digits of a tensor whose gradient is small beside J.
+"""Is the gradient right: of every layer by its example, of a tiny model, or of this very model on these examples?
+
+By both oracles of gradcheck.py. The complex step gives the verdict. The central difference stands beside it: right to
+about 1e-9 where numbers are of order 1, it loses the digits of a tensor whose gradient is small beside J.
 """
 
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +15,18 @@ from minisft.config import ModelConfig
 from minisft.data import Batch, Sequence, batch
 from minisft.params import Params
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-9  # of the complex step: far above rounding, far below any mistake
+
+
+class Errors(NamedTuple):
+    """Relative errors of one gradient along a random direction, by each oracle."""
+
+    difference: float
+    complex_step: float
+
+
+def both(differences: dict, complex_steps: dict) -> dict:
+    return {name: Errors(off, complex_steps[name]) for name, off in differences.items()}
 
 
 def value(theta, config, part):
@@ -24,26 +38,34 @@ def value(theta, config, part):
 
 
 def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
-    """{name of a tensor: relative error of its gradient by the complex step}; θ is float64."""
+    """{name of a tensor: Errors of its gradient}; θ is float64."""
     grad, twin = theta.like(), theta.astype(np.complex128)
     _, c_model, c_objective = value(theta, config, part)
     model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
-    pairs = [(name, twin.named[name], grad.named[name]) for name in twin.named]
-    return gradcheck.complex_errors(lambda: value(twin, config, part)[0], pairs, rng)
+    named = grad.named.items()
+    differences = gradcheck.errors(
+        lambda: value(theta, config, part)[0], [(name, theta.named[name], g) for name, g in named], rng
+    )
+    complex_steps = gradcheck.complex_errors(
+        lambda: value(twin, config, part)[0], [(name, twin.named[name], g) for name, g in named], rng
+    )
+    return both(differences, complex_steps)
 
 
 def layer_errors(rng) -> dict:
-    """{layer and tensor: relative error} of every layer and of the objective, by their examples."""
+    """{layer and tensor: Errors} of every layer and of the objective, by their examples."""
     found = [import_module(f"{layers.__name__}.{module.name}") for module in iter_modules(layers.__path__)]
     return {
         f"{layer.__name__.removeprefix('minisft.')} {name}": off
         for layer in [*found, objective]
-        for name, off in gradcheck.layer_errors(layer, rng).items()
+        for name, off in both(
+            gradcheck.layer_errors(layer, rng), gradcheck.layer_errors(layer, rng, exact=True)
+        ).items()
     }
 
 
 def tiny_errors(rng) -> dict:
-    """{model and tensor: relative error} of a tiny random model on ragged sequences, tied and untied, λ = 0.3."""
+    """{model and tensor: Errors} of a tiny random model on ragged sequences, tied and untied, λ = 0.3."""
     result = {}
     for tied in (True, False):
         config = ModelConfig(17, 10, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)

@@ -225,26 +225,29 @@ def test_files_of_answers_are_whole_or_as_they_were(base, pairs, tmp_path, monke
 
 def test_gradcheck_covers_every_layer_the_objective_and_a_tied_and_an_untied_model(json_of):
     result = json_of("gradcheck")
-    assert result["passed"] and result["tolerance"] == 1e-6
+    assert result["passed"] and result["tolerance"] == 1e-9
     names = [check["tensor"] for check in result["checks"]]
     for part in ("attention", "block", "embedding", "linear", "rmsnorm", "rotary", "swiglu"):
         assert any(name.startswith(f"layers.{part} ") for name in names)
     assert {"objective input", "tied model.norm.weight", "untied lm_head.weight"} <= set(names)
-    assert all(check["passed"] and check["relative_error"] <= 1e-6 for check in result["checks"])
+    assert all(check["passed"] and check["complex_step"] <= 1e-12 for check in result["checks"])
+    assert all(check["difference"] <= 1e-6 for check in result["checks"])
 
 
 def test_gradcheck_of_a_model_covers_every_tensor_by_name(json_of, base, pairs, loaded):
     theta, _, _ = loaded
     result = json_of("gradcheck", *base, *pairs)
     assert [check["tensor"] for check in result["checks"]] == list(theta.named)
-    assert all(
-        check["relative_error"] <= 1e-9 for check in result["checks"]
-    )  # the complex step has no rounding to hide in
+    assert all(check["complex_step"] <= 1e-12 for check in result["checks"])  # no rounding to hide in
+    assert all(check["difference"] is not None for check in result["checks"])
 
 
 def test_gradcheck_of_a_model_takes_the_first_4_examples(json_of, base, pairs, monkeypatch):
-    monkeypatch.setattr(modelcheck, "model_errors", lambda theta, config, part, rng: {"S": len(part.starts) - 1.0})
-    assert json_of("gradcheck", *base, *pairs, status=3)["checks"][0]["relative_error"] == 4
+    def fake(theta, config, part, rng):
+        return {"S": modelcheck.Errors(0.0, len(part.starts) - 1.0)}
+
+    monkeypatch.setattr(modelcheck, "model_errors", fake)
+    assert json_of("gradcheck", *base, *pairs, status=3)["checks"][0]["complex_step"] == 4
 
 
 def test_a_wrong_backward_ends_in_3_with_the_tensors_named(base, pairs, monkeypatch, capsys):
@@ -268,6 +271,8 @@ def test_a_wrong_backward_ends_in_3_with_the_tensors_named(base, pairs, monkeypa
 
 
 def test_gradients_that_are_not_numbers_are_wrong_and_null_in_json(json_of, monkeypatch):
-    monkeypatch.setattr(modelcheck, "layer_errors", lambda rng: {"layers.linear weight": math.nan})
+    monkeypatch.setattr(
+        modelcheck, "layer_errors", lambda rng: {"layers.linear weight": modelcheck.Errors(0.0, math.nan)}
+    )
     result = json_of("gradcheck", status=3)
-    assert result["passed"] is False and result["checks"][0]["relative_error"] is None
+    assert result["passed"] is False and result["checks"][0]["complex_step"] is None
