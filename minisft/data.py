@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minisft.errors import MinisftError
+from minisft.files import read_bytes
 from minisft.tokenizer import Tokenizer
 
 
@@ -71,17 +72,14 @@ def read(paths: list, answered: bool = True) -> list[Example]:
     return examples
 
 
-def read_bytes(path) -> bytes:
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise MinisftError(f"{path}: cannot be read ({error.strerror}); check --data") from None
-    return raw.removeprefix(b"\xef\xbb\xbf")
+def content(path) -> bytes:
+    """A data file without the byte order mark that some editors put first."""
+    return read_bytes(path, "check --data").removeprefix(b"\xef\xbb\xbf")
 
 
 def rows(path):
     """(object, "file:line") for every row of a file; blank lines, a byte order mark and CRLF are accepted."""
-    raw = read_bytes(path)
+    raw = content(path)
     if raw.lstrip().startswith(b"["):
         values = parse(raw, path)
         yield from ((row, f"{path}: record {number}") for number, row in enumerate(values, 1))
@@ -187,7 +185,7 @@ def read_documents(path) -> list[Example]:
     """Pre-training text: of a .json or .jsonl file its examples; any other file is one document of plain text."""
     if Path(path).suffix in (".json", ".jsonl"):
         return read([path])
-    raw = read_bytes(path)
+    raw = content(path)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

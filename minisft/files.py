@@ -7,16 +7,15 @@ from pathlib import Path
 
 from minisft.errors import MinisftError
 
+MODEL_ADVICE = "a model is a directory with config.json, model.safetensors and tokenizer.json"
 
-def read_bytes(path) -> bytes:
-    """The content of a file. Raises MinisftError naming it if it is missing or unreadable."""
+
+def read_bytes(path, advice=MODEL_ADVICE) -> bytes:
+    """The content of a file. Raises MinisftError naming it, with the advice, if it is missing or unreadable."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise MinisftError(
-            f"{path}: cannot be read ({error.strerror}); a model is a directory with config.json, "
-            "model.safetensors and tokenizer.json"
-        ) from error
+        raise MinisftError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
 
 
 def read_text(path) -> str:
