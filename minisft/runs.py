@@ -15,7 +15,10 @@ import os
 import platform
 import re
 import shutil
+import signal
+import threading
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,9 +164,12 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
     On Ctrl-C, or if the loss is not finite, the last good θ is saved in place of θ̃ before the exception goes on.
     """
     total = steps_in(run.sequences, run.settings)
+    steps = train(state, run.config, run.sequences, run.settings)
     try:
-        for _ in train(state, run.config, run.sequences, run.settings):
-            write_row(run, state, state.metrics, report)
+        while state.step < total:
+            with ctrl_c_waits():  # so that θ, state.step and metrics.jsonl say the same
+                next(steps)
+                write_row(run, state, state.metrics, report)
             if run.evaluation and (state.step == total or (run.eval_steps and state.step % run.eval_steps == 0)):
                 worth = {f"eval_{name}": value for name, value in run.evaluation(state.theta).items()}
                 write_row(run, state, {"step": state.step} | worth, report)
@@ -177,6 +183,28 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
         save_model(run, state)
         raise MinisftError(f"{error}; the last good parameters are saved in {run.directory}") from error
     return state
+
+
+@contextmanager
+def ctrl_c_waits():
+    """Ctrl-C waits for the end of the block; pressed twice, it does not."""
+    before, pressed = signal.getsignal(signal.SIGINT), []
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # ignored, handled by the host, or in a thread that takes no signals
+        return
+
+    def remember(number, frame):
+        pressed.append(number)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def save_model(run, state):

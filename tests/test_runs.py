@@ -166,6 +166,29 @@ def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, 
     assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == 3
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_waits_for_the_row_of_the_step_unless_pressed_twice(presses, sft, tmp_path, monkeypatch, capsys):
+    """θ, the message and metrics.jsonl say the same, whenever the key is pressed."""
+    step, calls = train.step, []
+
+    def pressed(theta, *arguments):
+        calls.append(1)
+        for _ in range(presses if len(calls) == 4 else 0):
+            signal.raise_signal(signal.SIGINT)
+        return step(theta, *arguments)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(train, "step", pressed)
+        assert sft("stopped") == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    made = 4 if presses == 1 else 3
+    assert f"after step {made}" in capsys.readouterr().err
+    assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == made
+
+
 def test_ctrl_c_saves_theta_in_a_process_of_its_own(shared, tmp_path):
     line = sft_line(shared, tmp_path / "out", "--max-steps", 100000, "--lr-scheduler-type", "constant")
     process = subprocess.Popen(
