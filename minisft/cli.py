@@ -14,6 +14,7 @@ import numpy as np
 
 from minisft import allocator, checkpoint, data, flags, modelcheck, screen
 from minisft.chat import Conversation, lines
+from minisft.course import copies
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS, evaluate
 from minisft.files import replacing
@@ -245,6 +246,14 @@ def run_gradcheck(arguments):
         return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)
 
 
+def run_course(arguments):
+    written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
+    if arguments.json:
+        screen.print_json({"notebooks": written})
+    else:
+        print("\n".join(written))
+
+
 COMMANDS = {
     "demo": run_demo,
     "pretrain": pretrain,
@@ -254,4 +263,5 @@ COMMANDS = {
     "chat": run_chat,
     "inspect": run_inspect,
     "gradcheck": run_gradcheck,
+    "course": run_course,
 }

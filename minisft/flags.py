@@ -225,6 +225,17 @@ def gradcheck(p):
     switch(p, "--json", "print one JSON object")
 
 
+def course(p):
+    """Write the notebooks of the course to a folder: exercises to be solved, no outputs.
+
+    example:
+      minisft course my-course
+    """
+    p.add_argument("directory", type=path, metavar="DIR", help="a folder; made if it is not there")
+    switch(p, "--overwrite", "replace notebooks that are in DIR, with the answers in them")
+    switch(p, "--json", "print one JSON object")
+
+
 def model(p):
     option(p, "--model", "a directory, or the name of a shipped model", path, required=True, metavar="DIR")
 
@@ -296,4 +307,4 @@ def training(p):
     machine(p)
 
 
-COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck)
+COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, course)

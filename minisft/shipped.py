@@ -1,4 +1,4 @@
-"""Where the shipped files are: facts, texts, fine-tuning sets, and the model `atlas`."""
+"""Where the shipped files are: facts, texts, fine-tuning sets, the model `atlas`, and the notebooks."""
 
 from pathlib import Path
 
@@ -9,6 +9,12 @@ def path(name: str = "") -> Path:
     """A shipped file or folder by its name below data/, whether minisft is installed or run from its repository."""
     installed = HERE / "shipped"
     return (installed if installed.is_dir() else HERE.parent / "data") / name
+
+
+def notebooks() -> Path:
+    """The folder of the course."""
+    installed = HERE / "notebooks"
+    return installed if installed.is_dir() else HERE.parent / "notebooks"
 
 
 def models() -> list[str]:

@@ -1,0 +1,31 @@
+"""What a notebook shows beside pictures: the library's own source, and tables of numbers."""
+
+import inspect
+
+
+class Markdown(str):
+    """Text that a notebook typesets."""
+
+    def _repr_markdown_(self):
+        return str(self)
+
+
+def source(thing) -> Markdown:
+    """The source of a function, class or module, as it stands in the library."""
+    return Markdown(f"```python\n{inspect.getsource(thing).rstrip()}\n```")
+
+
+def docstring(module) -> Markdown:
+    """The derivation at the head of a module."""
+    return Markdown(f"```text\n{inspect.getdoc(module)}\n```")
+
+
+def table(columns: list[str], rows: list[list]) -> Markdown:
+    """Rows of texts and numbers; a float is shown with four significant digits."""
+    lines = [columns, ["---"] * len(columns), *([cell(value) for value in row] for row in rows)]
+    return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def cell(value) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", "↵")

@@ -1,0 +1,145 @@
+"""Judging an answer by running it: on fresh random cases, beside the mathematics, and saying which mistake was made.
+
+A check returns a Verdict. An answer that is not written yet, raises, returns nothing or changes its arguments is met
+with one sentence, never with a traceback. `judge` serves wherever the right answer is a function; where the mathematics
+can decide (a gradient check, an identity, an enumeration), a check is written out, on `run` and under `kindly`.
+"""
+
+import functools
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+
+from minisft.params import Params
+
+MUTABLE = (np.ndarray, Params, list, dict)  # arguments that an answer might change
+
+
+class Verdict(NamedTuple):
+    """right: True, False, or None as long as there is nothing to judge; text: the sentence that says why."""
+
+    right: bool | None
+    text: str
+
+    def __repr__(self):
+        return f"{ {True: '✓', False: '✗', None: '◌'}[self.right] } {self.text}"
+
+
+class Stumbled(Exception):
+    """An answer that could not be judged; `args` are those of its Verdict."""
+
+
+def kindly(check):
+    """A check whose answers may stumble: then that is its verdict."""
+
+    @functools.wraps(check)
+    def kind(*arguments, **options):
+        try:
+            return check(*arguments, **options)
+        except Stumbled as stumbled:
+            return Verdict(*stumbled.args)
+
+    return kind
+
+
+def run(answer, *arguments):
+    """answer(*arguments), on copies. Raises Stumbled: not written, raises, returns nothing, changes an argument."""
+    given = [deepcopy(argument) if isinstance(argument, MUTABLE) else argument for argument in arguments]
+    try:
+        with np.errstate(all="ignore"):
+            result = answer(*given)
+    except NotImplementedError:
+        raise Stumbled(None, "not written yet: replace the line `raise NotImplementedError`") from None
+    except Exception as error:
+        text = f"it stops with {type(error).__name__}: {error} (arguments: {', '.join(map(described, arguments))})"
+        raise Stumbled(False, text) from None
+    if result is ...:
+        raise Stumbled(None, "not written yet: replace the `...`")
+    if result is None:
+        raise Stumbled(False, "it returns nothing: is a `return` missing?")
+    for number, (before, after) in enumerate(zip(arguments, given), 1):
+        if isinstance(before, MUTABLE) and not same(before, after, 0):
+            raise Stumbled(False, f"it changes its argument number {number}: work on a copy, others still need it")
+    return result
+
+
+def described(value):
+    return f"array {value.shape}" if isinstance(value, np.ndarray) else repr(value)[:40]
+
+
+def same(a, b, rtol=1e-9):
+    """Equal in structure and shape, and in numbers up to rtol of the largest one. NaN equals nothing."""
+    if isinstance(a, Params) or isinstance(b, Params):
+        return isinstance(a, Params) and isinstance(b, Params) and same(a.named, b.named, rtol)
+    if isinstance(a, dict) or isinstance(b, dict):
+        return (
+            isinstance(a, dict)
+            and isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(same(a[key], b[key], rtol) for key in a)
+        )
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+            return same(np.asarray(a), np.asarray(b), rtol)
+        both = isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))
+        return both and len(a) == len(b) and all(same(x, y, rtol) for x, y in zip(a, b))
+    try:
+        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    except (TypeError, ValueError):
+        return a is b or bool(a == b)
+    if x.shape != y.shape:
+        return False
+    size = max(np.abs(x).max(initial=0), np.abs(y).max(initial=0))
+    return bool(np.all(np.abs(x - y) <= rtol * size)) if np.isfinite(size) else bool(np.all(x == y))
+
+
+@kindly
+def judge(answer, solution, cases, mistakes, praise, rtol=1e-9):
+    """Compare an answer with the right function on the same cases; if it is wrong, say how.
+
+    cases     a list of tuples of arguments
+    mistakes  {what is wrong, as a sentence: a function that does it}; the first that agrees in all cases is named
+    praise    what a right answer has shown
+    """
+    ours = [solution(*deepcopy(case)) for case in cases]
+    theirs = [run(answer, *case) for case in cases]
+    wrong = [number for number in range(len(cases)) if not same(theirs[number], ours[number], rtol)]
+    if not wrong:
+        return Verdict(True, praise)
+    for sentence, mistake in mistakes.items():
+        if all(same(mistake(*deepcopy(case)), result, rtol) for case, result in zip(cases, theirs)):
+            return Verdict(False, sentence)
+    return Verdict(False, difference(theirs[wrong[0]], ours[wrong[0]], cases[wrong[0]]))
+
+
+def difference(theirs, ours, case):
+    """One sentence about a mistake that no catalogue has."""
+    on = f"on {', '.join(map(described, case))}"
+    if np.shape(theirs) != np.shape(ours):
+        return f"{on}: the shape is {np.shape(theirs)} where {np.shape(ours)} is right"
+    try:
+        off = np.abs(np.asarray(theirs, np.float64) - np.asarray(ours, np.float64))
+    except (TypeError, ValueError):
+        return f"{on}: {theirs!r} where {ours!r} is right"
+    if not off.ndim:
+        return f"{on}: {float(theirs):.6g} where {float(ours):.6g} is right"
+    place = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
+    theirs, ours = (np.asarray(value)[place] for value in (theirs, ours))
+    return f"{on}: entry {tuple(map(int, place))} is {theirs:.6g} where {ours:.6g} is right"
+
+
+def settle(prediction, options, outcome, happened):
+    """A quiz: the prediction of the reader, one of `options`, beside the one that the experiment has just shown.
+
+    outcome   the option that came out, found by measuring
+    happened  what was measured, and why, in a sentence or two
+    """
+    if prediction is None:
+        return Verdict(
+            None, f"no prediction yet: set it to one of {options}, then run the cell. What happened: {happened}"
+        )
+    if prediction not in options:
+        return Verdict(None, f"{prediction!r} is none of {options}")
+    said = "as you said" if prediction == outcome else f"you said {prediction!r}, it is {outcome!r}"
+    return Verdict(prediction == outcome, f"{said}. {happened}")
