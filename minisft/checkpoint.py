@@ -127,16 +127,10 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
-    fields = asdict(config)
-    fields |= {
+    fields = llama_fields(config) | {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "dtype": theta.flat.dtype.name,
-        "hidden_act": "silu",
-        "rope_parameters": {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"},
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "mlp_bias": False,
         "use_cache": True,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_id,
@@ -152,6 +146,19 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
             save_file(theta.named, beside, metadata={"format": "pt"})  # transformers asks for the format
         except SafetensorError as error:
             raise OSError(str(error)) from error
+
+
+def llama_fields(config: ModelConfig) -> dict:
+    """The architecture in the words of transformers' LlamaConfig."""
+    fields = asdict(config)
+    rope_theta = fields.pop("rope_theta")
+    return fields | {
+        "hidden_act": "silu",
+        "rope_parameters": {"rope_theta": rope_theta, "rope_type": "default"},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+    }
 
 
 def require_room(tokenizer, config, directory):

@@ -1,7 +1,8 @@
 """Is the gradient right: of every layer by its example, of a tiny model, or of this very model on these examples?
 
-By both oracles of gradcheck.py. The complex step gives the verdict. The central difference stands beside it: right to
-about 1e-9 where numbers are of order 1, it loses the digits of a tensor whose gradient is small beside J.
+By every oracle at hand: both of gradcheck.py, and for models PyTorch where it is installed (autograd.py). The complex
+step and PyTorch give the verdict. The central difference stands beside them: right to about 1e-9 where numbers are of
+order 1, it loses the digits of a tensor whose gradient is small beside J.
 """
 
 from importlib import import_module
@@ -10,23 +11,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import gradcheck, layers, model, objective
+from minisft import autograd, gradcheck, layers, model, objective
 from minisft.config import ModelConfig
 from minisft.data import Batch, Sequence, batch
 from minisft.params import Params
 
-TOLERANCE = 1e-9  # of the complex step: far above rounding, far below any mistake
+TOLERANCE = 1e-9  # far above rounding, far below any mistake
 
 
 class Errors(NamedTuple):
-    """Relative errors of one gradient along a random direction, by each oracle."""
+    """Relative errors of one gradient, by each oracle: along a random direction, or (PyTorch) of its largest entry."""
 
     difference: float
     complex_step: float
+    pytorch: float | None = None  # None: not asked
+
+    @property
+    def passed(self) -> bool:
+        return all(off <= TOLERANCE for off in self[1:] if off is not None)
 
 
-def both(differences: dict, complex_steps: dict) -> dict:
-    return {name: Errors(off, complex_steps[name]) for name, off in differences.items()}
+def combined(differences: dict, complex_steps: dict, by_pytorch: dict) -> dict:
+    return {name: Errors(off, complex_steps[name], by_pytorch.get(name)) for name, off in differences.items()}
 
 
 def value(theta, config, part):
@@ -49,7 +55,8 @@ def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
     complex_steps = gradcheck.complex_errors(
         lambda: value(twin, config, part)[0], [(name, twin.named[name], g) for name, g in named], rng
     )
-    return both(differences, complex_steps)
+    by_pytorch = autograd.errors(theta, config, part, grad) if autograd.at_hand() else {}
+    return combined(differences, complex_steps, by_pytorch)
 
 
 def layer_errors(rng) -> dict:
@@ -58,8 +65,8 @@ def layer_errors(rng) -> dict:
     return {
         f"{layer.__name__.removeprefix('minisft.')} {name}": off
         for layer in [*found, objective]
-        for name, off in both(
-            gradcheck.layer_errors(layer, rng), gradcheck.layer_errors(layer, rng, exact=True)
+        for name, off in combined(
+            gradcheck.layer_errors(layer, rng), gradcheck.layer_errors(layer, rng, exact=True), {}
         ).items()
     }
 
@@ -68,7 +75,7 @@ def tiny_errors(rng) -> dict:
     """{model and tensor: Errors} of a tiny random model on ragged sequences, tied and untied, λ = 0.3."""
     result = {}
     for tied in (True, False):
-        config = ModelConfig(17, 10, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
+        config = ModelConfig(17, 12, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
         theta = Params.random(rng, model.shapes(config))
         sequences = [Sequence(rng.integers(0, 17, n), np.arange(n) >= n // 2, "") for n in (7, 2, 5)]
         part = batch(sequences, 0.3, dtype=np.float64)

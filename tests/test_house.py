@@ -16,7 +16,7 @@ FLOORS = (
     {"layers", "objective", "gradcheck", "tokenizer"},
     {"model", "data", "optim", "checkpoint", "parallel"},
     {"train", "generate", "evaluate"},
-    {"trajectory", "plots", "runs", "receipt", "modelcheck", "chat", "screen", "flags"},
+    {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
     {"inputs", "jobs", "demo", "course", "cli", "__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -29,6 +29,7 @@ SAME_FLOOR = {
     "layers": {"layers"},  # attention is made of linear maps and rotations, a block of attention and norms
     "checkpoint": {"model"},  # the shapes to expect
     "evaluate": {"generate"},  # exact match is about answers
+    "modelcheck": {"autograd"},  # one oracle more
     "jobs": {"inputs"},
     "course": {"course"},
     "cli": {"inputs", "jobs", "demo", "course"},  # the door to all of it

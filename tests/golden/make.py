@@ -1,6 +1,6 @@
 """Makes golden.json: a tiny Llama, and what PyTorch computes from it in float64. `cd tests && python -m golden.make`
 
-Needs PyTorch and transformers; nothing of minisft is imported, so the numbers cannot be its own.
+Needs PyTorch and transformers; nothing of minisft computes here, so the numbers cannot be its own.
 """
 
 import json
@@ -17,7 +17,7 @@ CONFIG = {  # two query heads share a key/value head, and there are two such gro
     "intermediate_size": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "head_dim": 4,
+    "head_dim": 2,
     "max_position_embeddings": 8,
     "rms_norm_eps": 1e-5,
 }

@@ -1,4 +1,4 @@
-"""Loss, gradients and training once more, by PyTorch and transformers, sharing no line with minisft.
+"""Loss, gradients and training once more, by PyTorch and transformers, sharing nothing of minisft's mathematics.
 
 Sequences are (ids, mask): a list of tokens and a list that says of each whether it belongs to y. They go through the
 model one at a time, without padding, so nothing can leak from one into another.
@@ -10,25 +10,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, get_scheduler
 from transformers.utils.logging import disable_progress_bar
 
+from minisft.autograd import float64_throughout
+
 disable_progress_bar()
 torch.set_num_threads(1)
-
-
-@contextlib.contextmanager
-def float64_throughout():
-    """The casts to float32 in the source of transformers go to float64 instead; its algorithms stay as they are.
-
-    transformers computes norms, rotary tables and softmax in float32 even where the model is float64, which would leave
-    errors of 6e-8 in the reference. The names are read where they are used, so giving them back restores everything.
-    """
-    float32 = torch.float32
-    torch.float32 = torch.float = torch.float64
-    torch.Tensor.float = torch.Tensor.double
-    try:
-        yield
-    finally:
-        torch.float32 = torch.float = float32
-        del torch.Tensor.float  # what stood there is inherited
 
 
 def precisely(dtype):
