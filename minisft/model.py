@@ -64,7 +64,8 @@ def forward(theta, config, ids, starts, rows, past=None):
     """
     before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]
     positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], np.diff(starts))
-    cos, sin = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
+    tables = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
+    cos, sin = (np.repeat(table, config.num_attention_heads, axis=1) for table in tables)  # once, not in every layer
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
     for i, p in enumerate(theta.model.layers):

@@ -180,10 +180,39 @@ def test_attention_equals_the_formula_written_as_loops(seed):
 def test_rows_of_attention_are_probabilities_and_never_look_ahead():
     p, (x, starts, cos, sin, _) = attention.example(np.random.default_rng(0))
     _, cache = attention.forward(p, x, starts, cos, sin, slice(None))
-    assert [part.P.shape for part in cache.parts] == [(2, 2, 4, 4), (2, 2, 1, 1), (2, 2, 3, 3)]
+    assert [part.P.shape for part in cache.parts] == [(1, 2, 2, 4, 4), (1, 2, 2, 1, 1), (1, 2, 2, 3, 3)]
     for part in cache.parts:
         assert_allclose(part.P.sum(-1), 1, rtol=1e-14)
         assert_array_equal(part.P, np.tril(part.P))
+
+
+def test_neighbours_of_one_length_and_long_sequences_in_blocks_give_what_one_sequence_at_a_time_gives(monkeypatch):
+    """How the work is cut is a matter of speed alone: lengths 3, 3, 3, 7, 2, 2, of which some rows ask, or all."""
+    rng = np.random.default_rng(3)
+    p, (_, _, _, _, _) = attention.example(rng)
+    starts = np.array([0, 3, 6, 9, 16, 18, 20])
+    positions = np.arange(20) - np.repeat(starts[:-1], np.diff(starts))
+    cos, sin = rotary.tables(positions, 6, 100.0, np.float64)
+    x, dy = rng.standard_normal((20, 5)), rng.standard_normal((20, 5))
+    for rows in (slice(None), np.array([0, 1, 2, 4, 5, 9, 10, 12, 15, 16, 17, 19])):
+        found = []
+        for queries, scores in ((64, 10**9), (4, 1), (1, 1), (2, 10**9)):
+            monkeypatch.setattr(attention, "QUERIES", queries)
+            monkeypatch.setattr(attention, "SCORES", scores)
+            g = p.like()
+            y, cache = attention.forward(p, x, starts, cos, sin, rows)
+            found.append((y, attention.backward(p, g, cache, dy[rows]), g.flat, len(cache.parts)))
+        assert len({parts for *_, parts in found}) > 2
+        for other in found[1:]:
+            for ours, theirs in zip(other[:3], found[0]):
+                assert_allclose(ours, theirs, rtol=0, atol=1e-13 * np.abs(theirs).max())
+
+
+def test_a_long_sequence_leaves_out_the_keys_that_are_later_than_a_block_of_queries(monkeypatch):
+    monkeypatch.setattr(attention, "QUERIES", 2)
+    p, (x, starts, cos, sin, _) = attention.example(np.random.default_rng(0))
+    _, cache = attention.forward(p, x, starts, cos, sin, slice(None))
+    assert [part.P.shape[-2:] for part in cache.parts] == [(2, 2), (2, 4), (1, 1), (2, 2), (1, 3)]
 
 
 def test_huge_scores_of_attention_neither_overflow_nor_vanish():

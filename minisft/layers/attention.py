@@ -2,17 +2,17 @@
 
 Query head j reads key/value head j // R, R = H / G. For each sequence and head, with T positions of size D:
 
-    q  = R_t W_q x      k = R_t W_k x      v = W_v x               R_t: the rotation of position t
-    S  = q kᵀ / √D                          and −∞ where the key is later than the query
+    q  = R_t W_q x / √D      k = R_t W_k x      v = W_v x          R_t: the rotation of position t
+    S  = q kᵀ                               and −∞ where the key is later than the query
     P  = softmax(S)                         along the keys
     o  = P v
     y  = W_o o                              now from the bottom up
     dv = Pᵀ do                              summed over the R query heads that share v, as is dk below
     dP = do vᵀ
     dS = P ⊙ (dP − δ),  δ = Σ_keys P ⊙ dP = ⟨do, o⟩                 one inner product a query instead of a T × T sum
-    dq = dS k / √D
-    dk = dSᵀ q / √D
-    dx = the transposed maps of dq, dk, dv, added
+    dq = dS k
+    dk = dSᵀ q
+    dx = the transposed maps of dq / √D, dk, dv, added
 
 The only layer in which rows meet, and so the only one that looks at `starts`: a sequence sees nothing but itself.
 `rows` are the rows that ask (all, or those of the batch that somebody reads later); all rows have keys and values.
@@ -26,7 +26,10 @@ from minisft.layers import linear, rotary
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "rows q_proj k_proj v_proj o_proj q_rotary k_rotary q k v o parts")
-Part = namedtuple("Part", "asking keys P")  # one sequence: slice of q, slice of k, probabilities
+Part = namedtuple("Part", "asking keys P")  # computed at a time: slice of q, slice of k, probabilities
+
+QUERIES = 64  # of one sequence at a time: the keys later than all of them are left out, up to half of S
+SCORES = 65536  # of several sequences at a time: what the cache holds
 
 
 def forward(p, x, starts, cos, sin, rows, past=None):
@@ -37,42 +40,67 @@ def forward(p, x, starts, cos, sin, rows, past=None):
     k, c_k = linear.forward(p.k_proj, x)  # (N, C) -> (N, G D)
     v, c_v = linear.forward(p.v_proj, x)
     q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])  # (M, H, D)
-    k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos, sin)  # (N, G, D)
+    k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos[:, :G], sin[:, :G])  # (N, G, D)
     v = v.reshape(len(v), G, D)
+    q /= np.sqrt(D).astype(q.real.dtype)  # here and not in S, which has more numbers
     o = np.empty_like(q)
     asked = np.arange(len(x))[rows]
-    bounds = np.searchsorted(asked, starts)  # the queries of sequence s: bounds[s]:bounds[s + 1]
     parts = []
-    for s in range(len(starts) - 1):
-        asking, keys = slice(bounds[s], bounds[s + 1]), slice(starts[s], starts[s + 1])
-        position = asked[asking] - starts[s]
-        k_s, v_s = k[keys], v[keys]
+    for asking, keys, S in blocks(starts, asked, H, past):
+        k_s, v_s, position = k[keys], v[keys], asked[asking] - keys.start
         if past is not None:
-            position = position + past[s].length
-            k_s, v_s = past[s].extend(k_s, v_s)
-        P = probabilities(heads(q[asking], G), heads(k_s, G), position)
-        heads(o[asking], G)[...] = P @ heads(v_s, G)  # (G, R, t, T) @ (G, 1, T, D)
+            position = position + past[len(parts)].length
+            k_s, v_s = past[len(parts)].extend(k_s, v_s)
+        P = probabilities(heads(q[asking], S, G), heads(k_s, S, G), position[: len(position) // S])
+        np.matmul(P, heads(v_s, S, G), out=heads(o[asking], S, G))  # (S, G, R, t, T) @ (S, G, 1, T, D)
         parts.append(Part(asking, keys, P))
     y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))  # (M, H D) -> (M, C)
     return y, Cache(rows, c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, parts)
 
 
-def heads(a, groups):
-    """A view of (T, heads, D) as (G, heads / G, T, D): the heads that share a key/value head lie side by side."""
-    T, H, D = a.shape
-    return a.reshape(T, groups, H // groups, D).transpose(1, 2, 0, 3)
+def blocks(starts, asked, heads, past):
+    """(queries, keys, S): what is computed at a time, as two slices, and of how many sequences. None meets two parts.
+
+    Some queries of one sequence and the keys up to the last of them; or neighbours of one length, all of their rows;
+    or, with a past, one sequence after the other.
+    """
+    bounds = np.searchsorted(asked, starts).tolist()  # the queries of sequence s: bounds[s]:bounds[s + 1]
+    starts, last = starts.tolist(), len(starts) - 1
+    lengths = [(b - a, d - c) for a, b, c, d in zip(starts, starts[1:], bounds, bounds[1:])]
+    s = 0
+    while s < last:
+        T, t = lengths[s]
+        end = s + 1
+        if past is not None:
+            yield slice(bounds[s], bounds[end]), slice(starts[s], starts[end]), 1
+        elif t == T <= QUERIES:
+            while end < last and lengths[end] == (T, T) and (end - s) * heads * T * T < SCORES:
+                end += 1
+            yield slice(bounds[s], bounds[end]), slice(starts[s], starts[end]), end - s
+        else:
+            for first in range(bounds[s], bounds[end], QUERIES):
+                final = min(first + QUERIES, bounds[end])
+                yield slice(first, final), slice(starts[s], int(asked[final - 1]) + 1), 1
+        s = end
+
+
+def heads(a, S, groups):
+    """A view of (S t, H, D) as (S, G, H / G, t, D): the heads that share a key/value head lie side by side."""
+    n, H, D = a.shape
+    return a.reshape(S, n // S, groups, H // groups, D).transpose(0, 2, 3, 1, 4)
 
 
 def probabilities(q, k, position):
-    """P of queries (G, R, t, D) at these positions, on keys (G, 1, T, D) at positions 0 … T − 1: (G, R, t, T)."""
-    S = q @ k.swapaxes(-1, -2)
-    S /= np.sqrt(q.shape[-1]).astype(S.real.dtype)
-    later = np.arange(S.shape[-1]) > position[:, None]  # (t, T)
-    S += np.where(later, -np.inf, 0).astype(S.real.dtype)
-    S -= S.real.max(-1, keepdims=True)  # leaves P as it is, and exp cannot overflow
-    np.exp(S, out=S)
-    S /= S.sum(-1, keepdims=True)
-    return S
+    """P of queries (S, G, R, t, D) at these positions, on keys (S, G, 1, T, D) at 0 … T − 1: (S, G, R, t, T)."""
+    P = q @ k.swapaxes(-1, -2)
+    T = P.shape[-1]
+    first = position.min(initial=T)  # no key is hidden from all queries before this one
+    later = np.arange(first, T) > position[:, None]
+    P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)
+    P -= P.real.max(-1, keepdims=True)  # leaves the softmax as it is, and exp cannot overflow
+    np.exp(P, out=P)
+    P /= (P @ np.ones(T, P.dtype))[..., None]  # the sum over the keys
+    return P
 
 
 def backward(p, g, cache, dy):
@@ -80,16 +108,22 @@ def backward(p, g, cache, dy):
     (H, D), G = q.shape[1:], k.shape[1]
     do = linear.backward(p.o_proj, g.o_proj, cache.o_proj, dy).reshape(o.shape)  # (M, C) -> (M, H, D)
     delta = np.vecdot(do, o)[..., None]  # (M, H, 1)
-    dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
+    dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     for asking, keys, P in cache.parts:
-        q_s, k_s, v_s, do_s = heads(q[asking], G), heads(k[keys], G), heads(v[keys], G), heads(do[asking], G)
-        heads(dv[keys], G)[...] = (P.swapaxes(-1, -2) @ do_s).sum(1, keepdims=True)  # over the R heads of a group
-        dS = do_s @ v_s.swapaxes(-1, -2)  # dP: (G, R, t, T)
-        dS -= heads(delta[asking], G)
+        S = len(P)
+        q_s, k_s, v_s, do_s = (
+            heads(q[asking], S, G),
+            heads(k[keys], S, G),
+            heads(v[keys], S, G),
+            heads(do[asking], S, G),
+        )
+        heads(dv[keys], S, G)[...] += (P.swapaxes(-1, -2) @ do_s).sum(2, keepdims=True)  # over the R heads of a group
+        dS = do_s @ v_s.swapaxes(-1, -2)  # dP: (S, G, R, t, T)
+        dS -= heads(delta[asking], S, G)
         dS *= P
-        dS /= np.sqrt(D).astype(dS.dtype)  # the scale of S, once for dq and dk
-        heads(dq[asking], G)[...] = dS @ k_s
-        heads(dk[keys], G)[...] = (dS.swapaxes(-1, -2) @ q_s).sum(1, keepdims=True)
+        np.matmul(dS, k_s, out=heads(dq[asking], S, G))
+        heads(dk[keys], S, G)[...] += (dS.swapaxes(-1, -2) @ q_s).sum(2, keepdims=True)
+    dq /= np.sqrt(D).astype(dq.dtype)
     dq = rotary.backward(cache.q_rotary, dq).reshape(len(q), H * D)
     dk = rotary.backward(cache.k_rotary, dk).reshape(len(k), G * D)
     dx = linear.backward(p.k_proj, g.k_proj, cache.k_proj, dk)

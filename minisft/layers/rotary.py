@@ -23,7 +23,11 @@ def tables(positions, size, theta, dtype):
 
 
 def forward(x, cos, sin):
-    return x * cos + np.roll(x, x.shape[-1] // 2, axis=-1) * sin, (cos, sin)  # (N, H, D)
+    """x (N, H, D); cos and sin (N, 1, D), or (N, H, D): the same for every head."""
+    pairs, cos_pairs, sin_pairs = (a.reshape(*a.shape[:-1], 2, a.shape[-1] // 2) for a in (x, cos, sin))
+    y = pairs[..., ::-1, :] * sin_pairs  # (N, H, 2, D/2), with x₁ and x₂ exchanged
+    y += pairs * cos_pairs
+    return y.reshape(x.shape), (cos, sin)
 
 
 def backward(cache, dy):

@@ -72,16 +72,6 @@ EQUIVALENT = {
         "done = (step - warmup) / max(1, total - warmup)",
         "done = (step - warmup) / max(2, total - warmup)",
     ): "If total - warmup is 1, the only step that comes here has step - warmup = 0.",
-    (
-        "train.py",
-        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
-        "metrics = row(0.0, np.empty(0), np.empty(1), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
-    ): "The accuracy becomes what lay in memory, and that is often the 0 it should be.",
-    (
-        "train.py",
-        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)",
-        "metrics = row(0.0, np.empty(0), np.empty(0), np.empty(1, bool), settings.prompt_loss_weight, 0.0, rate)",
-    ): "Read with a prompt_loss_weight above 0 only, and then every step has a target.",
 }
 
 ARITHMETIC = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*")}

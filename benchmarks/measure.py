@@ -1,0 +1,130 @@
+"""Workers in separate processes, asked in turn A B A B, and the ratios of what they answer.
+
+In one process two pools of threads starve each other and the shared allocator changes the result, so each side has its
+own, and only one works at a time. With one thread, CPU time counts; with two, wall time.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from benchmarks import sizes
+from benchmarks.sizes import Size
+
+ROOT = Path(__file__).resolve().parents[1]
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+CORETYPE = "OPENBLAS_CORETYPE"
+
+
+class Worker:
+    """One side of a comparison. kernel: the value of OPENBLAS_CORETYPE for it; None: unset."""
+
+    def __init__(self, side: str, size: Size, checkpoint: str, threads: int = 1, kernel: str | None = None):
+        self.side = side
+        environment = os.environ | dict.fromkeys(THREADS, str(threads)) | {"NUMPY_MADVISE_HUGEPAGE": "0"}
+        environment.pop(CORETYPE, None)
+        if kernel:
+            environment[CORETYPE] = kernel
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", side, json.dumps(asdict(size)), checkpoint, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
+        self.answer()  # it is ready
+
+    def answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"benchmarks: the {self.side} worker ended; its error is above")
+        return json.loads(line)
+
+    def ask(self, do: str, **request) -> dict:
+        print(json.dumps({"do": do} | request), file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def kernels() -> list[str | None]:
+    """The settings of OPENBLAS_CORETYPE to measure: as found, and unset."""
+    found = os.environ.get(CORETYPE)
+    return [found, None] if found else [None]
+
+
+def named(kernel):
+    return kernel or "unset"
+
+
+@contextmanager
+def workers(size: Size, sides: list[str], threads: int = 1):
+    """{side: Worker}; minisft is there once for every kernel, as "minisft Haswell" and so on."""
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        checkpoint = f"{folder}/theta.safetensors"
+        save_file(sizes.theta(size).named, checkpoint)
+        result = {}
+        for side in sides:
+            if side == "minisft":
+                for kernel in kernels():
+                    result[f"minisft {named(kernel)}"] = Worker(side, size, checkpoint, threads, kernel)
+            else:
+                result[side] = Worker(side, size, checkpoint, threads)
+        for worker in result.values():
+            stack.callback(worker.close)
+        yield result
+
+
+def prepare(found: dict[str, Worker], data: str):
+    """Give all the same data, and compare losses and every gradient before anything is timed."""
+    first, *others = found
+    with tempfile.TemporaryDirectory() as folder:
+        losses, grads = {}, {}
+        for name, worker in found.items():
+            worker.ask("prepare", data=data)
+            losses[name] = worker.ask("gradient", to=f"{folder}/grad.safetensors")["loss"]
+            grads[name] = load_file(f"{folder}/grad.safetensors")
+    for other in others:
+        off = abs(losses[other] - losses[first]) / abs(losses[first])
+        for tensor, ours in grads[first].items():
+            theirs = grads[other][tensor]
+            off = max(off, float(np.abs(ours - theirs).max() / np.abs(theirs).max()))
+        if not off <= 1e-4:  # float32; the tests compare to 1e-5, with care for conditioning
+            raise SystemExit(f"benchmarks: {first} and {other} differ by {off:.1e} in the loss or a gradient")
+
+
+def alternate(found: dict[str, Worker], pairs: int, do: str, clock: str, seconds: float = 0.15, **request):
+    """{worker: [seconds of every sample]}, and the other numbers of the last: `pairs` rounds, each side in turn.
+
+    A sample lasts about `seconds`; the first, of one call, only warms up.
+    """
+    times, last = {}, {}
+    for name, worker in found.items():
+        once = worker.ask(do, times=1, **request)[clock]
+        once = min(once, worker.ask(do, times=1, **request)[clock])
+        times[name] = max(1, round(seconds / max(once, 1e-6)))
+    samples = {name: [] for name in found}
+    for _ in range(pairs):
+        for name, worker in found.items():
+            last[name] = worker.ask(do, times=times[name], **request)
+            samples[name].append(last[name])
+    return samples
+
+
+def ratios(ours: list[float], theirs: list[float]) -> dict:
+    """Median of the paired ratios theirs / ours, and the spread: from the first to the third quartile."""
+    paired = [b / a for a, b in zip(ours, theirs)]
+    low, _, high = statistics.quantiles(paired, n=4) if len(paired) > 1 else (paired[0],) * 3
+    return {"ratio": statistics.median(paired), "low": low, "high": high}

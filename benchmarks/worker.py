@@ -1,0 +1,68 @@
+"""One side in a process of its own: reads a JSON request a line, answers with a JSON line. Started by measure.py."""
+
+import json
+import resource
+import sys
+import time
+
+began = time.perf_counter()
+
+
+def start(side, size, checkpoint, threads):
+    """Imports are inside: they are part of a cold start."""
+    if side == "minisft":
+        from benchmarks.ours import Ours
+
+        return Ours(size, checkpoint, threads)
+    from benchmarks.pytorch import Torch
+
+    return Torch(size, checkpoint, threads, side)
+
+
+def timed(work, times):
+    """Seconds of CPU and of wall, and page faults, for `times` calls."""
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        work()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+    return {"cpu": cpu / times, "wall": wall / times, "faults": faults / times}
+
+
+def handle(worker, request, size):
+    from benchmarks import sizes
+
+    match request["do"]:
+        case "prepare":
+            worker.prepare(sizes.DATA[request["data"]](size))
+            return {}
+        case "gradient":
+            from safetensors.numpy import save_file
+
+            loss, grads = worker.gradient()
+            save_file({name: grad.copy() for name, grad in grads.items()}, request["to"])
+            return {"loss": loss}
+        case "step":
+            return timed(worker.step, request["times"])
+        case "product":
+            return timed(worker.product(*request["shape"]), request["times"])
+        case "answer":
+            answers = worker.answer(request["prompts"], request["new"]).tolist()
+            return timed(lambda: worker.answer(request["prompts"], request["new"]), request["times"]) | {"ids": answers}
+        case "about":
+            return {"kernel": worker.kernel(), "peak_kB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+def main():
+    side, size, checkpoint, threads = sys.argv[1:]
+    from benchmarks.sizes import Size
+
+    size = Size(**json.loads(size))
+    worker = start(side, size, checkpoint, int(threads))
+    print(json.dumps({"ready": time.perf_counter() - began}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(handle(worker, json.loads(line), size)), flush=True)
+
+
+main()
