@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,16 +27,21 @@ CORETYPE = "OPENBLAS_CORETYPE"
 
 
 class Worker:
-    """One side of a comparison. kernel: the value of OPENBLAS_CORETYPE for it; None: unset."""
+    """One side of a comparison. kernel: the value of OPENBLAS_CORETYPE for it; None: unset. ranks: by mpiexec."""
 
-    def __init__(self, side: str, size: Size, checkpoint: str, threads: int = 1, kernel: str | None = None):
-        self.side = side
+    def __init__(
+        self, side: str, size: Size, checkpoint: str, threads: int = 1, kernel: str | None = None, ranks: int = 1
+    ):
+        self.side, began = side, time.perf_counter()
         environment = os.environ | dict.fromkeys(THREADS, str(threads)) | {"NUMPY_MADVISE_HUGEPAGE": "0"}
         environment.pop(CORETYPE, None)
         if kernel:
             environment[CORETYPE] = kernel
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", side, json.dumps(asdict(size)), checkpoint, str(threads)],
+            [
+                *([str(Path(sys.executable).with_name("mpiexec")), "-n", str(ranks)] if ranks > 1 else []),
+                *(sys.executable, "-m", "benchmarks.worker", side, json.dumps(asdict(size)), checkpoint, str(threads)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,6 +49,7 @@ class Worker:
             env=environment,
         )
         self.answer()  # it is ready
+        self.seconds_to_start = time.perf_counter() - began
 
     def answer(self) -> dict:
         line = self.process.stdout.readline()
@@ -70,16 +77,24 @@ def named(kernel):
 
 
 @contextmanager
-def workers(size: Size, sides: list[str], threads: int = 1):
-    """{side: Worker}; minisft is there once for every kernel, as "minisft Haswell" and so on."""
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        checkpoint = f"{folder}/theta.safetensors"
-        save_file(sizes.theta(size).named, checkpoint)
+def checkpoint_of(size: Size):
+    """A file with the parameters that both sides load."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_file(sizes.theta(size).named, f"{folder}/theta.safetensors")
+        yield f"{folder}/theta.safetensors"
+
+
+@contextmanager
+def workers(size: Size, sides: list[str], threads: int = 1, ranks: int = 1):
+    """{name: Worker}. minisft is there once for every kernel, as "minisft Haswell" and so on; ranks count for it."""
+    with ExitStack() as stack:
+        checkpoint = stack.enter_context(checkpoint_of(size))
         result = {}
         for side in sides:
             if side == "minisft":
                 for kernel in kernels():
-                    result[f"minisft {named(kernel)}"] = Worker(side, size, checkpoint, threads, kernel)
+                    worker = Worker(side, size, checkpoint, threads // ranks, kernel, ranks)
+                    result[f"minisft {named(kernel)}"] = worker
             else:
                 result[side] = Worker(side, size, checkpoint, threads)
         for worker in result.values():
@@ -106,25 +121,24 @@ def prepare(found: dict[str, Worker], data: str):
 
 
 def alternate(found: dict[str, Worker], pairs: int, do: str, clock: str, seconds: float = 0.15, **request):
-    """{worker: [seconds of every sample]}, and the other numbers of the last: `pairs` rounds, each side in turn.
+    """{name: [seconds of a call, one a round]} and {name: the last answer}: each side in turn, `pairs` rounds.
 
-    A sample lasts about `seconds`; the first, of one call, only warms up.
+    A sample is as many calls as last about `seconds`. Two calls before the first round warm up.
     """
     times, last = {}, {}
     for name, worker in found.items():
-        once = worker.ask(do, times=1, **request)[clock]
-        once = min(once, worker.ask(do, times=1, **request)[clock])
-        times[name] = max(1, round(seconds / max(once, 1e-6)))
+        once = [worker.ask(do, times=1, **request)[clock] for _ in range(2)]
+        times[name] = max(1, round(seconds / max(min(once), 1e-6)))
     samples = {name: [] for name in found}
     for _ in range(pairs):
         for name, worker in found.items():
             last[name] = worker.ask(do, times=times[name], **request)
-            samples[name].append(last[name])
-    return samples
+            samples[name].append(last[name][clock])
+    return samples, last
 
 
 def ratios(ours: list[float], theirs: list[float]) -> dict:
-    """Median of the paired ratios theirs / ours, and the spread: from the first to the third quartile."""
+    """Median of the paired ratios theirs / ours, and its spread: from the first to the third quartile."""
     paired = [b / a for a, b in zip(ours, theirs)]
     low, _, high = statistics.quantiles(paired, n=4) if len(paired) > 1 else (paired[0],) * 3
     return {"ratio": statistics.median(paired), "low": low, "high": high}

@@ -4,7 +4,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.sizes import Size
-from minisft import allocator, model, objective, train
+from minisft import allocator, model, objective, parallel, train
 from minisft.config import TrainConfig
 from minisft.data import batch
 from minisft.generate import decode
@@ -15,6 +15,8 @@ from minisft.params import Params
 class Ours:
     def __init__(self, size: Size, checkpoint: str, threads: int):
         allocator.keep_freed_arrays()
+        self.ranks = parallel.join()
+        self.rank = self.ranks.rank
         self.config = size.config
         self.theta = Params(model.shapes(self.config))
         for name, tensor in load_file(checkpoint).items():
@@ -35,7 +37,7 @@ class Ours:
         return -float(J), grad.named
 
     def step(self):
-        train.step(self.moving, self.grad, self.optimizer, self.whole, self.config, self.settings, 1e-4)
+        train.step(self.moving, self.grad, self.optimizer, self.whole, self.config, self.settings, 1e-4, self.ranks)
 
     def answer(self, prompts, new):
         """Greedy tokens, `new` for each prompt."""

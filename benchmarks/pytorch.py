@@ -1,10 +1,12 @@
 """PyTorch's side, as an expert would write it for the CPU, in three forms.
 
-    eager     nn.Module code on padded batches: scaled_dot_product_attention, rms_norm, rotation as complex numbers
-    compiled  the same through torch.compile
-    matched   with minisft's own savings by hand: tokens laid end to end, attention for each sequence, the last block and
-              the head for the targets alone
+eager     nn.Module code on padded batches: scaled_dot_product_attention, rms_norm, rotation as complex numbers
+compiled  the same through torch.compile
+matched   with minisft's own savings by hand: tokens laid end to end, attention for each sequence, the last block and
+          the head for the targets alone
 """
+
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -132,7 +134,9 @@ class Model(nn.Module):
         for block in self.layers[:-1]:
             x = block.rest(x + block.self_attn.ragged(block.input_layernorm(x), turns, spans, None, everything))
         last = self.layers[-1]
-        return self.head(last.rest(x[rows] + last.self_attn.ragged(last.input_layernorm(x), turns, spans, rows, queries)))
+        return self.head(
+            last.rest(x[rows] + last.self_attn.ragged(last.input_layernorm(x), turns, spans, rows, queries))
+        )
 
     def cached(self, ids, memory, past):
         """The next token after some more, (B, t) -> logits (B, V)."""
@@ -170,7 +174,7 @@ class Torch:
     def prepare_ragged(self, sequences):
         lengths = [len(s.ids) - 1 for s in sequences]
         starts = np.cumsum([0, *lengths])
-        spans = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:])]
+        spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
         wanted = [np.flatnonzero(s.mask[1:]) for s in sequences]
         ends = np.cumsum([0, *map(len, wanted)])
         queries = []

@@ -60,7 +60,7 @@ def uniform(size: Size) -> list[Sequence]:
 
 
 def variable(size: Size) -> list[Sequence]:
-    """Log-normal lengths up to the context, 70 % prompt and 30 % completion; the seed is the one nearest to the fill."""
+    """Log-normal lengths up to the context, 70 % prompt and 30 % completion; the seed comes nearest to the fill."""
 
     def lengths(seed):
         drawn = np.random.default_rng(seed).lognormal(np.log(size.fill * size.context), 0.45, size.sequences)
@@ -89,9 +89,12 @@ def products(size: Size, sequences: list[Sequence]) -> list[tuple[int, int, int]
     """(rows, in, out) of every matrix product with a weight in one forward, where every row is wanted."""
     N = sum(len(s.ids) - 1 for s in sequences)
     C, F = size.width, size.inner
-    return [(N, C, C)] * (4 * size.layers) + [(N, C, F)] * (2 * size.layers) + [(N, F, C)] * size.layers + [
-        (N, C, size.vocabulary)
-    ]
+    return (
+        [(N, C, C)] * (4 * size.layers)
+        + [(N, C, F)] * (2 * size.layers)
+        + [(N, F, C)] * size.layers
+        + [(N, C, size.vocabulary)]
+    )
 
 
 def flop(size: Size, sequences: list[Sequence]) -> int:

@@ -54,15 +54,31 @@ def handle(worker, request, size):
             return {"kernel": worker.kernel(), "peak_kB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
 
+def lines():
+    """The requests. Under mpiexec rank 0 reads them and all get them."""
+    from minisft import parallel
+
+    ranks = parallel.join()
+    if ranks is parallel.ALONE:
+        yield from sys.stdin
+        return
+    while line := ranks.mpi.COMM_WORLD.bcast(sys.stdin.readline() if ranks.rank == 0 else None, root=0):
+        yield line
+
+
 def main():
     side, size, checkpoint, threads = sys.argv[1:]
     from benchmarks.sizes import Size
 
     size = Size(**json.loads(size))
     worker = start(side, size, checkpoint, int(threads))
-    print(json.dumps({"ready": time.perf_counter() - began}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(handle(worker, json.loads(line), size)), flush=True)
+    speaks = getattr(worker, "rank", 0) == 0
+    if speaks:
+        print(json.dumps({"ready": time.perf_counter() - began}), flush=True)
+    for line in lines() if side == "minisft" else sys.stdin:
+        answer = handle(worker, json.loads(line), size)
+        if speaks:
+            print(json.dumps(answer), flush=True)
 
 
 main()

@@ -21,19 +21,37 @@ class Answer(NamedTuple):
 
 
 class Memory:
-    """Keys and values of one sequence in one layer: what has been read so far."""
+    """Keys and values of S sequences in one layer: what has been read so far."""
 
-    def __init__(self, capacity, groups, size, dtype):
-        self.length = 0
-        self.keys = np.empty((capacity, groups, size), dtype)
-        self.values = np.empty((capacity, groups, size), dtype)
+    def __init__(self, sequences, groups, capacity, size, dtype):
+        self.lengths = np.zeros(sequences, int)
+        self.keys = np.zeros((sequences, groups, 1, capacity, size), dtype)
+        self.values = np.zeros_like(self.keys)  # what is hidden is multiplied by 0, so it must be a number
 
-    def extend(self, k, v):
-        """Remember k and v, (new, G, D); returns all keys and all values, (length, G, D)."""
-        read = self.length + len(k)
-        self.keys[self.length : read], self.values[self.length : read] = k, v
-        self.length = read
-        return self.keys[:read], self.values[:read]
+    def read(self, k, v, starts, asked):
+        """Remember new rows k and v (N, G, D) of the sequences; yields what is computed at a time.
+
+        asked   (M,) int: the rows that ask, increasing
+        Yields (slice of the M queries, their positions, keys and values of all that was read: (…, T, D)): of all
+        sequences together where each has one new row; of one after the other where not.
+        """
+        before = self.lengths
+        self.lengths = before + np.diff(starts)
+        if len(asked) == len(k) == len(before):
+            every, T = np.arange(len(before)), self.lengths.max()
+            self.keys[every, :, 0, before], self.values[every, :, 0, before] = k, v
+            yield slice(None), before[:, None, None, None], self.keys[..., :T, :], self.values[..., :T, :]
+            return
+        bounds = np.searchsorted(asked, starts)
+        for s, (past, T) in enumerate(zip(before, self.lengths)):
+            new, asking = slice(starts[s], starts[s + 1]), slice(bounds[s], bounds[s + 1])
+            self.keys[s, :, 0, past:T], self.values[s, :, 0, past:T] = k[new].swapaxes(0, 1), v[new].swapaxes(0, 1)
+            position = asked[asking] - starts[s] + past
+            yield asking, position, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
+
+    def keep(self, chosen):
+        """Forget all sequences but the chosen, a list of their numbers."""
+        self.lengths, self.keys, self.values = self.lengths[chosen], self.keys[chosen], self.values[chosen]
 
 
 def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
@@ -81,22 +99,13 @@ def decode(
                 f"at most {context}, one of them for the answer; change the prompt"
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
-    past = [
-        [Memory(capacity, config.num_key_value_heads, config.head_dim, theta.flat.dtype) for capacity in capacities]
-        for _ in range(config.num_hidden_layers)
-    ]
+    memory = len(prompts), config.num_key_value_heads, max(capacities, default=0), config.head_dim, theta.flat.dtype
+    past = [Memory(*memory) for _ in range(config.num_hidden_layers)]
     active, new = list(range(len(prompts))), [list(prompt) for prompt in prompts]
     lengths = [len(prompt) for prompt in prompts]
     while active and max_new_tokens:
-        starts = np.cumsum([0] + [len(new[s]) for s in active])
-        logits, _ = model.forward(
-            theta,
-            config,
-            np.concatenate([new[s] for s in active]),
-            starts,
-            starts[1:] - 1,
-            [[layer[s] for s in active] for layer in past],
-        )
+        starts = np.cumsum([0, *map(len, new)])
+        logits, _ = model.forward(theta, config, np.concatenate(new), starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
         if temperature > 0:
@@ -104,10 +113,18 @@ def decode(
         else:
             tokens = logits.argmax(-1).tolist()
         yield list(zip(active, tokens))
-        for s, token in zip(active, tokens):
-            new[s] = [token]
+        for s in active:
             lengths[s] += 1
-        active = [s for s, token in zip(active, tokens) if token not in stop_ids and lengths[s] < capacities[s]]
+        going = [
+            i
+            for i, (s, token) in enumerate(zip(active, tokens))
+            if token not in stop_ids and lengths[s] < capacities[s]
+        ]
+        new = [[tokens[i]] for i in going]
+        if len(going) < len(active):
+            active = [active[i] for i in going]
+            for layer in past:
+                layer.keep(going)
 
 
 def generate(

@@ -62,7 +62,7 @@ def forward(theta, config, ids, starts, rows, past=None):
     past    None, or what was read of the sequences before (generate.py): then ids continue them
     Returns logits (M, V) in the dtype of θ, and the cache for backward.
     """
-    before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]
+    before = 0 if past is None else past[0].lengths
     positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], np.diff(starts))
     tables = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
     cos, sin = (np.repeat(table, config.num_attention_heads, axis=1) for table in tables)  # once, not in every layer

@@ -16,8 +16,8 @@ Cache = namedtuple("Cache", "log_pi targets weights")
 
 
 def forward(logits, targets, weights):
-    z = logits - logits.real.max(-1, keepdims=True)  # (M, V); leaves π as it is, and exp cannot overflow
-    log_pi = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    log_pi = logits - logits.real.max(-1, keepdims=True)  # (M, V); leaves π as it is, and exp cannot overflow
+    log_pi -= np.log(np.exp(log_pi).sum(-1, keepdims=True))
     J = (weights * log_pi[np.arange(len(targets)), targets]).sum()  # (M,) -> one number
     return J, Cache(log_pi, targets, weights)
 
@@ -25,7 +25,8 @@ def forward(logits, targets, weights):
 def backward(cache, dJ):
     dz = -np.exp(cache.log_pi)
     dz[np.arange(len(cache.targets)), cache.targets] += 1
-    return dz * (dJ * cache.weights)[:, None]  # (M, V)
+    dz *= (dJ * cache.weights)[:, None]
+    return dz  # (M, V)
 
 
 def example(rng):

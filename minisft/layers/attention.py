@@ -33,7 +33,7 @@ SCORES = 65536  # of several sequences at a time: what the cache holds
 
 
 def forward(p, x, starts, cos, sin, rows, past=None):
-    """(N, C) -> (M, C), M = number of rows. `past`: None, or what was read of each sequence before (generate.py)."""
+    """(N, C) -> (M, C), M = number of rows. past: None, or what was read before (generate.Memory); then no backward."""
     D = cos.shape[-1]
     H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
     q, c_q = linear.forward(p.q_proj, x[rows])  # (M, C) -> (M, H D)
@@ -46,35 +46,33 @@ def forward(p, x, starts, cos, sin, rows, past=None):
     o = np.empty_like(q)
     asked = np.arange(len(x))[rows]
     parts = []
-    for asking, keys, S in blocks(starts, asked, H, past):
-        k_s, v_s, position = k[keys], v[keys], asked[asking] - keys.start
-        if past is not None:
-            position = position + past[len(parts)].length
-            k_s, v_s = past[len(parts)].extend(k_s, v_s)
-        P = probabilities(heads(q[asking], S, G), heads(k_s, S, G), position[: len(position) // S])
-        np.matmul(P, heads(v_s, S, G), out=heads(o[asking], S, G))  # (S, G, R, t, T) @ (S, G, 1, T, D)
-        parts.append(Part(asking, keys, P))
+    if past is not None:  # keys and values of all that was read: (S, G, 1, T, D)
+        for asking, position, k_s, v_s in past.read(k, v, starts, asked):
+            q_s, o_s = heads(q[asking], len(k_s), G), heads(o[asking], len(k_s), G)
+            np.matmul(probabilities(q_s, k_s, position), v_s, out=o_s)
+    else:
+        for asking, keys, S in blocks(starts, asked, H):
+            position = asked[asking][: (asking.stop - asking.start) // S] - keys.start
+            P = probabilities(heads(q[asking], S, G), heads(k[keys], S, G), position)
+            np.matmul(P, heads(v[keys], S, G), out=heads(o[asking], S, G))  # (S, G, R, t, T) @ (S, G, 1, T, D)
+            parts.append(Part(asking, keys, P))
     y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))  # (M, H D) -> (M, C)
     return y, Cache(rows, c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, parts)
 
 
-def blocks(starts, asked, heads, past):
-    """(queries, keys, S): what is computed at a time, as two slices, and of how many sequences. None meets two parts.
+def blocks(starts, asked, heads):
+    """(queries, keys, S): what is computed at a time, two slices, and of how many sequences.
 
-    Some queries of one sequence and the keys up to the last of them; or neighbours of one length, all of their rows;
-    or, with a past, one sequence after the other.
+    Some queries of one sequence, with the keys up to the last of them; or all rows of neighbours of one length.
     """
-    bounds = np.searchsorted(asked, starts).tolist()  # the queries of sequence s: bounds[s]:bounds[s + 1]
-    starts, last = starts.tolist(), len(starts) - 1
-    lengths = [(b - a, d - c) for a, b, c, d in zip(starts, starts[1:], bounds, bounds[1:])]
-    s = 0
-    while s < last:
+    bounds = np.searchsorted(asked, starts)  # the queries of sequence s: bounds[s]:bounds[s + 1]
+    lengths = list(zip(np.diff(starts).tolist(), np.diff(bounds).tolist()))
+    starts, bounds, s = starts.tolist(), bounds.tolist(), 0
+    while s < len(lengths):
         T, t = lengths[s]
         end = s + 1
-        if past is not None:
-            yield slice(bounds[s], bounds[end]), slice(starts[s], starts[end]), 1
-        elif t == T <= QUERIES:
-            while end < last and lengths[end] == (T, T) and (end - s) * heads * T * T < SCORES:
+        if t == T <= QUERIES:
+            while end < len(lengths) and lengths[end] == (T, T) and (end - s) * heads * T * T < SCORES:
                 end += 1
             yield slice(bounds[s], bounds[end]), slice(starts[s], starts[end]), end - s
         else:
@@ -91,12 +89,13 @@ def heads(a, S, groups):
 
 
 def probabilities(q, k, position):
-    """P of queries (S, G, R, t, D) at these positions, on keys (S, G, 1, T, D) at 0 … T − 1: (S, G, R, t, T)."""
+    """P of queries (S, G, R, t, D) at these positions (…, t), on keys (S, G, 1, T, D) at 0 … T − 1: (S, G, R, t, T)."""
     P = q @ k.swapaxes(-1, -2)
     T = P.shape[-1]
-    first = position.min(initial=T)  # no key is hidden from all queries before this one
-    later = np.arange(first, T) > position[:, None]
-    P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)
+    first = position.min(initial=T)  # this key and those before are hidden from nobody
+    if first < T - 1:
+        later = np.arange(first, T) > position[..., None]
+        P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)
     P -= P.real.max(-1, keepdims=True)  # leaves the softmax as it is, and exp cannot overflow
     np.exp(P, out=P)
     P /= (P @ np.ones(T, P.dtype))[..., None]  # the sum over the keys

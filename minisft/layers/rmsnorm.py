@@ -16,7 +16,7 @@ from minisft.params import Params
 
 def forward(p, x, eps):
     xx = np.vecdot(x.conj(), x, keepdims=True)  # (N, 1); vecdot conjugates, conj() takes that back
-    r = 1 / np.sqrt(xx / x.shape[-1] + eps)
+    r = (xx / x.shape[-1] + eps) ** -0.5
     n = r * x
     return p.weight * n, (r, n)
 
@@ -24,8 +24,10 @@ def forward(p, x, eps):
 def backward(p, g, cache, dy):
     r, n = cache
     g.weight += (dy * n).sum(0)  # (N, C) -> (C,)
-    dn = p.weight * dy
-    return r * (dn - n * (np.vecdot(dn, n, keepdims=True) / n.shape[-1]))
+    dx = p.weight * dy  # dn
+    dx -= n * (np.vecdot(dx, n, keepdims=True) / n.shape[-1])
+    dx *= r
+    return dx
 
 
 def example(rng):

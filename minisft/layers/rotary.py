@@ -16,9 +16,11 @@ def tables(positions, size, theta, dtype):
     positions  (N,) int, counted from the start of each sequence
     size       D, channels of a head;  theta: the base of the frequencies
     """
-    positions, where = np.unique(positions, return_inverse=True)  # each angle once, however many sequences there are
-    angle = np.outer(positions, float(theta) ** (-np.arange(0, size, 2) / size))  # (positions, D/2), radians
+    first = positions.min(initial=0)
+    every = np.arange(first, positions.max(initial=0) + 1)  # each angle once, however many sequences there are
+    angle = np.outer(every, float(theta) ** (-np.arange(0, size, 2) / size))  # (T, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
+    where = positions - first
     return np.concatenate((cos, cos), -1)[where, None], np.concatenate((-sin, sin), -1)[where, None]
 
 

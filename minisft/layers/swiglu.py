@@ -2,10 +2,11 @@
 
 a  = gate(x)          b = up(x)                                 two linear maps, C -> F
 s  = σ(a) = ½ (1 + tanh(a/2))                                   tanh cannot overflow, exp(−a) can
-h  = a ⊙ s ⊙ b
+u  = SiLU(a) = a ⊙ s
+h  = u ⊙ b
 y  = down(h)                                                    F -> C; now from the bottom up
-db = dh ⊙ a ⊙ s
-da = dh ⊙ b ⊙ (s + a s (1 − s))                                 σ′ = σ (1 − σ)
+db = dh ⊙ u
+da = dh ⊙ b ⊙ (s + u (1 − s))                                   σ′ = σ (1 − σ), so u′ = s + a s (1 − s)
 dx = gateᵀ(da) + upᵀ(db)                                        x is used twice, so its contributions add
 """
 
@@ -16,33 +17,34 @@ import numpy as np
 from minisft.layers import linear
 from minisft.params import Params
 
-Cache = namedtuple("Cache", "gate up down a b s")
+Cache = namedtuple("Cache", "gate up down s u b")
 
 
 def forward(p, x):
     a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
-    s = np.tanh(a / 2)
+    s = np.tanh(0.5 * a)
     s += 1
-    s /= 2
-    h = a * s
-    h *= b
+    s *= 0.5
+    u = a
+    u *= s  # a is not needed any more
+    h = u * b
     y, c_down = linear.forward(p.down_proj, h)  # (N, F) -> (N, C)
-    return y, Cache(c_gate, c_up, c_down, a, b, s)
+    return y, Cache(c_gate, c_up, c_down, s, u, b)
 
 
 def backward(p, g, cache, dy):
-    a, b, s = cache.a, cache.b, cache.s
+    s, u, b = cache.s, cache.u, cache.b
     dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
-    silu = a * s
-    db = dh * silu
-    da = silu * (1 - s)
+    db = dh * u
+    da = 1 - s
+    da *= u
     da += s
     da *= b
     da *= dh
-    return linear.backward(p.gate_proj, g.gate_proj, cache.gate, da) + linear.backward(
-        p.up_proj, g.up_proj, cache.up, db
-    )
+    dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
+    dx += linear.backward(p.up_proj, g.up_proj, cache.up, db)
+    return dx
 
 
 def example(rng):

@@ -49,13 +49,13 @@ EQUIVALENT = {
     ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
     (
         "layers/attention.py",
-        "S += np.where(later, -np.inf, 0).astype(S.real.dtype)",
-        "S += np.where(later, -np.inf, 1).astype(S.real.dtype)",
+        "P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)",
+        "P[..., first:] += np.where(later, -np.inf, 1).astype(P.real.dtype)",
     ): "A softmax does not see what is added to all scores of a query.",
     (
         "model.py",
-        "before = [0] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
-        "before = [1] * (len(starts) - 1) if past is None else [memory.length for memory in past[0]]",
+        "before = 0 if past is None else past[0].lengths",
+        "before = 1 if past is None else past[0].lengths",
     ): "Scores depend on distances only, so every position may be one more.",
     (
         "optim.py",
