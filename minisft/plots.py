@@ -13,8 +13,10 @@ import textwrap
 
 import numpy as np
 from matplotlib import colormaps, font_manager
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from minisft.files import replacing
 
@@ -216,4 +218,280 @@ def demo_picture(
     for line, (what, text, look) in enumerate(rows):
         ax.text(0, line + 0.5, what, **look)
         ax.text(0.1, line + 0.5, visible(text, 104), **look)
+    return figure
+
+
+def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, title: str = "") -> Figure:
+    """One bar a token (n,): its log Pr given those before it, in nats; tokens of x hatched, those of y plain."""
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "tokens, in their order", r"$\log\,\Pr$(token | those before)  (nats)")
+    for name, chosen, hatch in (("x", ~is_y, "//"), ("y", is_y, None)):
+        look = {"color": COLOURS[name], "edgecolor": "white", "hatch": hatch, "label": f"tokens of ${name}$"}
+        ax.bar(np.flatnonzero(chosen), np.asarray(log_probs)[chosen], **look)
+    ax.axhline(0, color=INK, linewidth=1)
+    ax.grid(axis="y", color=PALE)
+    texts = [visible(text, 12) for text in token_texts]
+    ax.set_xticks(range(len(texts)), texts, family=MONO, parse_math=False, **SLANTED)
+    ax.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    return figure
+
+
+def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = "", ylabel: str = "") -> Figure:
+    """Bars of several things side by side at each label. A value may be a list, a number for each seed: the bar is
+    their mean, with a line from the lowest to the highest."""
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "", ylabel)
+    width, others = 0.8 / len(groups), 0
+    for number, (name, values) in enumerate(groups.items()):
+        colour, dashes = style(name, others)
+        others += (colour, dashes) in OTHERS
+        places = np.arange(len(labels)) + (number - (len(groups) - 1) / 2) * width
+        means, low, high = np.array([(np.mean(value), np.min(value), np.max(value)) for value in values]).T
+        ax.bar(places, means, width * 0.9, color=colour, edgecolor=INK, label=typeset(name))
+        ax.vlines(places[high > low], low[high > low], high[high > low], color=INK, linewidth=3)
+    ax.axhline(0, color=INK, linewidth=1)
+    ax.grid(axis="y", color=PALE)
+    ax.set_xticks(range(len(labels)), [typeset(visible(label, 24).replace("$", r"\$")) for label in labels])
+    ax.legend(fontsize=SMALL, frameon=False)
+    return figure
+
+
+def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabel: str, unit: str) -> Figure:
+    """A square matrix of signed numbers, each written into its cell; labels (n,) name its rows and its columns."""
+    figure = Picture(12, 7.8)
+    ax = figure.subplots()
+    dress(ax, title, xlabel, ylabel)
+    size = np.abs(values).max()
+    mesh = ax.imshow(values, cmap="PuOr_r", vmin=-size, vmax=size, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if abs(value) > 0.7 * size else INK
+        ax.text(column, row, f"{round(value, 2) + 0:.2f}", ha="center", va="center", fontsize=SMALL, color=colour)
+    texts = [visible(label, 24) for label in labels]
+    ax.set_xticks(range(len(texts)), texts, parse_math=False, rotation=40, rotation_mode="anchor", ha="right")
+    ax.set_yticks(range(len(texts)), texts, parse_math=False)
+    colour_bar(ax, mesh, unit)
+    return figure
+
+
+def panels(series: dict[str, dict[str, list[tuple]]], xlabel: str, ylabel: str, title: str = "") -> Figure:
+    """Small pictures of the same axes side by side, three a row: {its title: {name: points}}, points as in `curves`.
+
+    The same names in every panel, since there is one legend.
+    """
+    figure = Picture(16, 9)
+    figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
+    axes = figure.subplots(-(-len(series) // 3), 3, sharex=True, sharey=True, squeeze=False).ravel()
+    for ax, (heading, named) in zip(axes, series.items()):
+        dress(ax, heading, xlabel, ylabel)
+        ax.label_outer()
+        others = 0
+        for name, points in named.items():
+            colour, dashes = style(name, others)
+            others += (colour, dashes) in OTHERS
+            steps, values = zip(*points)
+            means, low, high = ([f(value) for value in values] for f in (np.mean, np.min, np.max))
+            ax.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.plot(steps, means, color=colour, linestyle=dashes, linewidth=4, label=typeset(name))
+        ax.grid(axis="y", color=PALE)
+    for ax, above in zip(axes[len(series) :], axes[len(series) - 3 :]):
+        ax.axis("off")
+        above.tick_params(labelbottom=True)
+        above.set_xlabel(typeset(xlabel), fontsize=SMALL, color=INK)
+    names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = "", columns: int = 12) -> Figure:
+    """Rows of a batch: the token that row i reads, in the box the one it predicts, filled where its weight is not 0."""
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "", "")
+    ax.axis("off")
+    font = {"family": MONO, "fontsize": SMALL, "ha": "center", "va": "center", "parse_math": False}
+    for i, (read, predicted, w) in enumerate(zip(inputs, targets, weights)):
+        band, column = divmod(i, columns)
+        colour, top = COLOURS["y" if w else "x"], 3 * band
+        ax.text(column + 0.5, top + 0.45, visible(read, 7), color=INK, **font)
+        box = {"edgecolor": colour, "facecolor": colour if w else "white", "linewidth": 2}
+        ax.add_patch(Rectangle((column + 0.04, top + 0.95), 0.92, 0.9, **box))
+        ax.text(column + 0.5, top + 1.4, visible(predicted, 7), color="white" if w else colour, **font)
+        ax.text(column + 0.5, top + 2.15, f"{w:.2g}", color=colour, **font)
+    ax.set(xlim=(0, min(columns, len(weights))), ylim=(3 * (1 + (len(weights) - 1) // columns), 0))
+    return figure
+
+
+def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.ndarray, title: str = "") -> Figure:
+    """Panels, one for each name: a bar for each position, in the colour of x or y; labels are tokens."""
+    figure = Picture(12, max(6, 1.2 + 1.7 * len(series)))
+    axes = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
+    for number, (ax, (name, values)) in enumerate(zip(axes, series.items())):
+        dress(ax, title if number == 0 else "", "", "")
+        ax.bar(range(len(values)), values, color=[COLOURS["y" if y else "x"] for y in is_y])
+        ax.text(0.01, 0.92, typeset(name), transform=ax.transAxes, fontsize=SMALL, color=INK, va="top")
+        ax.set_ylim(0, 1.45 * max(np.max(values), 1e-300))
+        ax.grid(axis="y", color=PALE)
+        ax.yaxis.set_major_locator(MaxNLocator(3))
+    shown = every(labels, 44)
+    texts = [visible(labels[i], 10) for i in shown]
+    axes[-1].set_xticks(shown, texts, family=MONO, parse_math=False, **SLANTED)
+    for tick, i in zip(axes[-1].get_xticklabels(), shown):
+        tick.set_color(COLOURS["y" if is_y[i] else "x"])
+    return figure
+
+
+def squares(series: dict[str, np.ndarray], starts: np.ndarray, label: str = "") -> Figure:
+    """Matrices side by side: rows that ask (downwards), rows that are read (to the right), lines between sequences."""
+    figure = Picture()
+    axes = figure.subplots(1, len(series), sharey=True, squeeze=False)[0]
+    top = max(values.max() for values in series.values())
+    for number, (ax, (name, values)) in enumerate(zip(axes, series.items())):
+        dress(ax, name, "row that is read", "" if number else "row that asks")
+        mesh = ax.imshow(values, cmap="Greys", vmin=0, vmax=top, interpolation="nearest")
+        for bound in starts[1:-1]:
+            ax.axhline(bound - 0.5, color=COLOURS["x"], linewidth=2)
+            ax.axvline(bound - 0.5, color=COLOURS["x"], linewidth=2)
+    bar = figure.colorbar(mesh, ax=list(axes), shrink=0.7, pad=0.02)
+    bar.set_label(label, fontsize=SMALL, color=INK, labelpad=10)
+    bar.ax.tick_params(labelsize=SMALL, colors=INK)
+    return figure
+
+
+def error_against_step(measured: dict, predicted: dict, optimum: tuple, title: str = "") -> Figure:
+    """Relative error of numerical slopes over the step h, both logarithmic; an error of 0 is drawn at 1e-17.
+
+    measured  {name: (h (n,), error (n,))}: thick, with a mark a step;  predicted: the same, thin lines
+    optimum   (h, error): where the predictions meet, with a ring
+    """
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "step $h$", "relative error of the slope along a direction")
+    for (name, (h, error)), (colour, _), mark in zip(measured.items(), [("#6a2c91", None), *OTHERS], "os^"):
+        ax.loglog(h, np.maximum(error, 1e-17), mark, linestyle="-", color=colour, linewidth=3, markersize=8, label=name)
+    for (name, (h, error)), dashes in zip(predicted.items(), (DASHED, DOTTED, LONG)):
+        ax.loglog(h, error, color=INK, linestyle=dashes, linewidth=2, label=name)
+    look = {"color": INK, "markersize": 24, "markerfacecolor": "none", "markeredgewidth": 2.5, "linestyle": "none"}
+    ax.loglog(*optimum, "o", label=f"predicted optimum, $h$ = {optimum[0]:.0e}", **look)
+    ax.set_ylim(1e-17, 1e2)
+    ax.grid(color=PALE)
+    ax.legend(fontsize=SMALL, frameon=False, loc="upper left")
+    return figure
+
+
+def film(right: np.ndarray, steps: list[int], groups: dict[str, list[int]], title: str = "") -> Figure:
+    """Which answers are right (filled) at which recorded step: (T, n) bool; a row for each question.
+
+    groups  {name: its columns of `right`}; within a group, what is right longest stands on top
+    """
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "step $t$", "held-out questions")
+    rows = [sorted(columns, key=lambda j: -right[:, j].sum()) for columns in groups.values()]
+    edges = np.append(steps, 2 * steps[-1] - steps[-2])
+    colours = ListedColormap(["#eeeeee", COLOURS["θ_t"]])
+    ax.pcolormesh(edges, np.arange(sum(map(len, rows)) + 1), right[:, np.concatenate(rows)].T, cmap=colours)
+    ends = np.cumsum([0, *map(len, rows)])
+    ax.hlines(ends, edges[0], edges[-1], color=INK, linewidth=2)
+    ax.set_yticks((ends[1:] + ends[:-1]) / 2, [visible(name, 24) for name in groups])
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    return figure
+
+
+def cells(values: np.ndarray, rows: list[str], columns: list[str], title: str = "", unit: str = "") -> Figure:
+    """A table of positive numbers as shades, each written into its cell; NaN is left empty."""
+    figure = Picture()
+    ax = figure.subplots()
+    dress(ax, title, "", "")
+    mesh = ax.imshow(values, cmap="cividis", vmin=0, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if value < 0.6 * np.nanmax(values) else INK
+            ax.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=SMALL, color=colour)
+    ax.set_xticks(range(len(columns)), columns, rotation=30, rotation_mode="anchor", ha="right", parse_math=False)
+    ax.set_yticks(range(len(rows)), rows, parse_math=False)
+    colour_bar(ax, mesh, typeset(unit))
+    return figure
+
+
+def rotations(angles: np.ndarray, title: str = "") -> Figure:
+    """Angles in radians, (positions, pairs of channels): a circle for each pair, with a hand for each position."""
+    figure = Picture(12, 4.6)
+    figure.suptitle(typeset(title), fontsize=LARGE, color=INK, x=0.02, ha="left")
+    colours = colormaps["cividis"](np.linspace(0, 0.85, len(angles)))
+    circle = np.linspace(0, 2 * np.pi, 99)
+    for pair, ax in enumerate(figure.subplots(1, angles.shape[1], squeeze=False)[0]):
+        ax.plot(np.cos(circle), np.sin(circle), color=PALE)
+        last = -np.inf
+        for position, (angle, colour) in enumerate(zip(angles[:, pair], colours)):
+            ax.plot([0, np.cos(angle)], [0, np.sin(angle)], color=colour, linewidth=3.5)
+            if angle - last > 0.28 or position == 0:  # else the labels would lie on one another
+                ax.text(1.2 * np.cos(angle), 1.2 * np.sin(angle), position, fontsize=SMALL, ha="center", va="center")
+                last = angle
+        ax.set_title(f"pair {pair}", fontsize=SMALL, color=INK)
+        ax.set_xlabel(f"{np.diff(angles[:, pair])[0]:.3g} rad a position", fontsize=SMALL, color=INK)
+        ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    return figure
+
+
+def attention_map(
+    P: np.ndarray,
+    token_texts: list[str],
+    title: str = "",
+    xlabel: str = "token that is read (key)",
+    ylabel: str = "token that asks (query)",
+    unit: str = "probability $P$",
+) -> Figure:
+    """Numbers P (T, T) from 0 to 1, as the probabilities of one head: a row for each token; white is exactly 0."""
+    figure = Picture(12, 9)
+    ax = figure.subplots()
+    dress(ax, title, xlabel, ylabel)
+    tints = ListedColormap(colormaps["Purples"](np.linspace(0.12, 1, 256)))  # the palest is not white
+    mesh = ax.pcolormesh(np.where(P > 0, P, np.nan), cmap=tints, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    ax.invert_yaxis()
+    texts = [visible(text, 10) for text in token_texts]
+    ax.set_xticks(np.arange(len(P)) + 0.5, texts, family=MONO, parse_math=False, **SLANTED)
+    ax.set_yticks(np.arange(len(P)) + 0.5, texts, family=MONO, parse_math=False)
+    colour_bar(ax, mesh, unit)
+    return figure
+
+
+def contest(panels: dict[str, dict[str, list]], ylabels: list[str], title: str = "", xlabel: str = "") -> Figure:
+    """Panels side by side with a bar for each contestant: the mean of its seeds, written above, and a dot a seed.
+
+    panels  {heading: {contestant: a number for each seed}}; the first has the colour of y, the last that of x
+    """
+    figure = Picture(16, 7.5)
+    figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (heading, groups), ylabel in zip(axes, panels.items(), ylabels):
+        dress(ax, textwrap.fill(heading, 84 // len(panels), break_long_words=False), xlabel, ylabel)
+        seeds = np.array(list(groups.values()))  # (contestants, seeds)
+        means, top, last = seeds.mean(1), 100 if "%" in ylabel else seeds.max(), max(len(seeds) - 1, 1)
+        from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
+        ax.bar(range(len(means)), means, color=from_y_to_x(np.arange(len(means)) / last), edgecolor=INK, alpha=0.9)
+        for number, values in enumerate(seeds):
+            ax.plot(number + np.linspace(-0.2, 0.2, len(values)), values, "o", color="#e39919", mec=INK, ms=9)
+            place = max(values.max(), 0) + 0.04 * top
+            ax.text(number, place, f"{means[number]:.{0 if top >= 10 else 2}f}", ha="center", fontsize=LARGE, color=INK)
+        ax.axhline(0, color=INK, linewidth=1)
+        ax.set_ylim(min(0, 1.1 * seeds.min()), max(top, 1.15 * seeds.max()))
+        ax.grid(axis="y", color=PALE)
+        ax.set_xticks(range(len(groups)), [typeset(name) for name in groups])
+    return figure
+
+
+def twins(left: dict, right: dict, xlabel: str, ylabels: tuple, titles: tuple, title: str = "") -> Figure:
+    """Two pictures of `curves` side by side; the vertical axis of the left one is logarithmic."""
+    figure = Picture(16, 7.5)
+    figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
+    first, second = figure.subplots(1, 2)
+    powers = {name: [(t, np.log10(values)) for t, values in points] for name, points in left.items()}
+    draw_curves(first, powers, xlabel, ylabels[0], titles[0])
+    first.yaxis.set_major_locator(FixedLocator(np.log10(np.outer([1, 2, 5], 10.0 ** np.arange(-6, 7)).ravel())))
+    first.yaxis.set_major_formatter(lambda power, _: f"{10**power:g}")
+    draw_curves(second, right, xlabel, ylabels[1], titles[1])
     return figure

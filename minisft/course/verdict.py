@@ -87,7 +87,7 @@ def same(a, b, rtol=1e-9):
     try:
         x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     except (TypeError, ValueError):
-        return a is b or bool(a == b)
+        return a is b or np.array_equal(a, b)
     if x.shape != y.shape:
         return False
     size = max(np.abs(x).max(initial=0), np.abs(y).max(initial=0))

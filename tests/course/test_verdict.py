@@ -67,6 +67,11 @@ def test_equality_is_up_to_rounding_of_the_largest_number_and_of_structure():
     assert same([1.0, {"a": np.ones(2)}], (1.0, {"a": [1.0, 1.0 + 1e-12]}))
     assert not same({"a": 1}, {"b": 1}) and not same((1, 2), (1, 2, 3)) and not same(np.ones(2), np.ones((1, 2)))
     assert same("θ", "θ") and not same("θ", "θ̂")
+    assert (
+        same(np.array(["θ", "θ̂"]), ["θ", "θ̂"])
+        and not same(np.array(["θ", "θ̂"]), np.ones(2))
+        and not same(np.ones(2), "θ")
+    )
 
 
 def test_run_gives_what_the_answer_gives():
