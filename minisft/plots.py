@@ -468,7 +468,7 @@ def contest(panels: dict[str, dict[str, list]], ylabels: list[str], title: str =
     figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (heading, groups), ylabel in zip(axes, panels.items(), ylabels):
-        dress(ax, textwrap.fill(heading, 84 // len(panels), break_long_words=False), xlabel, ylabel)
+        dress(ax, heading, xlabel, ylabel)
         seeds = np.array(list(groups.values()))  # (contestants, seeds)
         means, top, last = seeds.mean(1), 100 if "%" in ylabel else seeds.max(), max(len(seeds) - 1, 1)
         from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
