@@ -7,6 +7,7 @@ import numpy as np
 from minisft import model
 from minisft.config import ModelConfig
 from minisft.data import Sequence
+from minisft.layers.attention import QUERIES
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,22 @@ def products(size: Size, sequences: list[Sequence]) -> list[tuple[int, int, int]
     )
 
 
+def scores(n: int, m: int) -> int:
+    """Pairs of a query and a key that attention computes for n tokens of which the last m ask, cut into blocks."""
+    ends = [*range(QUERIES, m, QUERIES), m]
+    return sum((end - max(0, end - 1) // QUERIES * QUERIES) * (n - m + end) for end in ends)
+
+
 def flop(size: Size, sequences: list[Sequence]) -> int:
     """Of one step of minisft: forward and twice that for backward, multiply and add counted as two.
 
-    Rows of weight 0 cost nothing after the keys and values of the last block. Scores are counted for every pair of a
-    query and a key of its sequence, later ones too: that is what is executed.
+    Rows of weight 0 cost nothing after the keys and values of the last block.
     """
     C, F, V, L = size.width, size.inner, size.vocabulary, size.layers
     result = 0
     for sequence in sequences:
         n, m = len(sequence.ids) - 1, int(sequence.mask[1:].sum())
-        all_rows, asking = 2 * C * C, 2 * C * C + 3 * C * F  # k, v; and q, o, MLP
-        result += (L - 1) * n * (all_rows + asking + 2 * n * C) + n * all_rows + m * (asking + 2 * n * C) + m * C * V
+        everywhere, asking = 2 * C * C, 2 * C * C + 3 * C * F  # k, v; and q, o, MLP
+        result += (L - 1) * (n * (everywhere + asking) + 2 * C * scores(n, n))
+        result += n * everywhere + m * asking + 2 * C * scores(n, m) + m * C * V
     return 3 * 2 * result

@@ -1,5 +1,14 @@
-"""python -m minisft is the same as minisft."""
+"""The front door: python -m minisft is the same as minisft."""
 
-from minisft.cli import main
+from minisft import parallel
 
-main()
+
+def main():
+    parallel.share_cores()  # before anything imports NumPy
+    from minisft.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,12 +7,13 @@ one JSON object on standard output and nothing else.
 import json
 import os
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from minisft import allocator, checkpoint, data, flags, modelcheck, screen
+from minisft import allocator, checkpoint, data, flags, modelcheck, parallel, screen
 from minisft.chat import Conversation, lines
 from minisft.course import copies
 from minisft.errors import MinisftError
@@ -30,16 +31,20 @@ def main(argv: list[str] | None = None):
     """Run one command. Raises SystemExit if its status is not 0.
 
     2: the user's mistake, one line on standard error; 3: a check that failed; 130: Ctrl-C; 141: nobody reads it.
+    Of several ranks each that fails ends all.
     """
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without λ is no reason to stop
     allocator.keep_freed_arrays()
+    ranks = parallel.ALONE
     try:
-        arguments = flags.parser().parse_args(argv)
-        with np.errstate(all="ignore"):  # what is not finite is refused where it matters, in words
-            status = COMMANDS[arguments.command](arguments)
-        print(end="", flush=True)
+        ranks = parallel.join()
+        with ranks.with_one_voice():
+            arguments = flags.parser().parse_args(argv)
+            with np.errstate(all="ignore"):  # what is not finite is refused where it matters, in words
+                status = run(arguments, ranks)
+            print(end="", flush=True)
     except MinisftError as error:
         status = complain(error, 2)
     except BrokenPipeError:  # the reader of our output has left: so do we, quietly
@@ -51,10 +56,26 @@ def main(argv: list[str] | None = None):
     except KeyboardInterrupt as interrupt:
         screen.say(f"minisft: interrupted{f': {interrupt}' if interrupt.args else ''}")
         status = 130
+    except BaseException as error:  # a mistake of ours, which Python reports; and the end of --help
+        if ranks.size == 1 or (isinstance(error, SystemExit) and not error.code):
+            raise
+        screen.say(traceback.format_exc().rstrip())
+        status = 1
     finally:
         drop_unwritten()
     if status:
+        ranks.abort(status)  # or the others would wait for this one
         raise SystemExit(status)
+
+
+def run(arguments, ranks):
+    if ranks.size == 1:
+        return COMMANDS[arguments.command](arguments)
+    if arguments.command not in SHARED:
+        raise MinisftError(
+            f"{arguments.command}: is for one process, only {' and '.join(SHARED)} share work; leave out mpiexec"
+        )
+    return COMMANDS[arguments.command](arguments, ranks)
 
 
 def drop_unwritten():
@@ -274,3 +295,4 @@ COMMANDS = {
     "gradcheck": run_gradcheck,
     "course": run_course,
 }
+SHARED = ("pretrain", "sft")  # by the ranks that mpiexec starts

@@ -49,6 +49,12 @@ class Batch:
     starts: np.ndarray
     mask: np.ndarray
 
+    def only(self, chosen: list[bool]):
+        """The batch of the chosen among its S sequences, with the weights they have here."""
+        lengths = np.diff(self.starts)
+        rows, starts = np.repeat(chosen, lengths), np.append(0, np.cumsum(lengths[chosen]))
+        return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.mask[rows])
+
     def split(self, size: int):
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
         for first in range(0, len(self.starts) - 1, size):

@@ -18,15 +18,17 @@ from minisft.inputs import (
     text_sequences_of,
     warn_of,
 )
+from minisft.parallel import ALONE, Ranks
 from minisft.tokenizer import Tokenizer
 from minisft.train import default_learning_rate, steps_in
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
 
 
-def sft(arguments):
+def sft(arguments, ranks: Ranks = ALONE):
     source = model_directory(arguments.model)
-    runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
+    if ranks.rank == 0:  # who may be writing there by the time another rank comes to look
+        runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
     examples = data.read(arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
@@ -34,12 +36,13 @@ def sft(arguments):
     if arguments.eval_data:
         held_out = data.read(arguments.eval_data)
         tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
-    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested)
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks)
 
 
-def pretrain(arguments):
+def pretrain(arguments, ranks: Ranks = ALONE):
     sources = [model_directory(arguments.tokenizer, "--tokenizer")] if arguments.tokenizer else []
-    runs.require_free(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite)
+    if ranks.rank == 0:
+        runs.require_free(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite)
     files = documents(arguments.data)
     texts = (example.completion for _, examples in files for example in examples)
     tokenizer = Tokenizer.load(sources[0]) if sources else Tokenizer.train(texts, arguments.vocab_size or 512)
@@ -49,10 +52,10 @@ def pretrain(arguments):
     if arguments.eval_data:  # no examples: text asks nothing
         tested = [], text_sequences_of(arguments, documents(arguments.eval_data), tokenizer, config)[0]
     theta = model.init(config, np.random.default_rng(arguments.seed), arguments.dtype)
-    train(arguments, theta, config, tokenizer, sequences, counts, tested)
+    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
 
 
-def train(arguments, theta, config, tokenizer, sequences, counts, tested):
+def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks):
     """Run, resume or overwrite a training run, and say how it went. All that is read has been checked by now.
 
     counts  of examples read, cut and dropped
@@ -76,6 +79,7 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested):
         save_steps=arguments.save_steps or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        ranks=ranks,
     )
     total = steps_in(sequences, settings)
     state = runs.begin(run, theta, arguments.resume, screen.say)
@@ -93,7 +97,8 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested):
                 screen.say(screen.metrics_line(row, settings.loss_reduction))
 
         runs.follow(run, state, report)
-    summarise(arguments, run, state, counts)
+    if ranks.rank == 0:
+        summarise(arguments, run, state, counts)
 
 
 def summarise(arguments, run, state, counts):

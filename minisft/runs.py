@@ -7,6 +7,8 @@
 
 A checkpoint is written beside its place and renamed, so a killed run leaves only whole ones. The order of the examples
 depends on seed and step alone, so θ, the optimiser's memory and two counters are the whole state of a run.
+
+Of several ranks only rank 0 reads and writes here; the others are sent its state and then compute their share.
 """
 
 import hashlib
@@ -30,9 +32,10 @@ from minisft import __version__, checkpoint
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
 from minisft.files import read_json, write_atomically, write_json
+from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
-from minisft.train import State, start, steps_in, train
+from minisft.train import NotFinite, State, start, steps_in, train
 
 RECORD, METRICS = "train_config.json", "metrics.jsonl"
 MODEL_FILES = (
@@ -68,6 +71,7 @@ class Run:
     save_steps: int = 0
     eval_steps: int = 0
     evaluation: Callable[[Params], dict] | None = None
+    ranks: Ranks = ALONE
 
 
 def require_free(directory: Path, sources: list[Path], resume: bool, overwrite: bool):
@@ -107,6 +111,24 @@ def describe(settings: dict, theta: Params, sequences: list, examples: dict) -> 
 
 
 def begin(run: Run, theta: Params, resume: bool, say: Callable) -> State:
+    """The state a run starts from, the same in all ranks: that of rank 0, who prepares the directory.
+
+    Raises MinisftError if this rank's data are not those of rank 0, as with an old copy on another machine.
+    """
+    state = start(theta, run.settings) if run.ranks.rank else prepare(run, theta, resume, say)
+    ours = np.array(list(bytes.fromhex(run.record["sha256"]["data"])))
+    theirs, counters = ours.copy(), np.array([state.step, state.num_tokens, state.optimizer.updates])
+    for vector in (theirs, counters, state.theta.flat, *state.optimizer.moments.values()):
+        run.ranks.broadcast(vector)
+    if (theirs != ours).any():
+        raise MinisftError(
+            f"--data: its content on {platform.node()} is not what rank 0 has read; copy the same files to all machines"
+        )
+    state.step, state.num_tokens, state.optimizer.updates = counters.tolist()
+    return state
+
+
+def prepare(run: Run, theta: Params, resume: bool, say: Callable) -> State:
     """The state a run starts from, its directory prepared: θ itself, or the newest whole checkpoint.
 
     Everything read must have been checked before: without resume, an old run in the directory is removed here.
@@ -164,7 +186,10 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
     On Ctrl-C, or if the loss is not finite, the last good θ is saved in place of θ̃ before the exception goes on.
     """
     total = steps_in(run.sequences, run.settings)
-    steps = train(state, run.config, run.sequences, run.settings)
+    steps = train(state, run.config, run.sequences, run.settings, run.ranks)
+    if run.ranks.rank:
+        take_part(steps, run.ranks)
+        return state
     try:
         while state.step < total:
             with ctrl_c_waits():  # so that θ, state.step and metrics.jsonl say the same
@@ -183,6 +208,16 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
         save_model(run, state)
         raise MinisftError(f"{error}; the last good parameters are saved in {run.directory}") from error
     return state
+
+
+def take_part(steps, ranks):
+    """Make the steps and write nothing. If the loss is not finite, it is so in all ranks: rank 0 saves θ, then ends."""
+    try:
+        for _ in steps:
+            pass
+    except NotFinite:
+        ranks.wait()
+        raise
 
 
 @contextmanager

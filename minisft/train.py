@@ -17,7 +17,12 @@ from minisft import model, objective, optim
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Sequence, batch
 from minisft.errors import MinisftError
+from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
+
+
+class NotFinite(MinisftError):
+    """A loss, its gradient or an update is not finite: met in the same step by all ranks."""
 
 
 @dataclass
@@ -44,48 +49,51 @@ def step(
     config: ModelConfig,
     settings: TrainConfig,
     learning_rate: float,
+    ranks: Ranks = ALONE,
 ) -> dict:
     """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. The caller skips a batch without a target.
 
+    Each rank computes its share of the whole batch; the sums over all ranks, and so the update, are the same in each.
     Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
     """
     grad.flat[:] = 0
-    J = 0.0
-    seen = []
-    for part in whole.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
+    sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `row`
+    share = whole.only(ranks.share(np.diff(whole.starts)))
+    for part in share.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
         rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
         logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
         value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-        J += float(value)  # a float32 J would lose digits over many slices
         model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
-        seen.append(
-            (
-                c_objective.log_pi[np.arange(len(rows)), part.targets[rows]],
-                c_objective.log_pi.argmax(-1) == part.targets[rows],
-                part.mask[rows],
-            )
-        )
+        log_prob = c_objective.log_pi[np.arange(len(rows)), part.targets[rows]]
+        correct = c_objective.log_pi.argmax(-1) == part.targets[rows]
+        of_y = part.mask[rows]
+        sums += value, correct.sum(), log_prob[~of_y].sum(dtype=float), log_prob[of_y].sum(dtype=float)
+    ranks.sum(grad.flat)
+    ranks.sum(sums)
+    J = sums[0]
     grad_norm = optim.clip(grad, settings.max_grad_norm)
     if not (math.isfinite(J) and math.isfinite(grad_norm)):
         raise FloatingPointError(f"the loss is {-J:g}, the norm of its gradient {grad_norm:g}")
     optimizer.step(theta, grad, learning_rate)
-    log_prob, correct, is_completion = map(np.concatenate, zip(*seen))
-    return row(J, log_prob, correct, is_completion, settings.prompt_loss_weight, grad_norm, learning_rate)
+    return row(whole, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
 
 
-def row(J, log_prob, correct, is_completion, prompt_loss_weight, grad_norm, learning_rate) -> dict:
-    """Metrics of one step; the arrays are (M,), over the rows of weight > 0."""
+def row(whole: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float) -> dict:
+    """Metrics of one step. `sums` are over its rows of weight > 0: J, right guesses, log Pr in x, log Pr in y."""
+    J, correct, log_prob_x, log_prob_y = sums.tolist()
+    targets_x, targets_y = (int(np.count_nonzero(whole.weights[rows])) for rows in (~whole.mask, whole.mask))
+    targets = targets_x + targets_y
     metrics = {
         "loss": 0.0 - J,  # of J = 0, -J would be -0.0
         "objective": J,
-        "num_target_tokens": len(log_prob),
+        "num_target_tokens": targets,
         "grad_norm": grad_norm,
         "learning_rate": learning_rate,
-        "mean_token_accuracy": float(correct.mean()) if len(correct) else 0.0,
+        "mean_token_accuracy": correct / targets if targets else 0.0,
     }
     if prompt_loss_weight > 0:
-        for name, rows in (("prompt_loss", ~is_completion), ("completion_loss", is_completion)):
-            metrics[name] = -float(log_prob[rows].mean()) if rows.any() else 0.0
+        metrics["prompt_loss"] = -log_prob_x / targets_x if targets_x else 0.0
+        metrics["completion_loss"] = -log_prob_y / targets_y if targets_y else 0.0
     return metrics
 
 
@@ -106,10 +114,12 @@ def start(theta: Params, settings: TrainConfig) -> State:
     return State(0, theta, optim.make(theta, settings))
 
 
-def train(state: State, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig) -> Iterator[State]:
-    """Continue from `state` to the end of the run, in place, yielding it after every step.
+def train(
+    state: State, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, ranks: Ranks = ALONE
+) -> Iterator[State]:
+    """Continue from `state`, the same in all ranks, to the end of the run, in place, yielding it after every step.
 
-    Raises MinisftError naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
+    Raises NotFinite naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
     KeyboardInterrupt it is θ_t of state.step, whole.
     """
     if not settings.learning_rate:
@@ -128,13 +138,13 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
             before = theta.flat.copy()
             try:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    metrics = step(theta, grad, state.optimizer, whole, config, settings, rate)
+                    metrics = step(theta, grad, state.optimizer, whole, config, settings, rate, ranks)
                     good = before  # the loss was finite there
                     if not np.isfinite(theta.flat.sum()):
                         raise FloatingPointError("the update leads to parameters that are not finite")
             except FloatingPointError as error:
                 theta.flat[:] = good
-                raise MinisftError(
+                raise NotFinite(
                     f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
                     "try a smaller --learning-rate"
                 ) from None
@@ -142,7 +152,7 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
                 theta.flat[:] = before  # not half a step
                 raise
         else:
-            metrics = row(0.0, np.empty(0), np.empty(0), np.empty(0, bool), settings.prompt_loss_weight, 0.0, rate)
+            metrics = row(whole, np.zeros(4), settings.prompt_loss_weight, 0.0, rate)
         state.step += 1
         state.num_tokens += sum(len(s.ids) for s in chosen)
         metrics["num_tokens"] = state.num_tokens
@@ -152,15 +162,23 @@ def train(state: State, config: ModelConfig, sequences: list[Sequence], settings
 
 
 def finetune(
-    theta_hat: Params, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig
+    theta_hat: Params,
+    config: ModelConfig,
+    sequences: list[Sequence],
+    settings: TrainConfig,
+    ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified."""
-    yield from train(start(theta_hat.copy(), settings), config, sequences, settings)
+    yield from train(start(theta_hat.copy(), settings), config, sequences, settings, ranks)
 
 
 def pretrain(
-    config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, dtype=np.float32
+    config: ModelConfig,
+    sequences: list[Sequence],
+    settings: TrainConfig,
+    dtype=np.float32,
+    ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""
     theta = model.init(config, np.random.default_rng(settings.seed), dtype)
-    yield from train(start(theta, settings), config, sequences, settings)
+    yield from train(start(theta, settings), config, sequences, settings, ranks)
