@@ -30,7 +30,7 @@ def parser():
     )
     p.add_argument("--quick", action="store_true", help="tiny and small, few rounds, no growth")
     p.add_argument("--json", metavar="FILE", help="write every figure to this file")
-    p.add_argument("--plot", metavar="FILE", help="write the picture of growth to this file")
+    p.add_argument("--plot", metavar="FILE", help="write the picture, of growth or of the profile, to this file")
     p.add_argument("--sizes", nargs="+", choices=list(sizes.SIZES), help="only these")
     p.add_argument("--rows", nargs="+", choices=[*"ABCDEFG", "growth"], help="only these")
     p.add_argument("--profile", choices=list(sizes.SIZES), metavar="SIZE", help="profile a step of minisft instead")
@@ -65,6 +65,7 @@ def shown(row: dict) -> list[str]:
     if "share" in row:
         numbers = [f"{row['share']:.2f} of PyTorch's"]
     notes = [f"r {', '.join(f'{kernel} {r:.2f}' for kernel, r in row['r'].items())}"] if "r" in row else []
+    notes += ["other programs were busy: run it again"] if row.get("busy") else []
     notes += [f"fill {row['fill']:.2f}"] if "fill" in row else []
     notes += [f"by {row['by']}"] if "by" in row else []
     if "share_of_sgemm" in row:
@@ -82,7 +83,7 @@ def shown(row: dict) -> list[str]:
 def main():
     arguments = parser().parse_args()
     if arguments.profile:
-        profile.main(arguments.profile)
+        profile.main(arguments.profile, arguments.plot)
         return
     began, found = time.perf_counter(), []
     console.print(f"{CORETYPE} as found: {os.environ.get(CORETYPE, 'unset')}; load {os.getloadavg()[0]:.1f}")

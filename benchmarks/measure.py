@@ -13,9 +13,11 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 from safetensors.numpy import load_file, save_file
 
 from benchmarks import sizes
@@ -24,6 +26,7 @@ from benchmarks.sizes import Size
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 CORETYPE = "OPENBLAS_CORETYPE"
+OTHERS = 0.12  # cores that other programs may use during a sample by the clock
 
 
 class Worker:
@@ -120,21 +123,40 @@ def prepare(found: dict[str, Worker], data: str):
             raise SystemExit(f"benchmarks: {first} and {other} differ by {off:.1e} in the loss or a gradient")
 
 
+def busy_with_others(worker: Worker, ask):
+    """What `ask` returns, and how many cores other programs used meanwhile, on average."""
+
+    def used():
+        ours = psutil.Process(worker.process.pid)
+        every = [ours, *ours.children(recursive=True)]
+        times = psutil.cpu_times()
+        own = sum(sum(process.cpu_times()[:2]) for process in every)
+        return times.user + times.nice + times.system - own
+
+    before, began = used(), time.perf_counter()
+    result = ask()
+    return result, (used() - before) / (time.perf_counter() - began)
+
+
 def alternate(found: dict[str, Worker], pairs: int, do: str, clock: str, seconds: float = 0.15, **request):
     """{name: [seconds of a call, one a round]} and {name: the last answer}: each side in turn, `pairs` rounds.
 
-    A sample is as many calls as last about `seconds`. Two calls before the first round warm up.
+    A sample is as many calls as last about `seconds`. Two calls before the first round warm up. By the wall clock, rounds
+    in which other programs used more than OTHERS cores are thrown away; if fewer than 3 are left, all are.
     """
     times, last = {}, {}
     for name, worker in found.items():
         once = [worker.ask(do, times=1, **request)[clock] for _ in range(2)]
         times[name] = max(1, round(seconds / max(min(once), 1e-6)))
-    samples = {name: [] for name in found}
-    for _ in range(pairs):
+    rounds = []
+    while len(rounds) < pairs:
+        others, taken = 0.0, {}
         for name, worker in found.items():
-            last[name] = worker.ask(do, times=times[name], **request)
-            samples[name].append(last[name][clock])
-    return samples, last
+            last[name], busy = busy_with_others(worker, partial(worker.ask, do, times=times[name], **request))
+            others, taken[name] = max(others, busy), last[name][clock]
+        rounds.append((others, taken))
+    quiet = [taken for others, taken in rounds if clock == "cpu" or others <= OTHERS]
+    return {name: [taken[name] for taken in quiet if len(quiet) >= 3] for name in found}, last
 
 
 def ratios(ours: list[float], theirs: list[float]) -> dict:

@@ -22,11 +22,11 @@ def timed(functions):
     seconds, inside, originals = {}, [0.0], {}
 
     def watched(key, function):
-        def call(*arguments):
+        def call(*arguments, **named):
             inside.append(0.0)
             began = time.process_time()
             try:
-                return function(*arguments)
+                return function(*arguments, **named)
             finally:
                 taken, within = time.process_time() - began, inside.pop()
                 seconds[key] = seconds.get(key, 0.0) + taken - within
@@ -68,18 +68,22 @@ def measure(name: str, data: str) -> tuple[float, dict]:
     return total, parts
 
 
-def main(name: str):
+def main(name: str, plot: str | None):
     for data in sizes.DATA:
         total, parts = measure(name, data)
-        table = Table("", "forward", "backward", "share", title=f"a step of {name}, {data} data: {1e3 * total:.1f} ms")
-        names = sorted(
+        named = sorted(
             {part for part, _ in parts}, key=lambda part: -sum(v for (p, _), v in parts.items() if p == part)
         )
-        for part in names:
-            ways = [parts.get((part, way), 0.0) for way in ("forward", "backward")]
+        both = {part: tuple(parts.get((part, way), 0.0) for way in ("forward", "backward")) for part in named}
+        table = Table("", "forward", "backward", "share", title=f"a step of {name}, {data} data: {1e3 * total:.1f} ms")
+        for part, ways in both.items():
             table.add_row(part, *(f"{1e3 * seconds:.2f} ms" for seconds in ways), f"{sum(ways) / total:.1%}")
         table.add_row("the rest", "", "", f"{1 - sum(parts.values()) / total:.1%}")
         Console().print(table)
+    if plot:
+        shown = {part: tuple(1e3 * seconds for seconds in ways) for part, ways in both.items()}
+        title = f"A step of minisft ({name}, {data} lengths): {1e3 * total:.0f} ms on one core"
+        plots.save(plots.shares(shown, title, "processor time  (ms)"), plot)
 
 
 def growth_picture(rows: list[dict], path: str):
@@ -88,4 +92,4 @@ def growth_picture(rows: list[dict], path: str):
     for row in rows:
         if row["row"] == "growth":
             series.setdefault(row["what"], []).append((row["value"], row["fair"]))
-    plots.save(plots.growth(series, "equal work: PyTorch's time / minisft's, fair"), path)
+    plots.save(plots.growth(series, "fair ratio", "Equal work: PyTorch's time divided by minisft's"), path)

@@ -110,7 +110,10 @@ def two_cores(name: str, size: Size, pairs: int):
     ranks = 2 if find_spec("mpi4py") else 1
     with workers(size, ["minisft", "eager"], threads=2, ranks=ranks) as found:
         prepare(found, "variable")
-        samples, _ = alternate(found, pairs, "step", "wall", 0.3)
+        samples, _ = alternate(found, 3 * pairs, "step", "wall", 0.3)
+    if not all(samples.values()):
+        yield {"row": "D", "size": name, "goal": goal("D", name), "busy": True}
+        return
     with workers(size, ["minisft", "eager"]) as alone:
         speeds = sgemm(alone, size, 3)
     result = compared("D", name, found, "eager", samples, speeds)

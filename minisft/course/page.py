@@ -2,6 +2,8 @@
 
 import inspect
 
+import numpy as np
+
 
 class Markdown(str):
     """Text that a notebook typesets."""
@@ -21,11 +23,11 @@ def docstring(module) -> Markdown:
 
 
 def table(columns: list[str], rows: list[list]) -> Markdown:
-    """Rows of texts and numbers; a float is shown with four significant digits."""
-    lines = [columns, ["---"] * len(columns), *([cell(value) for value in row] for row in rows)]
+    """Rows of texts and numbers; a float is shown with four significant digits. Columns are Markdown."""
+    lines = [columns, ["---"] * len(columns), *(map(cell, row) for row in rows)]
     return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
 def cell(value) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
     return text.replace("|", "\\|").replace("\n", "↵")

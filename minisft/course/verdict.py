@@ -81,7 +81,10 @@ def same(a, b, rtol=1e-9):
         )
     if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
         if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-            return same(np.asarray(a), np.asarray(b), rtol)
+            try:
+                return same(np.asarray(a), np.asarray(b), rtol)
+            except ValueError:  # a list of rows of different lengths
+                return False
         both = isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))
         return both and len(a) == len(b) and all(same(x, y, rtol) for x, y in zip(a, b))
     try:
