@@ -28,7 +28,12 @@ def halves(weight, head):
 
 
 def rotated(x, turns):
-    return torch.view_as_real(torch.view_as_complex(x.view(*x.shape[:-1], -1, 2)) * turns).flatten(-2)
+    """Adjacent pairs turned: as complex numbers, or (cos, sin) on a last axis, which torch.compile can fuse."""
+    pairs = x.view(*x.shape[:-1], -1, 2)
+    if turns.is_complex():
+        return torch.view_as_real(torch.view_as_complex(pairs) * turns).flatten(-2)
+    (a, b), (cos, sin) = pairs.unbind(-1), turns.unbind(-1)
+    return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
 
 
 class Norm(nn.Module):
@@ -107,7 +112,7 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, config):
+    def __init__(self, config, compiled):
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
@@ -115,7 +120,8 @@ class Model(nn.Module):
         D = config.head_dim
         frequency = config.rope_theta ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
         angle = torch.outer(torch.arange(config.max_position_embeddings, dtype=torch.float64), frequency)
-        self.register_buffer("turns", torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64), False)
+        turns = torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64)
+        self.register_buffer("turns", torch.view_as_real(turns) if compiled else turns, False)
 
     def head(self, x):
         return F.linear(self.norm(x), self.embed_tokens.weight)
@@ -150,7 +156,7 @@ class Torch:
     def __init__(self, size: Size, checkpoint: str, threads: int, form: str):
         torch.set_num_threads(threads)
         self.config, self.form = size.config, form
-        self.model = Model(self.config)
+        self.model = Model(self.config, form == "compiled")
         tensors = {name.removeprefix("model."): tensor for name, tensor in load_file(checkpoint).items()}
         for name in tensors:
             if "q_proj" in name or "k_proj" in name:

@@ -7,12 +7,15 @@ can decide (a gradient check, an identity, an enumeration), a check is written o
 
 import functools
 from copy import deepcopy
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
 from minisft.params import Params
 
+SIGNS = {True: "✓", False: "✗", None: "◌"}
+HAPPENED = "What happened:"
 MUTABLE = (np.ndarray, Params, list, dict)  # arguments that an answer might change
 
 
@@ -23,7 +26,14 @@ class Verdict(NamedTuple):
     text: str
 
     def __repr__(self):
-        return f"{ {True: '✓', False: '✗', None: '◌'}[self.right] } {self.text}"
+        return f"{SIGNS[self.right]} {self.text}"
+
+    def _repr_html_(self):
+        """What happened stays folded until there is a prediction, or the reader opens it. None: it is shown as text."""
+        asked, found, happened = repr(self).partition(HAPPENED)
+        if self.right is not None or not found:
+            return None
+        return f"{escape(asked)}<details><summary>{HAPPENED}</summary>{escape(happened)}</details>"
 
 
 class Stumbled(Exception):
@@ -139,9 +149,7 @@ def settle(prediction, options, outcome, happened):
     happened  what was measured, and why, in a sentence or two
     """
     if prediction is None:
-        return Verdict(
-            None, f"no prediction yet: set it to one of {options}, then run the cell. What happened: {happened}"
-        )
+        return Verdict(None, f"no prediction yet: set it to one of {options}, then run the cell. {HAPPENED} {happened}")
     if prediction not in options:
         return Verdict(None, f"{prediction!r} is none of {options}")
     said = "as you said" if prediction == outcome else f"you said {prediction!r}, it is {outcome!r}"

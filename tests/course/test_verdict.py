@@ -100,5 +100,11 @@ def test_parameters_are_arguments_like_others():
     assert theta.flat.tolist() == [0, 0] and run(lambda theta: theta.w.sum(), theta) == 0
 
 
+def test_without_a_prediction_what_happened_is_folded_away_in_a_notebook():
+    html = settle(None, ("a", "b"), "a", "1 > 0")._repr_html_()
+    assert html.index("no prediction yet") < html.index("<details>") < html.index("1 &gt; 0")
+    assert settle("a", ("a", "b"), "a", "1 > 0")._repr_html_() is None and Verdict(None, "so")._repr_html_() is None
+
+
 def test_a_verdict_shows_its_sign_first():
     assert [repr(Verdict(right, "so")) for right in (True, False, None)] == ["✓ so", "✗ so", "◌ so"]
