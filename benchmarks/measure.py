@@ -141,8 +141,8 @@ def busy_with_others(worker: Worker, ask):
 def alternate(found: dict[str, Worker], pairs: int, do: str, clock: str, seconds: float = 0.15, **request):
     """{name: [seconds of a call, one a round]} and {name: the last answer}: each side in turn, `pairs` rounds.
 
-    A sample is as many calls as last about `seconds`. Two calls before the first round warm up. By the wall clock, rounds
-    in which other programs used more than OTHERS cores are thrown away; if fewer than 3 are left, all are.
+    A sample is as many calls as last about `seconds`. Two calls before the first round warm up. By the wall clock,
+    rounds in which other programs used more than OTHERS cores are thrown away; if fewer than 3 are left, all are.
     """
     times, last = {}, {}
     for name, worker in found.items():

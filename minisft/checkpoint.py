@@ -1,28 +1,37 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
 `load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed
-and nothing is unpickled; what this library would compute wrongly is refused.
+and nothing is unpickled; what this library would compute wrongly is refused. GGUF files (gguf_files.py) are read only.
 """
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from minisft import model
-from minisft.config import ModelConfig
+from minisft import gguf_files, model
+from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
-from minisft.files import read_json, replacing, write_json
+from minisft.files import Stored, read_json, replacing, write_json
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 FLOATS = ("F64", "F32", "F16", "BF16")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
+# What a rope_type needs beside its name.
+ROPE_TYPES = {
+    "default": (),
+    "linear": ("factor",),
+    "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+}
 
 # A field that config.json leaves out has the value that transformers gives a Llama, not the default of ModelConfig.
 LEFT_OUT = {
@@ -57,12 +66,13 @@ def read_config(directory) -> ModelConfig:
     where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
     rope = config.get(where) or {}
     kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
-    if kind != "default":
-        refuse(where, config[where], 'the rope_type "default"')
+    if not isinstance(kind, str) or kind not in ROPE_TYPES:
+        refuse(where, config[where], f"the rope_type {', '.join(map(json.dumps, ROPE_TYPES))}")
     if rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1)) != 1:
         refuse("partial_rotary_factor", rope.get("partial_rotary_factor", config.get("partial_rotary_factor")), "1")
 
     missing = [field for field in SIZES if field not in config]
+    missing += [f"{where}.{field}" for field in ROPE_TYPES[kind] if field not in rope]
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
     values = {field: config[field] for field in SIZES}
@@ -71,53 +81,70 @@ def read_config(directory) -> ModelConfig:
     values["head_dim"] = config.get("head_dim") or 0
     values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     try:
+        if kind != "default":
+            values["rope_scaling"] = RopeScaling(**{field: rope[field] for field in ROPE_TYPES[kind]})
         return ModelConfig(**values)
     except MinisftError as error:
         raise MinisftError(f"{path}: {error}") from error
 
 
-def load(directory, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
-    """θ, its sizes and its tokenizer. The weights, F64, F32, F16 or BF16, in one file or several, become dtype.
+def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
+    """θ, its sizes and its tokenizer, of a directory or a .gguf file; the weights, as whatever stored, become dtype.
 
-    Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's.
+    Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's;
+    unless it is about the numbers themselves, before there is memory for them.
     """
-    directory = Path(directory)
-    config = read_config(directory)
-    tokenizer = Tokenizer.load(directory)
-    require_room(tokenizer, config, directory)
+    path = Path(path)
+    if path.suffix.lower() == ".gguf" and not path.is_dir():
+        config, tokenizer, stored = gguf_files.read(path)
+    else:
+        config, tokenizer = read_config(path), Tokenizer.load(path)
+        stored = [tensor for file in weight_files(path) for tensor in tensors(file)]
+    require_room(tokenizer, config, path)
+    stored, head = fitting(stored, config)
     theta = Params(model.shapes(config), dtype)
-    wanted, head = dict(theta.named), None
-    for path in weight_files(directory):
-        for name, tensor in read_tensors(path):
-            if name == HEAD and config.tie_word_embeddings:  # some tools write the tied matrix twice
-                head = path, tensor
-                continue
-            if name not in wanted:
-                why = "appears in two files" if name in theta.named else "is no part of the model of config.json"
-                raise MinisftError(f"{path}: tensor {name} {why}; use files that belong together")
-            view = wanted.pop(name)
-            if tensor.shape != view.shape:
-                raise MinisftError(
-                    f"{path}: tensor {name} has shape {tensor.shape}, but config.json makes it {view.shape}; "
-                    "use files that belong together"
-                )
-            with np.errstate(over="ignore"):  # beyond the range of dtype: infinite, refused below
-                view[...] = tensor
-            if not np.isfinite(view).all():
-                raise MinisftError(
-                    f"{path}: tensor {name} has NaN or infinity in {view.dtype}; use an earlier checkpoint"
-                )
-    if wanted:
-        raise MinisftError(
-            f"{path}: tensor {next(iter(wanted))} is missing ({len(wanted)} of {len(theta.named)} are); "
-            "copy the model again"
-        )
-    if head and not np.array_equal(head[1].astype(dtype), theta.named[EMBEDDING]):
-        raise MinisftError(
-            f"{head[0]}: tensor {HEAD} differs from {EMBEDDING}, but config.json ties them; set "
-            "tie_word_embeddings to false"
-        )
+    for tensor in stored:
+        view = theta.named[tensor.name]
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of dtype: infinite, refused below
+            tensor.fill(view)
+        if not np.isfinite(view).all():
+            raise MinisftError(
+                f"{tensor.path}: tensor {tensor.name} has NaN or infinity in {view.dtype}; use an earlier checkpoint"
+            )
+    if head:
+        twice = np.empty_like(theta.named[EMBEDDING])
+        head.fill(twice)
+        if not np.array_equal(twice, theta.named[EMBEDDING]):
+            raise MinisftError(
+                f"{head.path}: tensor {HEAD} differs from {EMBEDDING}, but config.json ties them; set "
+                "tie_word_embeddings to false"
+            )
     return theta, config, tokenizer
+
+
+def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
+    """The tensors of θ, and the head if it is tied and some tool has written it all the same. Refuses any others."""
+    shapes = model.shapes(config)
+    wanted, head = dict(shapes), None
+    for tensor in stored:
+        if tensor.name == HEAD and config.tie_word_embeddings:
+            head, shape = tensor, shapes[EMBEDDING]
+        elif tensor.name in wanted:
+            shape = wanted.pop(tensor.name)
+        else:
+            why = "appears in two files" if tensor.name in shapes else "is no part of the model that the sizes describe"
+            raise MinisftError(f"{tensor.path}: tensor {tensor.name} {why}; use files that belong together")
+        if tensor.shape != shape:
+            raise MinisftError(
+                f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but by the sizes of the model it is "
+                f"{shape}; use files that belong together"
+            )
+    if wanted:
+        where = f"{stored[-1].path}: " if stored else ""
+        raise MinisftError(
+            f"{where}tensor {next(iter(wanted))} is missing ({len(wanted)} of {len(shapes)} are); copy the model again"
+        )
+    return [tensor for tensor in stored if tensor is not head], head
 
 
 def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
@@ -151,10 +178,13 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
 def llama_fields(config: ModelConfig) -> dict:
     """The architecture in the words of transformers' LlamaConfig."""
     fields = asdict(config)
-    rope_theta = fields.pop("rope_theta")
+    rope, scaling = {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"}, fields.pop("rope_scaling")
+    if scaling:
+        rope["rope_type"] = "llama3" if scaling["original_max_position_embeddings"] else "linear"
+        rope |= {field: scaling[field] for field in ROPE_TYPES[rope["rope_type"]]}
     return fields | {
         "hidden_act": "silu",
-        "rope_parameters": {"rope_theta": rope_theta, "rope_type": "default"},
+        "rope_parameters": rope,
         "attention_bias": False,
         "attention_dropout": 0.0,
         "mlp_bias": False,
@@ -187,18 +217,42 @@ def weight_files(directory: Path) -> list[Path]:
 
 def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The tensors of one file, one at a time, by name; BF16 comes as float32."""
+    return ((tensor.name, read_tensor(path, tensor.name)) for tensor in tensors(path))
+
+
+def tensors(path: Path) -> list[Stored]:
+    """What one safetensors file holds, by name."""
+    result = []
+    with opened(path) as file:
+        for name in sorted(file.keys()):
+            if name.endswith("rotary_emb.inv_freq"):  # a table that older tools saved: computed here
+                continue
+            tensor = file.get_slice(name)
+            if tensor.get_dtype() not in FLOATS:
+                raise MinisftError(
+                    f"{path}: tensor {name} has dtype {tensor.get_dtype()}; only {', '.join(FLOATS)} are read: convert "
+                    "the model to one of them"
+                )
+            result.append(Stored(path, name, tuple(tensor.get_shape()), partial(fill, path, name)))
+    return result
+
+
+def fill(path, name, view):
+    view[...] = read_tensor(path, name)
+
+
+def read_tensor(path, name):
+    with opened(path) as file:
+        bfloat16 = file.get_slice(name).get_dtype() == "BF16"
+        return read_bfloat16(path, name) if bfloat16 else file.get_tensor(name)
+
+
+@contextmanager
+def opened(path):
+    """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is none."""
     try:
         with safe_open(path, framework="np") as file:
-            for name in sorted(file.keys()):
-                dtype = file.get_slice(name).get_dtype()
-                if name.endswith("rotary_emb.inv_freq"):  # a table that older tools saved: computed here
-                    continue
-                if dtype not in FLOATS:
-                    raise MinisftError(
-                        f"{path}: tensor {name} has dtype {dtype}; only {', '.join(FLOATS)} are read: convert "
-                        "the model to one of them"
-                    )
-                yield name, read_bfloat16(path, name) if dtype == "BF16" else file.get_tensor(name)
+            yield file
     except (SafetensorError, OSError) as error:
         raise MinisftError(
             f"{path}: cannot be read ({error}); it is missing, cut off or not safetensors, the only kind that is read: "

@@ -6,6 +6,7 @@ of TRL's flags, so nothing has to be translated on the way in or out.
 
 import sys
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 
 from minisft.errors import MinisftError
 
@@ -14,6 +15,7 @@ SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
 LARGEST = 2**24  # of a size: larger ones stand in damaged files only
+MOST_LAYERS = 2**12
 
 
 def is_whole(value):
@@ -22,6 +24,32 @@ def is_whole(value):
 
 def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """Slower rotary angles, for a context beyond that of pre-training; the formula is in layers/rotary.py.
+
+    `factor` alone slows every angle ("linear" in config.json). With original_max_position_embeddings, the context of
+    pre-training, it slows those that turn there fewer than low_freq_factor times, those that turn more than
+    high_freq_factor times stay, and between the two it changes smoothly ("llama3"). Raises MinisftError.
+    """
+
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 0
+
+    def __post_init__(self):
+        for name in ("factor", "low_freq_factor", "high_freq_factor"):
+            value = getattr(self, name)
+            if not (is_number(value) and value > 0):
+                raise MinisftError(f"{name}: {value!r} is not a positive number")
+        if not self.low_freq_factor < self.high_freq_factor:
+            raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below the high one")
+        original = self.original_max_position_embeddings
+        if not (is_whole(original) and 0 <= original <= LARGEST):
+            raise MinisftError(f"original_max_position_embeddings: {original!r} is not a whole number up to {LARGEST}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,7 @@ class ModelConfig:
     rope_theta: float = 10000.0
     tie_word_embeddings: bool = True
     initializer_range: float = 0.02
+    rope_scaling: RopeScaling | None = None
 
     def __post_init__(self):
         for field in fields(self):
@@ -54,6 +83,8 @@ class ModelConfig:
                 raise MinisftError(f"{field.name}: {value!r} is not a positive number")
             if field.type is bool and not isinstance(value, bool):
                 raise MinisftError(f"{field.name}: {value!r} is neither true nor false")
+        if self.num_hidden_layers > MOST_LAYERS:
+            raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
         if not self.head_dim:
             if self.hidden_size % self.num_attention_heads:
                 raise MinisftError(
@@ -75,7 +106,8 @@ class TrainConfig:
     """Every setting that influences θ̃. Raises MinisftError naming the flag if a value makes no sense.
 
     Names, defaults and meaning are those of the command line: `minisft sft --help`. `learning_rate` 0 stands for
-    the default of the model's size, see `train.default_learning_rate`.
+    the default of the model's size, see `train.default_learning_rate`; `train_only` are patterns of names of tensors,
+    with * ? and [25-9], of which all others are frozen (none: all are trained).
     """
 
     learning_rate: float = 0.0
@@ -95,6 +127,11 @@ class TrainConfig:
     loss_reduction: str = "token_mean"
     seed: int = 0
     shuffle: bool = True
+    train_only: tuple[str, ...] = ()
+
+    def trains(self, name: str) -> bool:
+        """Whether the tensor of this name is trained: any, or those that match one of the patterns of `train_only`."""
+        return not self.train_only or any(fnmatchcase(name, pattern) for pattern in self.train_only)
 
     def __post_init__(self):
         rules = {
@@ -126,6 +163,10 @@ class TrainConfig:
                 raise MinisftError(
                     f"{flag(name)}: '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
                 )
+        patterns = self.train_only
+        if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+            raise MinisftError(f"--train-only: {patterns!r} is not a list of patterns, such as 'model.layers.2[5-9].*'")
+        object.__setattr__(self, "train_only", tuple(patterns))
 
 
 def flag(name):

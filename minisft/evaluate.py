@@ -13,19 +13,24 @@ from minisft import model, objective
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, batch, question
 from minisft.errors import MinisftError
-from minisft.generate import Answer, generate
+from minisft.generate import Answer, Past, generate
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
-ROWS = 4096  # tokens of one forward: bounds the memory of logits
+ROWS = 4096  # tokens of one forward: bounds the memory of its layers
+LOGITS = 2**24  # numbers of one forward: bounds the memory of its logits, as many a token as the vocabulary has
 PROMPTS = 128  # answered together
 
 
-def groups(sequences: list[Sequence]) -> Iterator[list[Sequence]]:
-    """Sequences in order, as many at a time as have about ROWS tokens together."""
+def rows_at_a_time(config: ModelConfig) -> int:
+    return max(1, min(ROWS, LOGITS // config.vocab_size))
+
+
+def groups(sequences: list[Sequence], config: ModelConfig) -> Iterator[list[Sequence]]:
+    """Sequences in order, as many at a time as `rows_at_a_time` allows, at least one."""
     group, size = [], 0
     for sequence in sequences:
-        if group and size + len(sequence.ids) > ROWS:
+        if group and size + len(sequence.ids) > rows_at_a_time(config):
             yield group
             group, size = [], 0
         group.append(sequence)
@@ -33,10 +38,25 @@ def groups(sequences: list[Sequence]) -> Iterator[list[Sequence]]:
     yield group
 
 
-def token_log_probs(theta: Params, config: ModelConfig, part: Batch) -> tuple[np.ndarray, np.ndarray]:
+def pieces(theta: Params, config: ModelConfig, part: Batch) -> Iterator[tuple[Batch, Past | None]]:
+    """(batch, past) of what one forward reads of a group: all of it, or, of a sequence that is too long, one part after
+    the other, with the memory of those before, as in generate.py."""
+    size, step = len(part.ids), rows_at_a_time(config)
+    if size <= step:
+        yield part, None
+        return
+    past = Past(config, 1, size, theta.flat.dtype)
+    for first in range(0, size, step):
+        ids, targets, weights, mask = (
+            a[first : first + step] for a in (part.ids, part.targets, part.weights, part.mask)
+        )
+        yield Batch(ids, targets, weights, np.array([0, len(ids)]), mask), past
+
+
+def token_log_probs(theta: Params, config: ModelConfig, part: Batch, past=None) -> tuple[np.ndarray, np.ndarray]:
     """log Pr(next token | before) and whether it is the likeliest, for every row of a batch: (N,) float, (N,) bool."""
     rows = np.arange(len(part.ids))
-    logits, _ = model.forward(theta, config, part.ids, part.starts, rows)
+    logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
     log_pi = objective.forward(logits, part.targets, part.weights)[1].log_pi
     return log_pi[rows, part.targets], log_pi.argmax(-1) == part.targets
 
@@ -47,9 +67,10 @@ def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> 
     Raises MinisftError if one is not finite.
     """
     result = []
-    for group in groups(sequences):
+    for group in groups(sequences, config):
         part = batch(group, 1.0, "sum", theta.flat.dtype)
-        values, hits = token_log_probs(theta, config, part)
+        read = [token_log_probs(theta, config, piece, past) for piece, past in pieces(theta, config, part)]
+        values, hits = map(np.concatenate, zip(*read))
         if not np.isfinite(values).all():
             raise MinisftError(
                 f"{group[0].where}: log Pr is not finite there or soon after: the model's weights are damaged or "

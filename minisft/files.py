@@ -2,12 +2,23 @@
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from minisft.errors import MinisftError
 
 MODEL_ADVICE = "a model is a directory with config.json, model.safetensors and tokenizer.json"
+
+
+class Stored(NamedTuple):
+    """A tensor in a file, not yet read; `fill` writes it into an array of its shape, in the dtype of the array."""
+
+    path: Path
+    name: str
+    shape: tuple
+    fill: Callable
 
 
 def read_bytes(path, advice=MODEL_ADVICE) -> bytes:

@@ -145,10 +145,13 @@ def sft(p):
 
     example:
       minisft sft --model atlas --data train.jsonl --output-dir theta_tilde
+      minisft sft --model atlas --data train.jsonl --output-dir last_block --train-only "model.layers.3.*" "*norm*"
     """
     model(p)
     option(p, "--data", "what to learn from", path, nargs="+", required=True, metavar="FILE")
     prompts(p)
+    choice = "freeze all tensors but those whose names match (default: train all)"
+    p.add_argument("--train-only", help=choice, type=path, nargs="+", default=TrainConfig.train_only, metavar="PATTERN")
     training(p)
 
 
@@ -237,7 +240,8 @@ def course(p):
 
 
 def model(p):
-    option(p, "--model", "a directory, or the name of a shipped model", path, required=True, metavar="DIR")
+    known = "a directory, a .gguf file, atlas, smollm2, or owner/name of the hub"
+    option(p, "--model", known, path, required=True, metavar="DIR")
 
 
 def prompts(p):

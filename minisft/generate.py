@@ -36,7 +36,7 @@ class Memory:
         sequences together where each has one new row; of one after the other where not.
         """
         before = self.lengths
-        self.lengths = before + np.diff(starts)
+        self.lengths = before + starts[1:] - starts[:-1]
         if len(asked) == len(k) == len(before):
             every, T = np.arange(len(before)), self.lengths.max()
             self.keys[every, :, 0, before], self.values[every, :, 0, before] = k, v
@@ -50,8 +50,29 @@ class Memory:
             yield asking, position, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
 
     def keep(self, chosen):
-        """Forget all sequences but the chosen, a list of their numbers."""
         self.lengths, self.keys, self.values = self.lengths[chosen], self.keys[chosen], self.values[chosen]
+
+
+class Past:
+    """All that has been read of S sequences, at most `capacity` tokens of each: a Memory for every layer.
+
+    cos, sin  (capacity, H, D): the rotations of all positions, computed once
+    """
+
+    def __init__(self, config, sequences, capacity, dtype):
+        sizes = sequences, config.num_key_value_heads, capacity, config.head_dim, dtype
+        self.layers = [Memory(*sizes) for _ in range(config.num_hidden_layers)]
+        self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
+
+    @property
+    def lengths(self):
+        """(S,) int: how many tokens of each have been read."""
+        return self.layers[0].lengths
+
+    def keep(self, chosen):
+        """Forget all sequences but the chosen, a list of their numbers."""
+        for memory in self.layers:
+            memory.keep(chosen)
 
 
 def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
@@ -99,8 +120,7 @@ def decode(
                 f"at most {context}, one of them for the answer; change the prompt"
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
-    memory = len(prompts), config.num_key_value_heads, max(capacities, default=0), config.head_dim, theta.flat.dtype
-    past = [Memory(*memory) for _ in range(config.num_hidden_layers)]
+    past = Past(config, len(prompts), max(capacities, default=0), theta.flat.dtype)
     active, new = list(range(len(prompts))), [list(prompt) for prompt in prompts]
     lengths = [len(prompt) for prompt in prompts]
     while active and max_new_tokens:
@@ -123,8 +143,7 @@ def decode(
         new = [[tokens[i]] for i in going]
         if len(going) < len(active):
             active = [active[i] for i in going]
-            for layer in past:
-                layer.keep(going)
+            past.keep(going)
 
 
 def generate(

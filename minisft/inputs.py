@@ -10,16 +10,44 @@ from pathlib import Path
 from minisft import data, screen, shipped
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
+from minisft.tokenizer import one_line
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
+HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja"]
 
 
 def model_directory(name: str, flag: str = "--model") -> Path:
-    """The directory that a flag means: itself, or that of a shipped model."""
-    if Path(name).is_dir():
-        return Path(name)
+    """The directory, or the .gguf file, that a flag means: itself, that of a known name, or a copy from the hub."""
+    path = Path(name)
+    if path.is_dir() or (path.suffix.lower() == ".gguf" and flag == "--model"):
+        return path
     if name in shipped.models():
         return shipped.path(name)
+    if name == "smollm2" and flag == "--model":
+        return shipped.smollm2()
+    if HUB_NAME.fullmatch(name) and not path.exists():
+        return from_hub(name, flag)
     known = ", ".join(shipped.models()) or "none"
-    raise MinisftError(f"{flag}: {name} is neither a directory nor a shipped model; shipped models: {known}")
+    raise MinisftError(
+        f"{flag}: {name} is neither a directory nor a shipped model; shipped models: {known}"
+        + ("; others: smollm2, a .gguf file, owner/name of the Hugging Face hub" if flag == "--model" else "")
+    )
+
+
+def from_hub(name: str, flag: str) -> Path:
+    """The directory of a model of the Hugging Face hub: downloaded once, then read from the hub's cache."""
+    try:
+        from huggingface_hub import snapshot_download  # an extra
+    except ImportError:
+        raise MinisftError(
+            f"{flag}: {name} is no directory here; to get it from the Hugging Face hub: pip install 'minisft[hub]'"
+        ) from None
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=["*/*"]))
+    except Exception as error:  # of the network, of the hub, of the disk
+        raise MinisftError(
+            f"{flag}: {name} is no directory here, and the Hugging Face hub did not give it ({one_line(error)})"
+        ) from error
 
 
 def settings_of(arguments) -> TrainConfig:

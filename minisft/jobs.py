@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import checkpoint, data, model, runs, screen
+from minisft import card, checkpoint, data, model, runs, screen
 from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
 from minisft.inputs import (
@@ -36,7 +36,7 @@ def sft(arguments, ranks: Ranks = ALONE):
     if arguments.eval_data:
         held_out = data.read(arguments.eval_data)
         tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
-    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks)
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, card.licence(source))
 
 
 def pretrain(arguments, ranks: Ranks = ALONE):
@@ -55,11 +55,12 @@ def pretrain(arguments, ranks: Ranks = ALONE):
     train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
 
 
-def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks):
+def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks, licence="not stated"):
     """Run, resume or overwrite a training run, and say how it went. All that is read has been checked by now.
 
-    counts  of examples read, cut and dropped
-    tested  (examples, sequences) to evaluate on, or None
+    counts   of examples read, cut and dropped
+    tested   (examples, sequences) to evaluate on, or None
+    licence  of the model that the run starts from
     """
     if arguments.eval_steps and not tested:
         raise MinisftError("--eval-steps: evaluates on --eval-data, which is missing; give both")
@@ -79,6 +80,7 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
         save_steps=arguments.save_steps or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        licence=licence,
         ranks=ranks,
     )
     total = steps_in(sequences, settings)

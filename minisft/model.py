@@ -53,34 +53,53 @@ def head(theta, config):
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
-def forward(theta, config, ids, starts, rows, past=None):
+def lowest(grad):
+    """The number of the lowest block that backward must enter: everything below it is frozen."""
+    first = next(iter(grad.named))  # in the order of forward
+    if first.startswith("model.layers."):
+        return int(first.split(".")[2])
+    return 0 if first == "model.embed_tokens.weight" else len(grad.model.layers)
+
+
+def rotations(config, positions, dtype):
+    """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
+    tables = rotary.tables(positions, config.head_dim, config.rope_theta, dtype, config.rope_scaling)
+    return [np.repeat(table, config.num_attention_heads, axis=1) for table in tables]
+
+
+def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     """Logits of the token that follows, for some rows of a batch.
 
     ids     (N,) int: the sequences of the batch, laid end to end
     starts  (S + 1,) int: sequence s is ids[starts[s]:starts[s + 1]]; positions count from its start
     rows    (M,) int, increasing: the rows whose prediction is wanted
-    past    None, or what was read of the sequences before (generate.py): then ids continue them
+    past    None, or what was read of the sequences before (generate.Past): then ids continue them
+    lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
     Returns logits (M, V) in the dtype of θ, and the cache for backward.
     """
-    before = 0 if past is None else past[0].lengths
-    positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], np.diff(starts))
-    tables = rotary.tables(positions, config.head_dim, config.rope_theta, theta.flat.real.dtype)
-    cos, sin = (np.repeat(table, config.num_attention_heads, axis=1) for table in tables)  # once, not in every layer
+    before = 0 if past is None else past.lengths
+    positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], starts[1:] - starts[:-1])
+    if past is None:
+        cos, sin = rotations(config, positions, theta.flat.real.dtype)
+    else:
+        cos, sin = past.cos[positions], past.sin[positions]
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
     for i, p in enumerate(theta.model.layers):
         read_later = rows if i == config.num_hidden_layers - 1 else slice(None)
-        x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past[i])
-        c_blocks.append(c)
+        x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past.layers[i])
+        c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
     x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
     logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
     return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
 
 
 def backward(theta, grad, config, cache, dlogits):
-    """Adds the gradient of every tensor to grad, given dlogits (M, V). The mirror image of forward."""
+    """Adds the gradient of every tensor of grad to it, given dlogits (M, V). The mirror image of forward."""
     dx = linear.backward(head(theta, config), head(grad, config), cache.head, dlogits)
     dx = rmsnorm.backward(theta.model.norm, grad.model.norm, cache.norm, dx)
     for p, g, c in reversed(list(zip(theta.model.layers, grad.model.layers, cache.blocks))):
+        if c is None:  # everything from here on is frozen
+            return
         dx = block.backward(p, g, c, dx)
     embedding.backward(theta.model.embed_tokens, grad.model.embed_tokens, cache.embedding, dx)

@@ -5,7 +5,7 @@
              m ← β₁m + (1 − β₁)∇L        v ← β₂v + (1 − β₂)∇L²
              θ ← θ − η m̂ / (√v̂ + ε),     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)       t = 1, 2, …
 
-Decay is for matrices (embeddings included), not for the gains of norms.
+Decay is for matrices (embeddings included), not for the gains of norms. What is frozen has no gradient and no moments.
 """
 
 import math
@@ -37,12 +37,22 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     ]
 
 
-def blocks(theta: Params, weight_decay: float):
-    """(slice, decay) over the whole vector, in pieces that stay in the cache while all formulas visit them."""
-    for name, span in theta.spans.items():
+def blocks(theta: Params, weight_decay: float, names=None):
+    """(slice, decay) over the whole vector, in pieces that stay in the cache while all formulas visit them.
+
+    names  of the tensors to visit, instead of all
+    """
+    for name in names or theta.named:
+        span = theta.spans[name]
         decay = weight_decay if theta.named[name].ndim == 2 else 0.0
         for start in range(span.start, span.stop, BLOCK):
             yield slice(start, min(start + BLOCK, span.stop)), decay
+
+
+def pieces(theta: Params, grad: Params, weight_decay: float):
+    """(w, d, slice, decay): the same numbers in θ and in the gradient, and where they are in the gradient's vector."""
+    for (where, decay), (part, _) in zip(blocks(theta, weight_decay, grad.named), blocks(grad, weight_decay)):
+        yield theta.flat[where], grad.flat[part], part, decay
 
 
 class SGD:
@@ -52,24 +62,24 @@ class SGD:
         self.config, self.updates, self.moments = config, 0, {}
 
     def step(self, theta: Params, grad: Params, learning_rate: float):
-        for part, decay in blocks(theta, self.config.weight_decay):
-            theta.flat[part] -= learning_rate * (grad.flat[part] + decay * theta.flat[part])
+        for w, d, _, decay in pieces(theta, grad, self.config.weight_decay):
+            w -= learning_rate * (d + decay * w)
         self.updates += 1
 
 
 class AdamW:
-    """Adaptive moments with decoupled weight decay. `moments` are two more vectors like θ; `updates` is t."""
+    """Adaptive moments with decoupled weight decay. `moments` are two more vectors like ∇L; `updates` is t."""
 
     def __init__(self, theta: Params, config: TrainConfig):
         self.config, self.updates = config, 0
-        self.moments = {"m": np.zeros_like(theta.flat), "v": np.zeros_like(theta.flat)}
+        size = sum(view.size for name, view in theta.named.items() if config.trains(name))
+        self.moments = {"m": np.zeros(size, theta.flat.dtype), "v": np.zeros(size, theta.flat.dtype)}
 
     def step(self, theta: Params, grad: Params, learning_rate: float):
         self.updates += 1
         beta1, beta2, eps = self.config.adam_beta1, self.config.adam_beta2, self.config.adam_epsilon
         correct1, correct2 = 1 - beta1**self.updates, 1 - beta2**self.updates
-        for part, decay in blocks(theta, self.config.weight_decay):
-            w, d = theta.flat[part], grad.flat[part]
+        for w, d, part, decay in pieces(theta, grad, self.config.weight_decay):
             m, v = self.moments["m"][part], self.moments["v"][part]
             if decay:
                 w *= 1 - learning_rate * decay

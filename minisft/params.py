@@ -4,7 +4,8 @@
     theta.named["model.layers.0.self_attn.q_proj.weight"]      by the checkpoint's name: files, tests
     theta.model.layers[0].self_attn.q_proj.weight              by the mathematics: layers
 
-All three are views of the same memory. Gradients, moments and float64 twins are further vectors of the same shape.
+All three are views of the same memory. Gradients, moments and float64 twins are further vectors of the same shape; a
+gradient of some tensors only, the others being frozen, has None in their place in the tree, and no memory for them.
 """
 
 import numpy as np
@@ -21,23 +22,23 @@ class Branch:
 class Params(Branch):
     """One buffer and its named views.
 
-    shapes  {name: shape}, in the order of the buffer
+    shapes  {name: shape}, in the order of the buffer; None for a shape: the tree has None there
     flat    (P,) the buffer to use, or None for a new one of zeros of this dtype
     """
 
     def __init__(self, shapes, dtype=np.float32, flat=None):
-        sizes = [int(np.prod(shape)) for shape in shapes.values()]
-        flat = np.zeros(sum(sizes), dtype) if flat is None else flat
-        ends = np.cumsum(sizes)
-        spans = {name: slice(int(end) - size, int(end)) for name, size, end in zip(shapes, sizes, ends)}
-        named = {name: flat[spans[name]].reshape(shape) for name, shape in shapes.items()}
-        vars(self).update(flat=flat, spans=spans, named=named)
-        for name, view in named.items():
+        sizes = {name: int(np.prod(shape)) for name, shape in shapes.items() if shape is not None}
+        flat = np.zeros(sum(sizes.values()), dtype) if flat is None else flat
+        ends = np.cumsum(list(sizes.values()))
+        spans = {name: slice(int(end) - size, int(end)) for (name, size), end in zip(sizes.items(), ends)}
+        named = {name: flat[span].reshape(shapes[name]) for name, span in spans.items()}
+        vars(self).update(flat=flat, spans=spans, named=named, shapes=dict(shapes))
+        for name in shapes:
             *path, leaf = name.split(".")
             node = self
             for key in path:
                 node = vars(node).setdefault(key, Branch())
-            vars(node)[leaf] = view
+            vars(node)[leaf] = named.get(name)
         listed(self)
 
     @classmethod
@@ -49,13 +50,14 @@ class Params(Branch):
             view[...] = scale * rng.standard_normal(view.shape)
         return theta
 
-    @property
-    def shapes(self):
-        return {name: view.shape for name, view in self.named.items()}
-
     def like(self):
         """Zeros of the same shapes and dtype: a gradient, a moment."""
         return Params(self.shapes, self.flat.dtype)
+
+    def part(self, names):
+        """Zeros for the tensors of these names only: the gradient where the others are frozen."""
+        shapes = {name: shape if name in names else None for name, shape in self.shapes.items()}
+        return Params(shapes, self.flat.dtype)
 
     def copy(self):
         return Params(self.shapes, flat=self.flat.copy())

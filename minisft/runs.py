@@ -3,7 +3,7 @@
     train_config.json   every setting of the run: written first
     metrics.jsonl       one row a step, appended as the run goes
     checkpoint-N/       θ_N and what the optimiser remembers: all that `resume` needs
-    config.json, model.safetensors, …   θ̃: written last
+    config.json, model.safetensors, …   θ̃: written last, with a README.md about it
 
 A checkpoint is written beside its place and renamed, so a killed run leaves only whole ones. The order of the examples
 depends on seed and step alone, so θ, the optimiser's memory and two counters are the whole state of a run.
@@ -28,7 +28,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from minisft import __version__, checkpoint
+from minisft import __version__, card, checkpoint
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
 from minisft.files import read_json, write_atomically, write_json
@@ -60,6 +60,7 @@ class Run:
     evaluation  θ -> the numbers of `minisft evaluate`; None: the run is not evaluated
     eval_steps  evaluate after every so many steps, and at the end (0: at the end only)
     save_steps  write checkpoint-N after every so many steps (0: never)
+    licence     of the model that the run starts from, for README.md
     """
 
     directory: Path
@@ -71,19 +72,21 @@ class Run:
     save_steps: int = 0
     eval_steps: int = 0
     evaluation: Callable[[Params], dict] | None = None
+    licence: str = "not stated"
     ranks: Ranks = ALONE
 
 
 def require_free(directory: Path, sources: list[Path], resume: bool, overwrite: bool):
     """Refuse a directory that must not be written to: a file, a run without leave, or where one of the sources is.
 
-    sources  directories of models that the run reads, which are never modified
+    sources  directories or files of models that the run reads, which are never modified
     """
     if directory.exists() and not directory.is_dir():
         raise MinisftError(f"--output-dir: {directory} is a file; give a directory")
     here = directory.resolve()
     for source in sources:
-        places = {source.resolve(), *(file.resolve().parent for file in source.iterdir())}
+        files = source.iterdir() if source.is_dir() else [source]
+        places = {source.resolve(), *(file.resolve().parent for file in files)}
         if any(here == place or (here == place.parent and CHECKPOINT.fullmatch(place.name)) for place in places):
             raise MinisftError(f"--output-dir: {directory} holds the model that is read, {source}; give another one")
     if not (resume or overwrite) and holds_run(directory):
@@ -171,7 +174,7 @@ def remove(directory: Path):
     try:
         for path in [path for _, path in checkpoints(directory)] + unfinished(directory):
             shutil.rmtree(path)
-        for name in (METRICS, *MODEL_FILES, RECORD):
+        for name in (METRICS, *MODEL_FILES, *([card.CARD] if card.is_ours(directory) else []), RECORD):
             (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise MinisftError(f"{directory}: cannot be cleared ({error}); give another --output-dir") from error
@@ -244,6 +247,7 @@ def ctrl_c_waits():
 
 def save_model(run, state):
     checkpoint.save(run.directory, state.theta, run.config, run.tokenizer)
+    card.write(run.directory, run.record, read_metrics(run.directory), state.theta.flat.size, run.licence)
 
 
 def write_row(run, state, row, report):

@@ -10,6 +10,8 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +25,27 @@ from minisft.params import Params
 
 class NotFinite(MinisftError):
     """A loss, its gradient or an update is not finite: met in the same step by all ranks."""
+
+
+class LastGood:
+    """The tensors in motion where the loss was last known to be finite: one copy, for two accidents.
+
+    It is made between the gradient of a step and its update. A loss that is not finite is met before that: the copy
+    is still that of the step before. A Ctrl-C in the middle of the update comes after it: the copy is θ_t.
+    """
+
+    def __init__(self, theta: Params, grad: Params):
+        self.copy, self.is_now = grad.like(), False
+        self.keep(theta)
+
+    def keep(self, theta: Params):
+        for name, kept in self.copy.named.items():
+            kept[...] = theta.named[name]
+        self.is_now = True
+
+    def put_back(self, theta: Params):
+        for name, kept in self.copy.named.items():
+            theta.named[name][...] = kept
 
 
 @dataclass
@@ -50,18 +73,22 @@ def step(
     settings: TrainConfig,
     learning_rate: float,
     ranks: Ranks = ALONE,
+    last_good: LastGood | None = None,
 ) -> dict:
     """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. The caller skips a batch without a target.
 
-    Each rank computes its share of the whole batch; the sums over all ranks, and so the update, are the same in each.
+    The tensors of `grad` are moved, any others are frozen; `last_good` copies them before. Each rank computes its share
+    of the whole batch; the sums over all ranks, and so the update, are the same in each.
     Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
     """
     grad.flat[:] = 0
     sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `row`
     share = whole.only(ranks.share(np.diff(whole.starts)))
+    lowest = model.lowest(grad)
+    forward = partial(model.forward, lowest=lowest) if lowest else model.forward
     for part in share.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
         rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
-        logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
+        logits, c_model = forward(theta, config, part.ids, part.starts, rows)
         value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
         model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
         log_prob = c_objective.log_pi[np.arange(len(rows)), part.targets[rows]]
@@ -74,6 +101,8 @@ def step(
     grad_norm = optim.clip(grad, settings.max_grad_norm)
     if not (math.isfinite(J) and math.isfinite(grad_norm)):
         raise FloatingPointError(f"the loss is {-J:g}, the norm of its gradient {grad_norm:g}")
+    if last_good:
+        last_good.keep(theta)
     optimizer.step(theta, grad, learning_rate)
     return row(whole, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
 
@@ -110,7 +139,19 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
 
 
+def trained(theta: Params, settings: TrainConfig) -> list[str]:
+    """The names of the tensors that are not frozen. Raises MinisftError if a pattern of --train-only matches none."""
+    for pattern in settings.train_only:
+        if not any(fnmatchcase(name, pattern) for name in theta.named):
+            first, second, *_, last = theta.named
+            raise MinisftError(
+                f"--train-only: '{pattern}' matches no tensor; their names are {first}, {second}, …, {last}"
+            )
+    return [name for name in theta.named if settings.trains(name)]
+
+
 def start(theta: Params, settings: TrainConfig) -> State:
+    trained(theta, settings)  # or a mistake would be noticed when an old run has been removed
     return State(0, theta, optim.make(theta, settings))
 
 
@@ -127,7 +168,8 @@ def train(
     theta, total = state.theta, steps_in(sequences, settings)
     per_step = settings.batch_size * settings.gradient_accumulation_steps
     steps_an_epoch = math.ceil(len(sequences) / per_step)
-    grad, good = theta.like(), theta.flat.copy()
+    grad = theta.part(trained(theta, settings))
+    last_good = LastGood(theta, grad)
     while state.step < total:
         began = time.perf_counter()
         epoch, k = divmod(state.step, steps_an_epoch)
@@ -135,21 +177,21 @@ def train(
         whole = batch(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
         rate = optim.learning_rate(settings, state.step, total)
         if whole.weights.any():
-            before = theta.flat.copy()
+            last_good.is_now = False
             try:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    metrics = step(theta, grad, state.optimizer, whole, config, settings, rate, ranks)
-                    good = before  # the loss was finite there
-                    if not np.isfinite(theta.flat.sum()):
+                    metrics = step(theta, grad, state.optimizer, whole, config, settings, rate, ranks, last_good)
+                    if not all(np.isfinite(theta.named[name].sum()) for name in grad.named):
                         raise FloatingPointError("the update leads to parameters that are not finite")
             except FloatingPointError as error:
-                theta.flat[:] = good
+                last_good.put_back(theta)
                 raise NotFinite(
                     f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
                     "try a smaller --learning-rate"
                 ) from None
             except KeyboardInterrupt:
-                theta.flat[:] = before  # not half a step
+                if last_good.is_now:  # not half an update
+                    last_good.put_back(theta)
                 raise
         else:
             metrics = row(whole, np.zeros(4), settings.prompt_loss_weight, 0.0, rate)

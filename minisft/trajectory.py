@@ -128,18 +128,20 @@ def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Se
     if not any(rows == "all" or s.mask[1:].any() for s in sequences):
         raise MinisftError("sequences: none has a token of y to predict, so there is nothing to average")
     total, count = 0.0, 0
-    for group in evaluate.groups(sequences):
+    for group in evaluate.groups(sequences, config):
         part = batch(group)
-        chosen = np.flatnonzero(part.mask | (rows == "all"))
-        log_pi, log_pi_hat = (log_softmax(p, config, part, chosen) for p in (theta, theta_hat))
-        total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
-        count += len(chosen)
+        for (piece, past), (_, past_hat) in zip(*(evaluate.pieces(p, config, part) for p in (theta, theta_hat))):
+            chosen = np.flatnonzero(piece.mask | (rows == "all"))
+            log_pi = log_softmax(theta, config, piece, chosen, past)
+            log_pi_hat = log_softmax(theta_hat, config, piece, chosen, past_hat)
+            total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
+            count += len(chosen)
     return total / count
 
 
-def log_softmax(theta, config, part, rows):
+def log_softmax(theta, config, part, rows, past):
     """log π_θ of the chosen rows of a batch: (M, V) float64, in nats."""
-    logits, _ = model.forward(theta, config, part.ids, part.starts, rows)
+    logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
     return objective.forward(logits.astype(np.float64), part.targets[rows], part.weights[rows])[1].log_pi
 
 

@@ -36,7 +36,8 @@ def log_pi(theta, config, ids):
     """log π(· | ids[:t + 1]) for every t, in nats: (n, V)."""
     W = theta.named
     H, G, D, n = config.num_attention_heads, config.num_key_value_heads, config.head_dim, len(ids)
-    turn = np.exp(1j * np.outer(np.arange(n), config.rope_theta ** (-np.arange(0, D, 2) / D)))  # (n, D/2)
+    slower = config.rope_scaling.factor if config.rope_scaling else 1.0  # "linear" only
+    turn = np.exp(1j * np.outer(np.arange(n), config.rope_theta ** (-np.arange(0, D, 2) / D) / slower))  # (n, D/2)
 
     def norm(x, gain):
         return gain * x / np.sqrt((x**2).mean(-1, keepdims=True) + config.rms_norm_eps)

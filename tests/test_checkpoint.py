@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from minisft import checkpoint, files, model
-from minisft.config import ModelConfig
+from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -266,6 +266,42 @@ def test_rope_theta_is_read_at_the_top_or_in_rope_parameters(directory, changes)
     assert checkpoint.read_config(directory).rope_theta == 7e4
 
 
+LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+
+
+@pytest.mark.parametrize(
+    "changes, scaling",
+    [
+        ({"rope_theta": 7e4, "rope_scaling": {"rope_type": "llama3"} | LLAMA3}, RopeScaling(**LLAMA3)),
+        ({"rope_parameters": {"rope_theta": 7e4, "rope_type": "llama3"} | LLAMA3}, RopeScaling(**LLAMA3)),
+        ({"rope_theta": 7e4, "rope_scaling": {"type": "linear", "factor": 2}}, RopeScaling(2)),
+    ],
+)
+def test_rotary_scaling_is_read_under_either_name_and_written_as_transformers_does(directory, changes, scaling):
+    edit_config(directory, drop=["rope_parameters"], **changes)
+    theta, config, tokenizer = checkpoint.load(directory)
+    assert (config.rope_theta, config.rope_scaling) == (7e4, scaling)
+    checkpoint.save(directory, theta, config, tokenizer)
+    [given] = (value for value in changes.values() if isinstance(value, dict))
+    written = json.loads((directory / "config.json").read_text())["rope_parameters"]
+    kind = {"rope_theta": 7e4, "rope_type": given.get("rope_type", "linear")}
+    assert written == {name: value for name, value in given.items() if name != "type"} | kind
+    assert checkpoint.read_config(directory) == config
+
+
+@pytest.mark.parametrize("field", LLAMA3)
+def test_rotary_scaling_without_one_of_its_numbers_is_refused(field, directory):
+    scaling = {"rope_type": "llama3"} | {name: value for name, value in LLAMA3.items() if name != field}
+    edit_config(directory, rope_scaling=scaling)
+    refusal(lambda: checkpoint.load(directory), directory / "config.json", f"rope_scaling.{field}", "missing")
+
+
+@pytest.mark.parametrize("field, value", [("factor", 0), ("factor", "8"), ("low_freq_factor", 4.0)])
+def test_rotary_scaling_with_an_impossible_number_is_refused(field, value, directory):
+    edit_config(directory, rope_scaling={"rope_type": "llama3"} | LLAMA3 | {field: value})
+    refusal(lambda: checkpoint.load(directory), directory / "config.json", field)
+
+
 @pytest.mark.parametrize("changes", [{"dtype": "bfloat16"}, {"torch_dtype": "float16"}, {}])
 def test_dtype_under_either_name_or_none_is_no_matter(directory, theta, changes):
     edit_config(directory, drop=["dtype"], **changes)
@@ -326,8 +362,8 @@ def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
         ("hidden_act", "gelu"),
         ("attention_bias", True),
         ("mlp_bias", True),
-        ("rope_scaling", {"type": "linear", "factor": 2.0}),
-        ("rope_scaling", {"rope_type": "llama3", "factor": 8.0}),
+        ("rope_scaling", {"type": "dynamic", "factor": 2.0}),
+        ("rope_scaling", {"rope_type": ["llama3"], "factor": 8.0}),
         ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}),
         ("rope_parameters", "default"),
         ("partial_rotary_factor", 0.5),
@@ -383,6 +419,21 @@ def test_a_file_that_cannot_be_read_is_refused(directory, name):
     (directory / name).unlink()
     (directory / name).mkdir()
     refusal(lambda: checkpoint.load(directory), directory / name, "cannot be read")
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"num_hidden_layers": 2**23}, ["num_hidden_layers", 2**23]),
+        ({"num_hidden_layers": 4096}, ["model.layers.2.input_layernorm.weight", "missing"]),
+        ({"hidden_size": 2**24, "vocab_size": 2**24}, ["model.embed_tokens.weight", 2**24]),
+        ({"num_attention_heads": 2**24, "num_hidden_layers": 4096}, ["self_attn.o_proj.weight", 6 * 2**24]),
+    ],
+)
+def test_sizes_that_lie_are_refused_before_there_is_memory_for_them(directory, changes, words, monkeypatch):
+    monkeypatch.setattr(checkpoint, "Params", lambda *_: pytest.fail("asked for memory"))
+    edit_config(directory, **changes)
+    refusal(lambda: checkpoint.load(directory), directory, *words)
 
 
 def test_a_tokenizer_whose_ids_reach_beyond_vocab_size_is_refused(directory, theta, tokenizer):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from minisft.config import ModelConfig, TrainConfig, flag
+from minisft.config import LARGEST, ModelConfig, RopeScaling, TrainConfig, flag
 from minisft.errors import MinisftError
 
 SIZES = {
@@ -45,6 +45,7 @@ def test_the_defaults_of_a_run_are_those_of_the_command_line():
         "loss_reduction": "token_mean",
         "seed": 0,
         "shuffle": True,
+        "train_only": (),
     }
 
 
@@ -87,11 +88,31 @@ def test_tied_or_not_is_true_or_false(value):
         ({"num_key_value_heads": 3}, "num_attention_heads"),  # 4 heads on 3
         ({"num_key_value_heads": 8}, "num_attention_heads"),  # 4 heads on 8
         ({"head_dim": -2}, "head_dim"),
+        ({"num_hidden_layers": 4097}, "num_hidden_layers"),
+        ({"num_hidden_layers": LARGEST}, "num_hidden_layers"),
     ],
 )
 def test_sizes_that_do_not_fit_together_are_refused_naming_the_field(changes, field):
     with pytest.raises(MinisftError, match=f"^{field}: "):
         ModelConfig(**SIZES | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"factor": 0}, "factor"),
+        ({"factor": math.nan}, "factor"),
+        ({"factor": True}, "factor"),
+        ({"low_freq_factor": -1.0}, "low_freq_factor"),
+        ({"low_freq_factor": 4.0}, "low_freq_factor"),  # the high one, so there is nothing between them
+        ({"high_freq_factor": "4"}, "high_freq_factor"),
+        ({"original_max_position_embeddings": -1}, "original_max_position_embeddings"),
+        ({"original_max_position_embeddings": 8192.0}, "original_max_position_embeddings"),
+    ],
+)
+def test_rotary_scaling_that_makes_no_sense_is_refused_naming_the_field(changes, field):
+    with pytest.raises(MinisftError, match=f"^{field}: "):
+        RopeScaling(**{"factor": 8.0} | changes)
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "1", None, True])

@@ -1,5 +1,7 @@
 """log Pr(y|x) against enumeration and the chain rule, and the numbers of an evaluation against calculation by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from by_hand import END, all_answers, log_pi, log_prob, markov, toy
@@ -7,7 +9,7 @@ from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minisft import evaluate
-from minisft.config import REDUCTIONS, ModelConfig, TrainConfig
+from minisft.config import REDUCTIONS, ModelConfig, RopeScaling, TrainConfig
 from minisft.data import Sequence, batch, encode, example, fit
 from minisft.errors import MinisftError
 from minisft.tokenizer import Tokenizer
@@ -57,11 +59,12 @@ def test_the_log_probability_of_an_answer_is_the_chain_rule_with_one_forward_for
     assert_allclose(log_prob_of_y(theta, config, pairs(X, ended)), by_hand, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scaling", [None, RopeScaling(2.5)], ids=["", "slower"])
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied):
+def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied, scaling):
     """A second forward: it finds heads in another order or a wrong rotation, to which derivatives are blind."""
-    config = tiny_config(tied)
+    config = replace(tiny_config(tied), rope_scaling=scaling)
     theta = random_theta(config, seed)
     for sequence, (value, hit) in zip(
         random_sequences(), evaluate.log_probs(theta, config, random_sequences()), strict=True
@@ -100,12 +103,27 @@ def test_how_many_sequences_are_read_at_a_time_changes_nothing(rows, monkeypatch
     sequences = random_sequences()
     expected = evaluate.log_probs(theta, config, sequences)
     monkeypatch.setattr(evaluate, "ROWS", rows)
-    groups = list(evaluate.groups(sequences))
+    groups = list(evaluate.groups(sequences, config))
     assert [s for group in groups for s in group] == sequences
     assert all(len(group) == 1 or sum(len(s.ids) for s in group) <= rows for group in groups)
     for (one, hit), (other, hit_other) in zip(expected, evaluate.log_probs(theta, config, sequences), strict=True):
         assert_allclose(one, other, rtol=1e-12)
         assert_array_equal(hit, hit_other)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 6])
+def test_a_sequence_whose_logits_are_too_many_is_read_in_pieces_that_remember_what_was_before(rows, monkeypatch):
+    config = tiny_config()
+    theta = random_theta(config)
+    sequences = random_sequences()
+    expected = evaluate.log_probs(theta, config, sequences)
+    read, forward = [], evaluate.model.forward
+    monkeypatch.setattr(evaluate, "LOGITS", rows * config.vocab_size + 5)
+    monkeypatch.setattr(evaluate.model, "forward", lambda *a, **k: read.append(len(a[2])) or forward(*a, **k))
+    for (one, hit), (other, hit_other) in zip(expected, evaluate.log_probs(theta, config, sequences), strict=True):
+        assert_allclose(one, other, rtol=1e-12)
+        assert_array_equal(hit, hit_other)
+    assert max(read) == rows and sum(read) == sum(len(s.ids) - 1 for s in sequences)
 
 
 def test_every_token_but_the_first_of_a_sequence_has_a_log_probability():

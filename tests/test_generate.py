@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minisft import model
 from minisft.errors import MinisftError
-from minisft.generate import Answer, Memory, decode, generate, probabilities
+from minisft.generate import Answer, Past, decode, generate, probabilities
 
 PROMPTS = [[1, 2, 3, 3], [2], [3, 1, 1, 2, 2, 1, 3], [1, 3], [2, 2, 2]]
 NEVER = ()  # no end token
@@ -63,7 +63,7 @@ def test_with_remembered_keys_and_values_the_logits_are_those_of_the_whole_text(
     """A text read in pieces of 3, 1, 1, 4 tokens beside another read in pieces of 2, 5, 1, 1."""
     theta, config = toy()
     texts = np.array([1, 2, 3, 3, 1, 2, 2, 1, 3]), np.array([3, 3, 1, 2, 1, 1, 2, 3, 2])
-    past = [Memory(2, 2, 12, 2, np.float64) for _ in range(2)]  # of each layer
+    past = Past(config, 2, 12, np.float64)
     read = [0, 0]
     for lengths in ((3, 2), (1, 5), (1, 1), (4, 1)):
         new = [text[done : done + n] for text, done, n in zip(texts, read, lengths, strict=True)]
@@ -74,7 +74,7 @@ def test_with_remembered_keys_and_values_the_logits_are_those_of_the_whole_text(
             expected = whole[read[s] : read[s] + lengths[s]]
             assert_allclose(logits[starts[s] : starts[s + 1]], expected, rtol=1e-10, atol=1e-12)
             read[s] += lengths[s]
-            assert all(layer.lengths[s] == read[s] for layer in past)
+            assert all(layer.lengths[s] == read[s] for layer in past.layers)
 
 
 # Where an answer ends

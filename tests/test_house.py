@@ -13,8 +13,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 FLOORS = (
     {"__init__", "errors", "config", "params", "files", "allocator", "shipped"},
-    {"layers", "objective", "gradcheck", "tokenizer"},
-    {"model", "data", "optim", "checkpoint", "parallel"},
+    {"layers", "objective", "gradcheck", "tokenizer", "gguf_header"},
+    {"model", "data", "optim", "checkpoint", "gguf_files", "parallel", "card"},
     {"train", "generate", "evaluate"},
     {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
     {"inputs", "jobs", "demo", "course", "cli", "__main__"},
@@ -26,8 +26,9 @@ SAME_FLOOR = {
     "__init__": {"errors"},  # the one name of the package itself
     "config": {"errors"},  # the ground everybody stands on
     "files": {"errors"},
+    "shipped": {"errors"},
     "layers": {"layers"},  # attention is made of linear maps and rotations, a block of attention and norms
-    "checkpoint": {"model"},  # the shapes to expect
+    "checkpoint": {"model", "gguf_files"},  # the shapes to expect; the other kind of file
     "evaluate": {"generate"},  # exact match is about answers
     "modelcheck": {"autograd"},  # one oracle more
     "jobs": {"inputs"},

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minisft import gradcheck, layers, objective
+from minisft.config import RopeScaling
 from minisft.layers import attention, embedding, rmsnorm, rotary, swiglu
 from minisft.params import Params
 
@@ -133,6 +134,29 @@ def test_rotary_tables_in_float32_are_those_in_float64_rounded_however_far_the_p
     positions = np.array([0, 3, 1_000_003])  # in float32 the angle itself would be off by up to 0.03
     for single, double in zip(*(rotary.tables(positions, 6, 100.0, dtype) for dtype in (np.float32, np.float64))):
         assert_array_equal(single, double.astype(np.float32))
+
+
+def test_llama3_slows_long_waves_leaves_short_ones_and_changes_smoothly_between():
+    """By cases and wavelengths, as its makers wrote it; here by how often a channel turns in T₀."""
+    scaling, slowed = RopeScaling(8.0, 1.0, 4.0, 64), 0
+    omega = rotary.frequencies(64, 1000.0)
+    for before, after in zip(omega, rotary.frequencies(64, 1000.0, scaling), strict=True):
+        wavelength = 2 * np.pi / before
+        if wavelength < 64 / 4.0:
+            expected = before
+        elif wavelength > 64 / 1.0:
+            expected, slowed = before / 8.0, slowed + 1
+        else:
+            smooth = (64 / wavelength - 1.0) / (4.0 - 1.0)
+            expected = (1 - smooth) * before / 8.0 + smooth * before
+        assert_allclose(after, expected, rtol=1e-14)
+    assert 5 < slowed < 25  # all three cases were met
+
+
+def test_linear_scaling_slows_every_wave_so_positions_are_divided():
+    stretched = rotary.tables(np.array([0, 6, 30]), 8, 100.0, np.float64, RopeScaling(3.0))
+    for table, expected in zip(stretched, rotary.tables(np.array([0, 2, 10]), 8, 100.0, np.float64)):
+        assert_allclose(table, expected, atol=1e-14)
 
 
 def test_swiglu_is_silu_of_the_gate_times_up_and_survives_huge_gates():

@@ -21,6 +21,7 @@ TEN = [
     "08_conditional_versus_joint",
     "09_three_tutors",
 ]
+REAL = "11_a_real_model"  # needs a model that is installed separately
 CONCEPTS = {  # the notebook that shows each of the twenty
     "01_log_probability": [20],
     "02_the_objective": [1, 4, 10, 11, 17, 18],
@@ -72,8 +73,8 @@ def place(name, exercise):
 # --- a notebook -------------------------------------------------------------------------------------------------------
 
 
-def test_there_are_ten_notebooks():
-    assert NAMES == TEN
+def test_there_are_ten_notebooks_and_one_about_a_real_model():
+    assert [*TEN, REAL] == NAMES
 
 
 @each_notebook
@@ -140,6 +141,14 @@ def test_what_it_links_to_goes_along_to_the_students(name):
 @each_notebook
 def test_it_is_small_enough_to_be_read_by_mail(name):
     assert (NOTEBOOKS / f"{name}.ipynb").stat().st_size <= 1_500_000
+
+
+def test_the_one_about_a_real_model_does_nothing_without_it_but_define_and_check_the_exercise():
+    loading, *others = sources(REAL, "code")
+    assert "model_is_there = False" in loading
+    for line in (line for code in others for line in ast.parse(code).body):
+        asks = isinstance(line, ast.If) and ast.unparse(line.test) == "model_is_there" and not line.orelse
+        assert asks or isinstance(line, (ast.FunctionDef, ast.Assign)) or ast.unparse(line) == "check.labels(labels)"
 
 
 @pytest.mark.parametrize("name, number", [(name, number) for name in CONCEPTS for number in CONCEPTS[name]])
@@ -211,7 +220,7 @@ def test_the_solution_of_an_exercise_stands_in_no_cell_of_the_notebook(name, exe
 TEACHERS = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", [*TEN, REAL])
 def test_the_page_for_teachers_plans_and_measures_every_notebook(name):
     plan, measured = TEACHERS.split("## Time and memory")
     assert f"]({name}.ipynb)" in plan and re.search(rf"^\| {name[:2]} \|( [^|]+ \|)+$", measured, re.MULTILINE)

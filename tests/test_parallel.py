@@ -400,6 +400,20 @@ def test_sft_by_two_ranks_is_bit_for_bit_one_process_that_adds_up_their_slices(s
 
 
 @needs_mpi
+def test_what_is_frozen_stays_so_in_every_rank_and_the_rest_is_that_of_one_process(shared, tmp_path):
+    flags = ["--train-only", "*.mlp.*", "model.norm.weight", "--dtype", "float64", "--batch-size", 3]
+    flags += ["--max-grad-norm", 0.1]
+    assert subprocess_of(*sft_line(shared, tmp_path / "one", *flags)).returncode == 0
+    assert by_mpi(2, *sft_line(shared, tmp_path / "two", *flags)).status == 0
+    places = shared / "theta_hat", tmp_path / "one", tmp_path / "two"
+    theta_hat, one, two = (checkpoint.load(place, np.float64)[0] for place in places)
+    assert np.abs(one.flat - two.flat).max() <= 1e-12 * np.abs(one.flat).max()
+    moved = {name for name in two.named if (two.named[name] != theta_hat.named[name]).any()}
+    assert moved == {name for name in two.named if ".mlp." in name or name == "model.norm.weight"}
+    assert_same_rows(*(read_rows(place / "metrics.jsonl") for place in places[1:]))
+
+
+@needs_mpi
 @pytest.mark.parametrize(("size", "count"), [(2, 10), (3, 10), (3, 2)])
 def test_every_rank_holds_the_same_bits(config, theta, size, count, tmp_path):
     """And those are θ̃ of one process; of three ranks one has no sequence if a step has two."""

@@ -103,6 +103,20 @@ def test_like_is_zeros_of_the_same_shapes_and_dtype_in_memory_of_its_own(theta):
     assert_array_equal(theta.flat, np.arange(SIZE))
 
 
+def test_a_part_has_memory_for_the_tensors_of_its_names_only_and_none_in_place_of_the_others(theta):
+    chosen = ["model.embed_tokens.weight", "model.layers.1.input_layernorm.weight"]
+    part = theta.part(chosen)
+    assert list(part.named) == chosen and part.flat.shape == (6 + 2,) and part.flat.dtype == np.float64
+    assert [(span.start, span.stop) for span in part.spans.values()] == [(0, 6), (6, 8)]
+    assert part.model.layers[0].input_layernorm.weight is None
+    assert part.model.layers[1].self_attn.q_proj.weight is None
+    part.model.layers[1].input_layernorm.weight[:] = 3
+    assert_array_equal(part.flat, [0, 0, 0, 0, 0, 0, 3, 3])
+    for twin in (part.like(), part.copy(), part.astype(np.float32), copy.deepcopy(part)):
+        assert twin.shapes == part.shapes and list(twin.named) == chosen
+    assert_array_equal(theta.flat, np.arange(SIZE))
+
+
 def test_a_copy_has_the_same_values_in_memory_of_its_own(theta):
     twin = theta.copy()
     assert_array_equal(twin.flat, np.arange(SIZE))

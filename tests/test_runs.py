@@ -22,7 +22,7 @@ from commandline import (
     write_rows,
 )
 
-from minisft import checkpoint, data, runs, train
+from minisft import checkpoint, data, optim, runs, train
 
 STEP_KEYS = (
     "step loss objective num_target_tokens num_tokens grad_norm learning_rate mean_token_accuracy tokens_per_second"
@@ -36,6 +36,7 @@ WRITTEN = {
     "model.safetensors",
     "metrics.jsonl",
     "train_config.json",
+    "README.md",
 }
 
 
@@ -136,7 +137,8 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
     assert sft("out", "--save-steps", 4) == 0
     path = tmp_path / "out" / "checkpoint-4"
     extra = {"optimizer.safetensors", "trainer_state.json"}
-    assert {file.name for file in path.iterdir()} == WRITTEN - {"metrics.jsonl", "train_config.json"} | extra
+    of_the_run = {"metrics.jsonl", "train_config.json", "README.md"}
+    assert {file.name for file in path.iterdir()} == WRITTEN - of_the_run | extra
     state = json.loads((path / "trainer_state.json").read_text())
     assert state["step"] == 4 and state["updates"] == 4
     assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]
@@ -149,16 +151,16 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
 def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, monkeypatch, capsys):
     """Pressed where it does the most harm: in the middle of an update, with half of θ moved."""
     assert sft("whole", "--save-steps", 1) == 0
-    step, calls = train.step, []
+    step, calls = optim.AdamW.step, []
 
-    def interrupted(theta, *arguments):
+    def interrupted(optimizer, theta, *arguments):
         calls.append(1)
         if len(calls) == 4:
             theta.flat[: theta.flat.size // 2] += 1
             raise KeyboardInterrupt
-        return step(theta, *arguments)
+        step(optimizer, theta, *arguments)
 
-    monkeypatch.setattr(train, "step", interrupted)
+    monkeypatch.setattr(optim.AdamW, "step", interrupted)
     assert sft("stopped") == 130
     assert "after step 3" in capsys.readouterr().err
     saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-3"))

@@ -154,9 +154,12 @@ def test_the_kl_of_equal_models_is_exactly_zero(theta, config, sequences):
     assert trajectory.kl(theta, theta.copy(), config, sequences) == 0.0
 
 
+@pytest.mark.parametrize("at_a_time", [8, 2])  # several passes; several of one sequence
 @pytest.mark.parametrize("rows", ["y", "all"])
-def test_the_kl_is_the_mean_over_rows_of_a_sum_over_the_vocabulary(theta, config, sequences, rows, monkeypatch):
-    monkeypatch.setattr(evaluate, "ROWS", 8)  # several passes
+def test_the_kl_is_the_mean_over_rows_of_a_sum_over_the_vocabulary(
+    theta, config, sequences, rows, at_a_time, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "LOGITS", at_a_time * config.vocab_size)
     theta_hat = random_theta(config, seed=1)
     terms = []
     for s in sequences:

@@ -65,6 +65,33 @@ def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch
     assert Counted.flop == expected
 
 
+@pytest.mark.parametrize("lowest", [0, 1, 2, 3])
+def test_frozen_tensors_cost_no_gradient_and_backward_ends_at_the_lowest_block_that_is_trained(lowest, monkeypatch):
+    """Of the blocks from the lowest on: all that is passed down, and the gradient of what is trained, up_proj alone.
+
+    All sequences are of one length below 64 and every token is a target, so that every product is easily counted.
+    """
+    S, T, (C, F, V, HD, GD) = 5, 40, (24, 40, 50, 32, 16)
+    N = S * T
+    whole = batch(sequences([T] * S, [T] * S), dtype=np.float64)
+    shapes = model.shapes(CONFIG)
+    theta = Params(
+        shapes, flat=np.random.default_rng(1).standard_normal(sum(map(np.prod, shapes.values()))).view(Counted)
+    )
+    trained = [f"model.layers.{i}.mlp.up_proj.weight" for i in range(lowest, 3)] or ["model.norm.weight"]
+    grad, rows = theta.part(trained), np.arange(N)
+    monkeypatch.setattr(Counted, "flop", 0)
+    logits, c_model = model.forward(theta, CONFIG, whole.ids, whole.starts, rows, None, model.lowest(grad))
+    block, scores = N * (2 * C * GD + 2 * C * HD + 3 * C * F), N * T * HD
+    sums = N * T * 4  # of softmax: one a query head
+    assert Counted.flop == 2 * (3 * (block + 2 * scores + sums) + N * C * V)
+    monkeypatch.setattr(Counted, "flop", 0)
+    dlogits = objective.backward(objective.forward(logits, whole.targets, whole.weights)[1], -1.0)
+    model.backward(theta, grad, CONFIG, c_model, dlogits)
+    blocks = 3 - lowest
+    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F))
+
+
 def test_no_array_of_padding_exists(monkeypatch):
     """Every linear map sees exactly as many rows as there are tokens, or targets; never sequences × longest."""
     seen, forward = set(), linear.forward

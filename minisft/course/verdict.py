@@ -129,17 +129,17 @@ def judge(answer, solution, cases, mistakes, praise, rtol=1e-9):
 def difference(theirs, ours, case):
     """One sentence about a mistake that no catalogue has."""
     on = f"on {', '.join(map(described, case))}"
-    if np.shape(theirs) != np.shape(ours):
-        return f"{on}: the shape is {np.shape(theirs)} where {np.shape(ours)} is right"
     try:
-        off = np.abs(np.asarray(theirs, np.float64) - np.asarray(ours, np.float64))
-    except (TypeError, ValueError):
-        return f"{on}: {theirs!r} where {ours!r} is right"
+        theirs, ours = np.asarray(theirs, np.float64), np.asarray(ours, np.float64)
+    except (TypeError, ValueError):  # texts, or rows of different lengths
+        return f"{on}: {described(theirs)} where {described(ours)} is right"
+    if theirs.shape != ours.shape:
+        return f"{on}: the shape is {theirs.shape} where {ours.shape} is right"
+    off = np.abs(theirs - ours)
     if not off.ndim:
         return f"{on}: {float(theirs):.6g} where {float(ours):.6g} is right"
     place = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
-    theirs, ours = (np.asarray(value)[place] for value in (theirs, ours))
-    return f"{on}: entry {tuple(map(int, place))} is {theirs:.6g} where {ours:.6g} is right"
+    return f"{on}: entry {tuple(map(int, place))} is {theirs[place]:.6g} where {ours[place]:.6g} is right"
 
 
 def settle(prediction, options, outcome, happened):

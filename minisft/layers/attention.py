@@ -42,7 +42,7 @@ def forward(p, x, starts, cos, sin, rows, past=None):
     q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])  # (M, H, D)
     k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos[:, :G], sin[:, :G])  # (N, G, D)
     v = v.reshape(len(v), G, D)
-    q /= np.sqrt(D).astype(q.real.dtype)  # here and not in S, which has more numbers
+    q *= D**-0.5  # here and not in S, which has more numbers
     o = np.empty_like(q)
     asked = np.arange(len(x))[rows]
     parts = []
@@ -88,6 +88,12 @@ def heads(a, S, groups):
     return a.reshape(S, n // S, groups, H // groups, D).transpose(0, 2, 3, 1, 4)
 
 
+def together(a):
+    """(S, G, R, t, D) as (S, G, R t, D): the R heads of a group are so many queries of the same keys."""
+    S, G, R, t, D = a.shape
+    return a.reshape(S, G, R * t, D)
+
+
 def probabilities(q, k, position):
     """P of queries (S, G, R, t, D) at these positions (…, t), on keys (S, G, 1, T, D) at 0 … T − 1: (S, G, R, t, T)."""
     P = q @ k.swapaxes(-1, -2)
@@ -110,19 +116,15 @@ def backward(p, g, cache, dy):
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     for asking, keys, P in cache.parts:
         S = len(P)
-        q_s, k_s, v_s, do_s = (
-            heads(q[asking], S, G),
-            heads(k[keys], S, G),
-            heads(v[keys], S, G),
-            heads(do[asking], S, G),
-        )
-        heads(dv[keys], S, G)[...] += (P.swapaxes(-1, -2) @ do_s).sum(2, keepdims=True)  # over the R heads of a group
+        q_s, do_s, delta_s = (heads(a[asking], S, G) for a in (q, do, delta))
+        k_s, v_s = heads(k[keys], S, G), heads(v[keys], S, G)
+        heads(dv[keys], S, G)[:, :, 0] += together(P).swapaxes(-1, -2) @ together(do_s)  # sums over the R heads, too
         dS = do_s @ v_s.swapaxes(-1, -2)  # dP: (S, G, R, t, T)
-        dS -= heads(delta[asking], S, G)
+        dS -= delta_s
         dS *= P
         np.matmul(dS, k_s, out=heads(dq[asking], S, G))
-        heads(dk[keys], S, G)[...] += (dS.swapaxes(-1, -2) @ q_s).sum(2, keepdims=True)
-    dq /= np.sqrt(D).astype(dq.dtype)
+        heads(dk[keys], S, G)[:, :, 0] += together(dS).swapaxes(-1, -2) @ together(q_s)
+    dq *= D**-0.5
     dq = rotary.backward(cache.q_rotary, dq).reshape(len(q), H * D)
     dk = rotary.backward(cache.k_rotary, dk).reshape(len(k), G * D)
     dx = linear.backward(p.k_proj, g.k_proj, cache.k_proj, dk)

@@ -15,6 +15,8 @@ def forward(p, ids):
 
 def backward(p, g, cache, dx):
     ids = cache
+    if g.weight is None:  # frozen
+        return
     order = np.argsort(ids, kind="stable")  # equal ids side by side: one sum for each token
     tokens, first = np.unique(ids[order], return_index=True)  # far faster than np.add.at, and the same sum
     g.weight[tokens] += np.add.reduceat(dx[order], first, axis=0)

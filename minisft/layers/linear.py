@@ -14,7 +14,8 @@ def forward(p, x):
 
 def backward(p, g, cache, dy):
     x = cache
-    g.weight += dy.T @ x  # (out, N) @ (N, in)
+    if g.weight is not None:  # not frozen
+        g.weight += dy.T @ x  # (out, N) @ (N, in)
     return dy @ p.weight  # (N, out) -> (N, in)
 
 

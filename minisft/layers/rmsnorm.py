@@ -23,7 +23,8 @@ def forward(p, x, eps):
 
 def backward(p, g, cache, dy):
     r, n = cache
-    g.weight += (dy * n).sum(0)  # (N, C) -> (C,)
+    if g.weight is not None:  # not frozen
+        g.weight += (dy * n).sum(0)  # (N, C) -> (C,)
     dx = p.weight * dy  # dn
     dx -= n * (np.vecdot(dx, n, keepdims=True) / n.shape[-1])
     dx *= r

@@ -5,20 +5,35 @@ turned by the angle t ω_c, ω_c = θ^(−2c/D):
 
     y  = x ⊙ (cos, cos) + (x₂, x₁) ⊙ (−sin, sin)
     dx = dy ⊙ (cos, cos) − (dy₂, dy₁) ⊙ (−sin, sin)                 the transpose of a rotation turns it back
+
+For contexts longer than the T₀ of pre-training, Llama 3 slows the channels that turned seldom in T₀ by a factor f:
+
+    ω ← ω (s + (1 − s) / f),   s = (T₀ ω / 2π − low) / (high − low), at least 0 and at most 1
 """
 
 import numpy as np
 
 
-def tables(positions, size, theta, dtype):
+def frequencies(size, theta, scaling=None):
+    """ω (D/2,), in radians a position. scaling: None, or what has the fields of config.RopeScaling; T₀ = 0: s = 0."""
+    omega = float(theta) ** (-np.arange(0, size, 2) / size)
+    if scaling:
+        turns = scaling.original_max_position_embeddings * omega / (2 * np.pi)
+        low, high = scaling.low_freq_factor, scaling.high_freq_factor
+        s = np.clip((turns - low) / (high - low), 0, 1)
+        omega *= s + (1 - s) / scaling.factor
+    return omega
+
+
+def tables(positions, size, theta, dtype, scaling=None):
     """(cos, cos) and (−sin, sin) at these positions, each (N, 1, D). Computed in float64 whatever the dtype returned.
 
     positions  (N,) int, counted from the start of each sequence
-    size       D, channels of a head;  theta: the base of the frequencies
+    size       D, channels of a head;  theta: the base of the frequencies;  scaling: see `frequencies`
     """
     first = positions.min(initial=0)
     every = np.arange(first, positions.max(initial=0) + 1)  # each angle once, however many sequences there are
-    angle = np.outer(every, float(theta) ** (-np.arange(0, size, 2) / size))  # (T, D/2), radians
+    angle = np.outer(every, frequencies(size, theta, scaling))  # (T, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
     where = positions - first
     return np.concatenate((cos, cos), -1)[where, None], np.concatenate((-sin, sin), -1)[where, None]

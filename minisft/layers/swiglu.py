@@ -23,7 +23,8 @@ Cache = namedtuple("Cache", "gate up down s u b")
 def forward(p, x):
     a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
-    s = np.tanh(0.5 * a)
+    s = 0.5 * a
+    np.tanh(s, out=s)
     s += 1
     s *= 0.5
     u = a

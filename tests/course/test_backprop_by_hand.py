@@ -6,6 +6,7 @@ import pytest
 from minisft import gradcheck, plots
 from minisft.course import backprop_by_hand as check
 from minisft.course import layernorm
+
 from .solutions import sections, solution
 
 NOTEBOOK = "04_backprop_by_hand"

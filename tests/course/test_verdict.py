@@ -108,3 +108,8 @@ def test_without_a_prediction_what_happened_is_folded_away_in_a_notebook():
 
 def test_a_verdict_shows_its_sign_first():
     assert [repr(Verdict(right, "so")) for right in (True, False, None)] == ["✓ so", "✗ so", "◌ so"]
+
+
+def test_rows_of_different_lengths_are_met_with_a_sentence():
+    verdict = judge(lambda x: [[1.0, 2.0], [3.0]], lambda x: np.ones((2, 2)), CASES, {}, "so")
+    assert verdict.right is False and "[[1.0, 2.0], [3.0]] where array (2, 2) is right" in verdict.text

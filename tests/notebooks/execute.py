@@ -2,9 +2,9 @@
 
     python tests/notebooks/execute.py NOTEBOOK
 
-Prints one JSON object: seconds by the clock, cpu_seconds and megabytes (the peak) of the kernel and its processes, and
-problems, sentences: an exception, anything on standard error, a warning, ✗, a verdict other than a cell expects, a file
-left behind.
+Prints one JSON object: seconds by the clock, cpu_seconds and megabytes (the peak) of the kernel and its processes,
+cores (2 where it starts processes), and problems, sentences: an exception, anything on standard error, a warning, ✗, a
+verdict other than a cell expects, a file left behind.
 """
 
 import json
@@ -33,7 +33,7 @@ def execute(path: Path) -> dict:
         os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "IPYTHONDIR": profile}
         began = time.perf_counter()
         place = {"metadata": {"path": folder}}
-        with peak() as resident:
+        with watched() as (resident, counts):
             NotebookClient(notebook, timeout=LIMIT, kernel_name="python3", allow_errors=True, resources=place).execute()
         seconds = time.perf_counter() - began
         left = sorted(os.listdir(folder))
@@ -42,24 +42,27 @@ def execute(path: Path) -> dict:
     return {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(kernel.ru_utime + kernel.ru_stime, 1),
+        "cores": min(2, max(counts)),
         "megabytes": max(kernel.ru_maxrss * KILOBYTE, *resident) // 1_000_000,  # one process, exactly; all, sampled
         "problems": problems + [f"it leaves a file behind: {name}" for name in left],
     }
 
 
 @contextmanager
-def peak():
-    """Yields a list that grows: bytes resident in all processes below this one, ten times a second."""
-    resident, over = [0], threading.Event()
+def watched():
+    """Yields two lists that grow, ten times a second: bytes resident in all processes below this one, and how many."""
+    resident, counts, over = [0], [1], threading.Event()
 
     def look():
         while not over.wait(0.1):
-            resident.append(sum(map(bytes_of, psutil.Process().children(recursive=True))))
+            below = psutil.Process().children(recursive=True)
+            resident.append(sum(map(bytes_of, below)))
+            counts.append(len(below))
 
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
-        yield resident
+        yield resident, counts
     finally:
         over.set()
         watcher.join()

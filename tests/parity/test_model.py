@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minisft import checkpoint, model, train
-from minisft.config import REDUCTIONS, SCHEDULES, ModelConfig, TrainConfig
+from minisft.config import REDUCTIONS, SCHEDULES, ModelConfig, RopeScaling, TrainConfig
 from minisft.data import Sequence, batch
 from minisft.optim import SGD
 from minisft.params import Params
@@ -55,6 +55,7 @@ def configs(draw, depth=3):
         rms_norm_eps=draw(st.sampled_from([1e-6, 1e-5, 1e-2])),
         rope_theta=draw(st.sampled_from([3.0, 100.0, 10000.0, 500000.0])),
         tie_word_embeddings=draw(st.booleans()),
+        rope_scaling=draw(st.sampled_from([None, RopeScaling(3.0), RopeScaling(8.0, 0.5, 4.0, 16)])),
     )
 
 

@@ -54,8 +54,8 @@ EQUIVALENT = {
     ): "A softmax does not see what is added to all scores of a query.",
     (
         "model.py",
-        "before = 0 if past is None else past[0].lengths",
-        "before = 1 if past is None else past[0].lengths",
+        "before = 0 if past is None else past.lengths",
+        "before = 1 if past is None else past.lengths",
     ): "Scores depend on distances only, so every position may be one more.",
     (
         "optim.py",

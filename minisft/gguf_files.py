@@ -1,0 +1,204 @@
+"""A model in one file, as llama.cpp reads it: config, tokenizer and tensors, most of these in blocks of small integers.
+
+The arithmetic of the blocks is the `gguf` package's. Two things are not as in the Hugging Face layout, which is that of
+θ: the names, and the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in such a file, i and
+i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
+"""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+
+from minisft.config import ModelConfig, RopeScaling
+from minisft.errors import MinisftError
+from minisft.files import Stored
+from minisft.gguf_header import Walk
+from minisft.tokenizer import CHAT_TEMPLATE, Tokenizer, one_line, own_config, require_chatml
+
+TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
+PIECE = 2**20  # weights that are read at a time
+
+SIZES = {
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "max_position_embeddings": "context_length",
+    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+}
+ATTENTION = ("attention.head_count_kv", "attention.key_length", "attention.value_length")
+ROPE = ("rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor")
+KNOWN = {f"llama.{key}" for key in (*SIZES.values(), *ATTENTION, *ROPE, "vocab_size")}
+
+OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+LAYER = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+
+# How a text is cut before BPE, by tokenizer.ggml.pre: in words, as in GPT-2; True: each digit stands alone.
+DIGITS_ALONE = {"gpt-2": False, "smollm": True}
+
+
+def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
+    """Sizes, tokenizer and tensors, under the names of θ, of a Llama. No tensor is read yet.
+
+    Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or if the `gguf`
+    package is missing.
+    """
+    try:
+        import gguf  # an extra
+    except ImportError:
+        raise MinisftError(f"{path}: a GGUF file is read by the package gguf: pip install 'minisft[gguf]'") from None
+    try:
+        with open(path, "rb") as file:
+            walk = Walk(file, path)
+            fields, entries = walk.header()
+    except OSError as error:
+        raise MinisftError(f"{path}: cannot be read ({error.strerror}); name a model's directory or file") from error
+    config = read_config(path, fields, entries)
+    tokenizer = read_tokenizer(path, fields)
+    return config, tokenizer, tensors(walk, fields, entries, config, gguf)
+
+
+def read_config(path, fields, entries) -> ModelConfig:
+    def number(key, default=None):
+        value = fields.get(f"llama.{key}", default)
+        if not isinstance(value, (int, float)):
+            raise MinisftError(f"{path}: llama.{key} is missing or no number; copy the file again")
+        return value
+
+    require(path, fields, "general.architecture", ["llama"])
+    require(path, fields, "llama.rope.scaling.type", ["none", "linear"], "none")
+    for key in fields:
+        if key.startswith("llama.") and key not in KNOWN:
+            require(path, fields, key, [0])
+    if "token_embd.weight" not in entries:
+        raise MinisftError(f"{path}: tensor token_embd.weight is missing; copy the file again")
+    values = {field: number(key) for field, key in SIZES.items()}
+    values["vocab_size"] = entries["token_embd.weight"][0][0]
+    values["num_key_value_heads"] = number("attention.head_count_kv", values["num_attention_heads"])
+    values["head_dim"] = number("attention.key_length", 0)
+    values["rope_theta"] = number("rope.freq_base", 10000.0)
+    values["tie_word_embeddings"] = "output.weight" not in entries
+    factor = number("rope.scaling.factor") if fields.get("llama.rope.scaling.type") == "linear" else None
+    try:
+        config = ModelConfig(**values, rope_scaling=None if factor is None else RopeScaling(factor))
+    except MinisftError as error:
+        raise MinisftError(f"{path}: {error}") from error
+    for key in ("attention.value_length", "rope.dimension_count"):
+        require(path, fields, f"llama.{key}", [config.head_dim], config.head_dim)
+    return config
+
+
+def require(path, fields, key, known, default=None):
+    """Refuse a value that is none of the known ones."""
+    value = fields.get(key, default)
+    if not isinstance(value, (str, int, float)) or value not in known:
+        only = " or ".join(map(repr, known))
+        given = one_line(repr(value))[:80]
+        raise MinisftError(f"{path}: {key} {given} is not implemented, only {only} is; use another model")
+    return value
+
+
+def read_tokenizer(path, fields) -> Tokenizer:
+    """Byte-level BPE; its tokenizer.json is written here from the lists of the header."""
+
+    def wanted(key, kind):
+        value = fields.get(f"tokenizer.ggml.{key}")
+        if not isinstance(value, kind):
+            raise MinisftError(f"{path}: tokenizer.ggml.{key} is missing or of another kind; copy the file again")
+        return value
+
+    require(path, fields, "tokenizer.ggml.model", ["gpt2"])
+    cut = require(path, fields, "tokenizer.ggml.pre", DIGITS_ALONE)
+    tokens, merges = wanted("tokens", list), wanted("merges", list)
+    kinds, eos = wanted("token_type", np.ndarray), wanted("eos_token_id", int)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    if not len(vocabulary) == len(tokens) == len(kinds) or not 0 <= eos < len(tokens):
+        raise MinisftError(f"{path}: the lists of tokens and their types do not fit together; copy the file again")
+    try:
+        backend = Backend(models.BPE(vocab=vocabulary, merges=[tuple(merge.split(" ")) for merge in merges]))
+        digits = [pre_tokenizers.Digits(individual_digits=True)] * DIGITS_ALONE[cut]
+        backend.pre_tokenizer = pre_tokenizers.Sequence([*digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+        backend.decoder = decoders.ByteLevel()
+        for kind, special in ((3, True), (4, False)):  # control tokens, and words added by the model's makers
+            chosen = [tokens[i] for i in np.flatnonzero(kinds == kind)]
+            backend.add_tokens([AddedToken(token, special=special, normalized=False) for token in chosen])
+        source = backend.to_str().encode()
+    except Exception as error:  # the package raises nothing narrower
+        raise MinisftError(
+            f"{path}: its tokens and merges are no BPE ({one_line(error)}); copy the file again"
+        ) from error
+    template = fields.get("tokenizer.chat_template")
+    if template is not None:
+        require_chatml(template, path)
+    config = own_config() | {"eos_token": tokens[eos]}
+    for role, key in {"bos_token": "bos", "pad_token": "padding", "unk_token": "unknown"}.items():
+        i = fields.get(f"tokenizer.ggml.{key}_token_id")
+        config[role] = tokens[i] if isinstance(i, int) and 0 <= i < len(tokens) else None
+    return Tokenizer(source, config, template or CHAT_TEMPLATE, path)
+
+
+def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
+    """What the file says of its data, checked against its size: they lie end to end, each at a multiple of bytes."""
+    names = {f"{theirs}.weight": f"{ours}.weight" for theirs, ours in OUTSIDE.items()}
+    for i in range(config.num_hidden_layers):
+        names |= {f"blk.{i}.{theirs}.weight": f"model.layers.{i}.{ours}.weight" for theirs, ours in LAYER.items()}
+    kinds = {kind.value: kind for kind in gguf.GGMLQuantizationType}
+    alignment = fields.get("general.alignment", 32)
+    if not (isinstance(alignment, int) and 0 < alignment <= 2**16):
+        raise walk.damaged("general.alignment is no number of bytes")
+    start = at = -(-walk.position // alignment) * alignment
+    result = []
+    for name, (shape, number, offset) in entries.items():
+        kind = kinds.get(number)
+        if name not in names:
+            raise MinisftError(
+                f"{walk.path}: tensor {name} is no part of the model; only a Llama without biases is read"
+            )
+        if kind is None or kind.name not in TYPES:
+            raise MinisftError(
+                f"{walk.path}: tensor {name} has the type {kind.name if kind else number}; only "
+                f"{', '.join(TYPES)} are read: convert the model to one of them"
+            )
+        weights, size = gguf.GGML_QUANT_SIZES[kind]  # of a block
+        row = shape[-1] // weights * size
+        end = at + math.prod(shape[:-1]) * row
+        if shape[-1] % weights or offset != at - start or end > walk.size:
+            raise walk.damaged(
+                f"tensor {name} of shape {shape} and type {kind.name} should lie at {at - start} and end before "
+                f"{walk.size - start} of the data, not lie at {offset} and end at {end - start}"
+            )
+        H = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(names[name].split(".")[-2])
+        fill = partial(fill_from, walk.path, at, row, partial(gguf.dequantize, qtype=kind), H)
+        result.append(Stored(walk.path, names[name], shape, fill))
+        at = -(-end // alignment) * alignment
+    return result
+
+
+def fill_from(path, at, row, dequantize, heads, view):
+    """Read one tensor: rows of `row` bytes each, the first at byte `at`. heads: whose rows are dealt out, or None."""
+    rows, step = view.reshape(-1, view.shape[-1]), max(1, PIECE // view.shape[-1])
+    places = np.arange(len(rows))  # in θ, of the rows in the order of the file
+    if heads:
+        places = places.reshape(heads, 2, -1).swapaxes(1, 2).ravel()
+    with open(path, "rb") as file:
+        file.seek(at)
+        for first in range(0, len(rows), step):
+            here = places[first : first + step]
+            data = np.frombuffer(file.read(row * len(here)), np.uint8)
+            if len(data) < row * len(here):
+                raise MinisftError(f"{path}: has become shorter while it was read; copy it again")
+            rows[here] = dequantize(data.reshape(-1, row))

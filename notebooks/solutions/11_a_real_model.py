@@ -1,0 +1,10 @@
+# %% labels
+import numpy as np
+
+
+def labels(sequences, pad):
+    """The labels of a batch padded on the right: the id of each token of y, −100 everywhere else."""
+    result = np.full((len(sequences), max(len(ids) for ids, mask in sequences)), -100)
+    for row, (ids, mask) in enumerate(sequences):
+        result[row, : len(ids)] = np.where(mask, ids, -100)  # by position: what is behind the last token stays −100
+    return result
