@@ -55,14 +55,25 @@ def handle(worker, request, size):
 
 
 def lines():
-    """The requests. Under mpiexec rank 0 reads them and all get them."""
+    """The requests. Under mpiexec rank 0 reads them and passes them on; who waits, sleeps, for MPI would spin."""
     from minisft import parallel
 
     ranks = parallel.join()
     if ranks is parallel.ALONE:
         yield from sys.stdin
         return
-    while line := ranks.mpi.COMM_WORLD.bcast(sys.stdin.readline() if ranks.rank == 0 else None, root=0):
+    comm = ranks.mpi.COMM_WORLD
+    while True:
+        if ranks.rank == 0:
+            line = sys.stdin.readline()
+            for other in range(1, ranks.size):
+                comm.send(line, other)
+        else:
+            while not comm.iprobe(source=0):
+                time.sleep(0.001)
+            line = comm.recv(source=0)
+        if not line:
+            return
         yield line
 
 

@@ -13,7 +13,7 @@ from minisft.errors import MinisftError
 from minisft.tokenizer import one_line
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
-HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja"]
+HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
 
 
 def model_directory(name: str, flag: str = "--model") -> Path:

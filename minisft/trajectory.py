@@ -139,7 +139,7 @@ def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Se
     return total / count
 
 
-def log_softmax(theta, config, part, rows, past):
+def log_softmax(theta, config, part, rows, past=None):
     """log π_θ of the chosen rows of a batch: (M, V) float64, in nats."""
     logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
     return objective.forward(logits.astype(np.float64), part.targets[rows], part.weights[rows])[1].log_pi
