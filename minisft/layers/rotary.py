@@ -31,12 +31,10 @@ def tables(positions, size, theta, dtype, scaling=None):
     positions  (N,) int, counted from the start of each sequence
     size       D, channels of a head;  theta: the base of the frequencies;  scaling: see `frequencies`
     """
-    first = positions.min(initial=0)
-    every = np.arange(first, positions.max(initial=0) + 1)  # each angle once, however many sequences there are
+    every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
     angle = np.outer(every, frequencies(size, theta, scaling))  # (T, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
-    where = positions - first
-    return np.concatenate((cos, cos), -1)[where, None], np.concatenate((-sin, sin), -1)[where, None]
+    return np.concatenate((cos, cos), -1)[positions, None], np.concatenate((-sin, sin), -1)[positions, None]
 
 
 def forward(x, cos, sin):

@@ -31,48 +31,84 @@ from run import AT_A_TIME, PRELOADED, ROOT, Verdict, copy_of_the_repository, ver
 FILES = sorted(f"layers/{path.name}" for path in (ROOT / "minisft/layers").glob("*.py"))
 FILES += ["objective.py", "model.py", "optim.py", "data.py", "train.py"]
 ORDER = ["layers", "objective", "model", "optim", "data", "train", "gradcheck", "params"]
-ORDER += ["generate", "evaluate", "golden"]
+ORDER += ["generate", "evaluate", "golden", "train_only", "work", "parallel"]
 ENOUGH = 0.95
 LIMIT = 60  # seconds for one mutant
 
 # (file, line before, line after): why no test can tell them apart.
-EQUIVALENT = {
-    (
-        "data.py",
-        'for key in ("instruction", "input", "output")[: 3 if answered else 2]:',
-        'for key in ("instruction", "input", "output")[: 4 if answered else 2]:',
-    ): "There are three keys only, so the first four are the first three.",
-    (
-        "data.py",
-        "return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)",
-        "return m / np.where(totals[reduction] > 0, totals[reduction], 2.0)",
-    ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
-    (
-        "layers/attention.py",
-        "P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)",
-        "P[..., first:] += np.where(later, -np.inf, 1).astype(P.real.dtype)",
-    ): "A softmax does not see what is added to all scores of a query.",
-    (
-        "model.py",
-        "before = 0 if past is None else past.lengths",
-        "before = 1 if past is None else past.lengths",
-    ): "Scores depend on distances only, so every position may be one more.",
-    (
-        "optim.py",
-        "if 0 < max_norm < norm + 1e-6:",
-        "if 0 < max_norm <= norm + 1e-6:",
-    ): "Where the two are equal, the gradient is multiplied by 1.",
-    (
-        "optim.py",
-        "BLOCK = 32768",
-        "BLOCK = 32769",
-    ): "The size of the blocks does not matter, as a sentence of test_optim.py says.",
-    (
-        "optim.py",
-        "done = (step - warmup) / max(1, total - warmup)",
-        "done = (step - warmup) / max(2, total - warmup)",
-    ): "If total - warmup is 1, the only step that comes here has step - warmup = 0.",
-}
+TOGETHER = "while end < len(lengths) and lengths[end] == (T, T) and (end - s) * heads * T * T < SCORES:"
+AT_A_TIME_ONLY = "It decides how much is computed at a time, and with it the speed, but no number."
+EQUIVALENT = (
+    {
+        ("layers/attention.py", TOGETHER, TOGETHER.replace("(end - s)", changed)): AT_A_TIME_ONLY
+        for changed in ("((s - end))", "(end + s)")
+    }
+    | {
+        ("layers/attention.py", TOGETHER, TOGETHER.replace("heads * T * T <", changed)): AT_A_TIME_ONLY
+        for changed in ("heads / T * T <", "heads * T / T <", "heads * T * T <=")
+    }
+    | {
+        ("layers/attention.py", TOGETHER, TOGETHER.replace("* heads", "/ heads")): AT_A_TIME_ONLY,
+        ("layers/attention.py", "SCORES = 65536", "SCORES = 65537"): AT_A_TIME_ONLY,
+        ("layers/attention.py", "if t == T <= QUERIES:", "if t != T <= QUERIES:"): AT_A_TIME_ONLY,
+        ("layers/attention.py", "if t == T <= QUERIES:", "if t == T < QUERIES:"): AT_A_TIME_ONLY,
+        (
+            "layers/attention.py",
+            "if first < T - 1:",
+            "if first <= T - 1:",
+        ): "Where no key is hidden, nothing but zeros is added.",
+        (
+            "layers/attention.py",
+            "if first < T - 1:",
+            "if first < T + 1:",
+        ): "Where no key is hidden, nothing but zeros is added.",
+        (
+            "layers/rotary.py",
+            "every = np.arange(positions.max(initial=0) + 1)",
+            "every = np.arange(positions.max(initial=0) + 2)",
+        ): "One row of the table more, which nobody reads.",
+        (
+            "layers/rotary.py",
+            "every = np.arange(positions.max(initial=0) + 1)",
+            "every = np.arange(positions.max(initial=1) + 1)",
+        ): "One row of the table more, which nobody reads.",
+        (
+            "data.py",
+            'for key in ("instruction", "input", "output")[: 3 if answered else 2]:',
+            'for key in ("instruction", "input", "output")[: 4 if answered else 2]:',
+        ): "There are three keys only, so the first four are the first three.",
+        (
+            "data.py",
+            "return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)",
+            "return m / np.where(totals[reduction] > 0, totals[reduction], 2.0)",
+        ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
+        (
+            "layers/attention.py",
+            "P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)",
+            "P[..., first:] += np.where(later, -np.inf, 1).astype(P.real.dtype)",
+        ): "A softmax does not see what is added to all scores of a query.",
+        (
+            "model.py",
+            "before = 0 if past is None else past.lengths",
+            "before = 1 if past is None else past.lengths",
+        ): "Scores depend on distances only, so every position may be one more.",
+        (
+            "optim.py",
+            "if 0 < max_norm < norm + 1e-6:",
+            "if 0 < max_norm <= norm + 1e-6:",
+        ): "Where the two are equal, the gradient is multiplied by 1.",
+        (
+            "optim.py",
+            "BLOCK = 32768",
+            "BLOCK = 32769",
+        ): "The size of the blocks does not matter, as a sentence of test_optim.py says.",
+        (
+            "optim.py",
+            "done = (step - warmup) / max(1, total - warmup)",
+            "done = (step - warmup) / max(2, total - warmup)",
+        ): "If total - warmup is 1, the only step that comes here has step - warmup = 0.",
+    }
+)
 
 ARITHMETIC = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*")}
 ARITHMETIC |= {ast.FloorDiv: ("//", "*"), ast.Mod: ("%", "*")}
