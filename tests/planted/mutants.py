@@ -31,7 +31,7 @@ from run import AT_A_TIME, PRELOADED, ROOT, Verdict, copy_of_the_repository, ver
 FILES = sorted(f"layers/{path.name}" for path in (ROOT / "minisft/layers").glob("*.py"))
 FILES += ["objective.py", "model.py", "optim.py", "data.py", "train.py"]
 ORDER = ["layers", "objective", "model", "optim", "data", "train", "gradcheck", "params"]
-ORDER += ["generate", "evaluate", "golden", "train_only", "work", "parallel"]
+ORDER += ["generate", "evaluate", "golden", "train_only"]
 ENOUGH = 0.95
 LIMIT = 60  # seconds for one mutant
 
