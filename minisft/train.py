@@ -35,7 +35,7 @@ class LastGood:
     """
 
     def __init__(self, theta: Params, grad: Params):
-        self.copy, self.is_now = grad.like(), False
+        self.copy = grad.like()
         self.keep(theta)
 
     def keep(self, theta: Params):

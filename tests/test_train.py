@@ -497,7 +497,7 @@ def test_a_first_loss_that_is_not_finite_keeps_theta_hat(config, theta, sequence
     theta.model.norm.weight[0] = np.inf
     kept = theta.flat.copy()
     state = train.start(theta, SGD)
-    with pytest.raises(MinisftError, match=r"^step 1: "):
+    with pytest.raises(MinisftError, match=r"^step 1: the loss is nan, "):
         next(train.train(state, config, sequences, SGD))
     assert_array_equal(state.theta.flat, kept)
 
