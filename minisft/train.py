@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import partial
 
 import numpy as np
 
@@ -85,10 +84,9 @@ def step(
     sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `row`
     share = whole.only(ranks.share(np.diff(whole.starts)))
     lowest = model.lowest(grad)
-    forward = partial(model.forward, lowest=lowest) if lowest else model.forward
     for part in share.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
         rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
-        logits, c_model = forward(theta, config, part.ids, part.starts, rows)
+        logits, c_model = model.forward(theta, config, part.ids, part.starts, rows, lowest=lowest)
         value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
         model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
         log_prob = c_objective.log_pi[np.arange(len(rows)), part.targets[rows]]

@@ -547,8 +547,8 @@ def test_a_run_stays_in_its_dtype(config, theta, sequences, settings, dtype, mon
     seen = set()
     forward = model.forward
 
-    def spying_forward(*arguments):
-        logits, cache = forward(*arguments)
+    def spying_forward(*arguments, **named):
+        logits, cache = forward(*arguments, **named)
         seen.add(logits.dtype.type)
         return logits, cache
 
