@@ -12,6 +12,7 @@ import numpy as np
 from minisft import model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError
+from minisft.layers import attention
 from minisft.params import Params
 
 
@@ -20,59 +21,63 @@ class Answer(NamedTuple):
     stopped: bool  # ended by an end token, not by a limit
 
 
-class Memory:
-    """Keys and values of S sequences in one layer: what has been read so far."""
-
-    def __init__(self, sequences, groups, capacity, size, dtype):
-        self.lengths = np.zeros(sequences, int)
-        self.keys = np.zeros((sequences, groups, 1, capacity, size), dtype)
-        self.values = np.zeros_like(self.keys)  # what is hidden is multiplied by 0, so it must be a number
-
-    def read(self, k, v, starts, asked):
-        """Remember new rows k and v (N, G, D) of the sequences; yields what is computed at a time.
-
-        asked   (M,) int: the rows that ask, increasing
-        Yields (slice of the M queries, their positions, keys and values of all that was read: (…, T, D)): of all
-        sequences together where each has one new row; of one after the other where not.
-        """
-        before = self.lengths
-        self.lengths = before + starts[1:] - starts[:-1]
-        if len(asked) == len(k) == len(before):
-            every, T = np.arange(len(before)), self.lengths.max()
-            self.keys[every, :, 0, before], self.values[every, :, 0, before] = k, v
-            yield slice(None), before[:, None, None, None], self.keys[..., :T, :], self.values[..., :T, :]
-            return
-        bounds = np.searchsorted(asked, starts)
-        for s, (past, T) in enumerate(zip(before, self.lengths)):
-            new, asking = slice(starts[s], starts[s + 1]), slice(bounds[s], bounds[s + 1])
-            self.keys[s, :, 0, past:T], self.values[s, :, 0, past:T] = k[new].swapaxes(0, 1), v[new].swapaxes(0, 1)
-            position = asked[asking] - starts[s] + past
-            yield asking, position, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
-
-    def keep(self, chosen):
-        self.lengths, self.keys, self.values = self.lengths[chosen], self.keys[chosen], self.values[chosen]
-
-
 class Past:
     """All that has been read of S sequences, at most `capacity` tokens of each: a Memory for every layer.
 
+    lengths   (S,) int: how many tokens of each have been read
     cos, sin  (capacity, H, D): the rotations of all positions, computed once
     """
 
     def __init__(self, config, sequences, capacity, dtype):
-        sizes = sequences, config.num_key_value_heads, capacity, config.head_dim, dtype
-        self.layers = [Memory(*sizes) for _ in range(config.num_hidden_layers)]
+        shape = 2, sequences, config.num_key_value_heads, 1, capacity, config.head_dim
+        self.lengths = np.zeros(sequences, int)
+        self.layers = [Memory(self, shape, dtype) for _ in range(config.num_hidden_layers)]
         self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
 
-    @property
-    def lengths(self):
-        """(S,) int: how many tokens of each have been read."""
-        return self.layers[0].lengths
+    def extend(self, starts):
+        """New rows of every sequence, those of sequence s at starts[s]:starts[s + 1]: returns their positions (N,)."""
+        count = starts[1:] - starts[:-1]
+        self.starts, self.before, self.lengths = starts, self.lengths, self.lengths + count
+        self.one_each = starts[-1] == len(count)
+        if not self.one_each:
+            return np.arange(starts[-1]) + np.repeat(self.before - starts[:-1], count)
+        self.every, self.longest = starts[:-1], self.lengths.max()
+        self.mask = attention.hidden(self.before[:, None, None, None], self.longest, self.cos.dtype)
+        return self.before
 
     def keep(self, chosen):
         """Forget all sequences but the chosen, a list of their numbers."""
+        self.lengths = self.lengths[chosen]
         for memory in self.layers:
-            memory.keep(chosen)
+            memory.keys, memory.values = memory.keys[chosen], memory.values[chosen]
+
+
+class Memory:
+    """Keys and values of one layer, (S, G, 1, capacity, D) each."""
+
+    def __init__(self, past, shape, dtype):
+        self.past = past
+        self.keys, self.values = np.zeros(shape, dtype)  # what is hidden is multiplied by 0, so it must be a number
+
+    def read(self, k, v, asked):
+        """Remember the new rows k and v (N, G, D); yields what is computed at a time.
+
+        asked   (M,) int: the rows that ask, increasing
+        Yields (slice of the M queries, mask as of attention.hidden, keys and values of all that was read: (…, T, D)):
+        of all sequences together where each has one new row; of one after the other where not.
+        """
+        past = self.past
+        starts, before = past.starts, past.before
+        if past.one_each and len(asked) == len(k):
+            self.keys[past.every, :, 0, before], self.values[past.every, :, 0, before] = k, v
+            yield slice(None), past.mask, self.keys[..., : past.longest, :], self.values[..., : past.longest, :]
+            return
+        bounds = np.searchsorted(asked, starts)
+        for s, (first, T) in enumerate(zip(before, past.lengths)):
+            new, asking = slice(starts[s], starts[s + 1]), slice(bounds[s], bounds[s + 1])
+            self.keys[s, :, 0, first:T], self.values[s, :, 0, first:T] = k[new].swapaxes(0, 1), v[new].swapaxes(0, 1)
+            mask = attention.hidden(asked[asking] - starts[s] + first, T, k.dtype)
+            yield asking, mask, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
 
 
 def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
@@ -121,11 +126,10 @@ def decode(
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
     past = Past(config, len(prompts), max(capacities, default=0), theta.flat.dtype)
-    active, new = list(range(len(prompts))), [list(prompt) for prompt in prompts]
-    lengths = [len(prompt) for prompt in prompts]
+    active, lengths = list(range(len(prompts))), [len(prompt) for prompt in prompts]
+    ids, starts = np.concatenate([[], *prompts]).astype(int), np.cumsum([0, *lengths])
     while active and max_new_tokens:
-        starts = np.cumsum([0, *map(len, new)])
-        logits, _ = model.forward(theta, config, np.concatenate(new), starts, starts[1:] - 1, past)
+        logits, _ = model.forward(theta, config, ids, starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
         if temperature > 0:
@@ -140,7 +144,7 @@ def decode(
             for i, (s, token) in enumerate(zip(active, tokens))
             if token not in stop_ids and lengths[s] < capacities[s]
         ]
-        new = [[tokens[i]] for i in going]
+        ids, starts = np.array([tokens[i] for i in going], int), np.arange(len(going) + 1)
         if len(going) < len(active):
             active = [active[i] for i in going]
             past.keep(going)

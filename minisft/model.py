@@ -63,8 +63,9 @@ def lowest(grad):
 
 def rotations(config, positions, dtype):
     """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
-    tables = rotary.tables(positions, config.head_dim, config.rope_theta, dtype, config.rope_scaling)
-    return [np.repeat(table, config.num_attention_heads, axis=1) for table in tables]
+    every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
+    tables = rotary.tables(every, config.head_dim, config.rope_theta, dtype, config.rope_scaling)
+    return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 
 def forward(theta, config, ids, starts, rows, past=None, lowest=0):
@@ -77,12 +78,14 @@ def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
     Returns logits (M, V) in the dtype of θ, and the cache for backward.
     """
-    before = 0 if past is None else past.lengths
-    positions = np.arange(len(ids)) + np.repeat(before - starts[:-1], starts[1:] - starts[:-1])
     if past is None:
+        positions = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1])
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:
+        positions = past.extend(starts)
         cos, sin = past.cos[positions], past.sin[positions]
+    if len(rows) == len(ids):
+        rows = slice(None)  # all: nothing to pick
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
     for i, p in enumerate(theta.model.layers):

@@ -37,22 +37,23 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     ]
 
 
-def blocks(theta: Params, weight_decay: float, names=None):
-    """(slice, decay) over the whole vector, in pieces that stay in the cache while all formulas visit them.
+def blocks(theta: Params, grad: Params, weight_decay: float):
+    """(w, d, slice, decay): a piece of θ, the same of the gradient, where that is in its vector, and what decays it.
 
-    names  of the tensors to visit, instead of all
+    Neighbours of one decay are one vector, cut in pieces that stay in the cache while all formulas visit them.
     """
-    for name in names or theta.named:
-        span = theta.spans[name]
-        decay = weight_decay if theta.named[name].ndim == 2 else 0.0
-        for start in range(span.start, span.stop, BLOCK):
-            yield slice(start, min(start + BLOCK, span.stop)), decay
-
-
-def pieces(theta: Params, grad: Params, weight_decay: float):
-    """(w, d, slice, decay): the same numbers in θ and in the gradient, and where they are in the gradient's vector."""
-    for (where, decay), (part, _) in zip(blocks(theta, weight_decay, grad.named), blocks(grad, weight_decay)):
-        yield theta.flat[where], grad.flat[part], part, decay
+    runs = []  # [start in θ, start in the gradient, size, decay]
+    for name, view in grad.named.items():
+        start, decay = theta.spans[name].start, weight_decay if view.ndim == 2 else 0.0
+        if runs and start == runs[-1][0] + runs[-1][2] and decay == runs[-1][3]:
+            runs[-1][2] += view.size
+        else:
+            runs.append([start, grad.spans[name].start, view.size, decay])
+    for start, first, size, decay in runs:
+        for i in range(0, size, BLOCK):
+            n = min(BLOCK, size - i)
+            part = slice(first + i, first + i + n)
+            yield theta.flat[start + i : start + i + n], grad.flat[part], part, decay
 
 
 class SGD:
@@ -62,7 +63,7 @@ class SGD:
         self.config, self.updates, self.moments = config, 0, {}
 
     def step(self, theta: Params, grad: Params, learning_rate: float):
-        for w, d, _, decay in pieces(theta, grad, self.config.weight_decay):
+        for w, d, _, decay in blocks(theta, grad, self.config.weight_decay):
             w -= learning_rate * (d + decay * w)
         self.updates += 1
 
@@ -79,7 +80,7 @@ class AdamW:
         self.updates += 1
         beta1, beta2, eps = self.config.adam_beta1, self.config.adam_beta2, self.config.adam_epsilon
         correct1, correct2 = 1 - beta1**self.updates, 1 - beta2**self.updates
-        for w, d, part, decay in pieces(theta, grad, self.config.weight_decay):
+        for w, d, part, decay in blocks(theta, grad, self.config.weight_decay):
             m, v = self.moments["m"][part], self.moments["v"][part]
             if decay:
                 w *= 1 - learning_rate * decay

@@ -137,16 +137,23 @@ def test_the_blocks_of_the_vector_do_not_matter(size, optimizer):
     assert_array_equal(theta.long.weight[:, 0], np.resize(short.flat, size))
 
 
-def test_blocks_cover_the_vector_once_and_none_lies_in_two_tensors(theta):
-    shapes = {"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2)}
-    parts = list(optim.blocks(Params(shapes), 0.5))
-    assert [(part.start, part.stop) for part, _ in parts] == [
+def test_blocks_cover_the_vector_once_and_each_has_one_decay():
+    theta = Params({"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2), "d": (3, 1)})
+    parts = list(optim.blocks(theta, theta.like(), 0.5))
+    assert [(part.start, part.stop) for _, _, part, _ in parts] == [
         (0, optim.BLOCK),
         (optim.BLOCK, optim.BLOCK + 3),
         (optim.BLOCK + 3, optim.BLOCK + 7),
-        (optim.BLOCK + 7, optim.BLOCK + 11),
+        (optim.BLOCK + 7, optim.BLOCK + 14),  # c and d: neighbours of one decay
     ]
-    assert [decay for _, decay in parts] == [0.5, 0.5, 0.0, 0.5]
+    assert [decay for *_, decay in parts] == [0.5, 0.5, 0.0, 0.5]
+
+
+def test_neighbours_in_the_gradient_that_are_none_in_theta_stay_apart():
+    theta = Params({"a": (2, 2), "frozen": (3, 3), "c": (2, 2)})
+    theta.flat[:] = np.arange(17)
+    grad = theta.part(["a", "c"])
+    assert [w.tolist() for w, *_ in optim.blocks(theta, grad, 0.5)] == [[0, 1, 2, 3], [13, 14, 15, 16]]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

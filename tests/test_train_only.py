@@ -220,6 +220,6 @@ def test_the_optimiser_visits_the_same_pieces_of_theta_and_of_the_gradient(theta
     grad = theta.part(names)
     for name in names:
         grad.named[name][...] = theta.named[name]
-    seen = [(w, d) for w, d, _, _ in optim.pieces(theta, grad, 0.1)]
+    seen = [(w, d) for w, d, _, _ in optim.blocks(theta, grad, 0.1)]
     assert all(np.shares_memory(w, theta.flat) and np.array_equal(w, d) for w, d in seen)
     assert sum(len(w) for w, _ in seen) == grad.flat.size

@@ -61,8 +61,8 @@ def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch
     N, M = sum(lengths), sum(asked)
     products = 2 * (N * (every + reading)) + N * every + M * reading + M * C * V
     scores = 2 * scores_all + scores_last
-    expected = 2 * 3 * (products + 2 * HD * scores) + 2 * 4 * scores  # the last: sums of softmax, one a query head
-    assert Counted.flop == expected
+    sums = 4 * scores + 2 * C * (5 * N + 2 * M)  # of softmax, one a query head; of 7 norms backward, two each
+    assert Counted.flop == 2 * (3 * (products + 2 * HD * scores) + sums)
 
 
 @pytest.mark.parametrize("lowest", [0, 1, 2, 3])
@@ -89,7 +89,8 @@ def test_frozen_tensors_cost_no_gradient_and_backward_ends_at_the_lowest_block_t
     dlogits = objective.backward(objective.forward(logits, whole.targets, whole.weights)[1], -1.0)
     model.backward(theta, grad, CONFIG, c_model, dlogits)
     blocks = 3 - lowest
-    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F))
+    norms = 2 * blocks + 1 + (lowest == 3)  # one sum over the channels each, and over the rows if it is trained
+    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F) + norms * N * C)
 
 
 def test_no_array_of_padding_exists(monkeypatch):

@@ -47,13 +47,14 @@ def forward(p, x, starts, cos, sin, rows, past=None):
     asked = np.arange(len(x))[rows]
     parts = []
     if past is not None:  # keys and values of all that was read: (S, G, 1, T, D)
-        for asking, position, k_s, v_s in past.read(k, v, starts, asked):
+        for asking, mask, k_s, v_s in past.read(k, v, asked):
             q_s, o_s = heads(q[asking], len(k_s), G), heads(o[asking], len(k_s), G)
-            np.matmul(probabilities(q_s, k_s, position), v_s, out=o_s)
+            np.matmul(probabilities(q_s, k_s, mask), v_s, out=o_s)
     else:
         for asking, keys, S in blocks(starts, asked, H):
             position = asked[asking][: (asking.stop - asking.start) // S] - keys.start
-            P = probabilities(heads(q[asking], S, G), heads(k[keys], S, G), position)
+            mask = hidden(position, (keys.stop - keys.start) // S, k.real.dtype)
+            P = probabilities(heads(q[asking], S, G), heads(k[keys], S, G), mask)
             np.matmul(P, heads(v[keys], S, G), out=heads(o[asking], S, G))  # (S, G, R, t, T) @ (S, G, 1, T, D)
             parts.append(Part(asking, keys, P))
     y, c_o = linear.forward(p.o_proj, o.reshape(len(o), H * D))  # (M, H D) -> (M, C)
@@ -94,14 +95,24 @@ def together(a):
     return a.reshape(S, G, R * t, D)
 
 
-def probabilities(q, k, position):
-    """P of queries (S, G, R, t, D) at these positions (…, t), on keys (S, G, 1, T, D) at 0 … T − 1: (S, G, R, t, T)."""
+def hidden(position, T, dtype):
+    """What is added to the scores of queries at these positions (…, t) on keys at 0 … T − 1: −∞ where the key is later.
+
+    (…, t, n), of the last n keys; those before are hidden from nobody.
+    """
+    first = position.min(initial=T - 1) + 1
+    if first == T:
+        return np.empty((1, 0), dtype)
+    later = np.arange(first, T) > position[..., None]
+    return np.where(later, dtype.type(-np.inf), dtype.type(0))
+
+
+def probabilities(q, k, mask):
+    """P of queries (S, G, R, t, D) on keys (S, G, 1, T, D), some of them hidden: (S, G, R, t, T)."""
     P = q @ k.swapaxes(-1, -2)
-    T = P.shape[-1]
-    first = position.min(initial=T)  # this key and those before are hidden from nobody
-    if first < T - 1:
-        later = np.arange(first, T) > position[..., None]
-        P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)
+    T, n = P.shape[-1], mask.shape[-1]
+    if n:
+        P[..., T - n :] += mask
     P -= P.real.max(-1, keepdims=True)  # leaves the softmax as it is, and exp cannot overflow
     np.exp(P, out=P)
     P /= (P @ np.ones(T, P.dtype))[..., None]  # the sum over the keys

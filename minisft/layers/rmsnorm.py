@@ -6,7 +6,7 @@ y  = w ⊙ n                                   now from the bottom up; `d` + nam
 dw = Σ_rows dy ⊙ n
 dn = w ⊙ dy                                  w varies inside the sum below, so it cannot be taken out
 dr = ⟨dn, x⟩   and   ∂r/∂x = −r³ x / C
-dx = r dn + dr ∂r/∂x  =  r (dn − n ⟨dn, n⟩ / C)
+dx = r dn + dr ∂r/∂x  =  r (dn − n ⟨dn, n⟩ / C),   ⟨dn, n⟩ = ⟨w, dy ⊙ n⟩
 """
 
 import numpy as np
@@ -23,10 +23,11 @@ def forward(p, x, eps):
 
 def backward(p, g, cache, dy):
     r, n = cache
+    dy_n = dy * n
     if g.weight is not None:  # not frozen
-        g.weight += (dy * n).sum(0)  # (N, C) -> (C,)
+        g.weight += np.ones(len(n), n.dtype) @ dy_n  # the sum over the rows: (N, C) -> (C,)
     dx = p.weight * dy  # dn
-    dx -= n * (np.vecdot(dx, n, keepdims=True) / n.shape[-1])
+    dx -= n * (dy_n @ p.weight / n.shape[-1])[:, None]
     dx *= r
     return dx
 

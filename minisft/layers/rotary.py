@@ -31,18 +31,18 @@ def tables(positions, size, theta, dtype, scaling=None):
     positions  (N,) int, counted from the start of each sequence
     size       D, channels of a head;  theta: the base of the frequencies;  scaling: see `frequencies`
     """
-    every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
-    angle = np.outer(every, frequencies(size, theta, scaling))  # (T, D/2), radians
+    angle = np.outer(positions, frequencies(size, theta, scaling))  # (N, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
-    return np.concatenate((cos, cos), -1)[positions, None], np.concatenate((-sin, sin), -1)[positions, None]
+    return np.concatenate((cos, cos), -1)[:, None], np.concatenate((-sin, sin), -1)[:, None]
 
 
 def forward(x, cos, sin):
     """x (N, H, D); cos and sin (N, 1, D), or (N, H, D): the same for every head."""
-    pairs, cos_pairs, sin_pairs = (a.reshape(*a.shape[:-1], 2, a.shape[-1] // 2) for a in (x, cos, sin))
-    y = pairs[..., ::-1, :] * sin_pairs  # (N, H, 2, D/2), with x₁ and x₂ exchanged
-    y += pairs * cos_pairs
-    return y.reshape(x.shape), (cos, sin)
+    N, H, D = x.shape
+    y = x.reshape(N, H, 2, D // 2)[:, :, ::-1].copy().reshape(N, H, D)  # (x₂, x₁)
+    y *= sin
+    y += x * cos
+    return y, (cos, sin)
 
 
 def backward(cache, dy):

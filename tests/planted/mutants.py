@@ -53,22 +53,12 @@ EQUIVALENT = (
         ("layers/attention.py", "if t == T <= QUERIES:", "if t != T <= QUERIES:"): AT_A_TIME_ONLY,
         ("layers/attention.py", "if t == T <= QUERIES:", "if t == T < QUERIES:"): AT_A_TIME_ONLY,
         (
-            "layers/attention.py",
-            "if first < T - 1:",
-            "if first <= T - 1:",
-        ): "Where no key is hidden, nothing but zeros is added.",
-        (
-            "layers/attention.py",
-            "if first < T - 1:",
-            "if first < T + 1:",
-        ): "Where no key is hidden, nothing but zeros is added.",
-        (
-            "layers/rotary.py",
+            "model.py",
             "every = np.arange(positions.max(initial=0) + 1)",
             "every = np.arange(positions.max(initial=0) + 2)",
         ): "One row of the table more, which nobody reads.",
         (
-            "layers/rotary.py",
+            "model.py",
             "every = np.arange(positions.max(initial=0) + 1)",
             "every = np.arange(positions.max(initial=1) + 1)",
         ): "One row of the table more, which nobody reads.",
@@ -84,14 +74,9 @@ EQUIVALENT = (
         ): "Where a total is 0, so is every m in it, and 0 may be divided by any number.",
         (
             "layers/attention.py",
-            "P[..., first:] += np.where(later, -np.inf, 0).astype(P.real.dtype)",
-            "P[..., first:] += np.where(later, -np.inf, 1).astype(P.real.dtype)",
+            "return np.where(later, dtype.type(-np.inf), dtype.type(0))",
+            "return np.where(later, dtype.type(-np.inf), dtype.type(1))",
         ): "A softmax does not see what is added to all scores of a query.",
-        (
-            "model.py",
-            "before = 0 if past is None else past.lengths",
-            "before = 1 if past is None else past.lengths",
-        ): "Scores depend on distances only, so every position may be one more.",
         (
             "optim.py",
             "if 0 < max_norm < norm + 1e-6:",
