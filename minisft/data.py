@@ -210,10 +210,8 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all")
     assistant_turns  "all", or "last": only the last one is a target
     """
     if isinstance(example.completion, str):
-        runs = [
-            (tokenizer.encode(example.prompt), False),
-            ([*tokenizer.encode(example.completion), tokenizer.eos_id], True),
-        ]
+        prompt = tokenizer.encode(example.prompt)
+        runs = [(prompt, False), ([*tokenizer.encode(example.completion, prompt), tokenizer.eos_id], True)]
     else:
         runs = tokenizer.render(example.prompt + example.completion)
         given = sum(message["role"] == "assistant" for message in example.prompt)
