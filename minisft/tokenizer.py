@@ -76,8 +76,9 @@ class Tokenizer:
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
         self.begins_after_control = again == self.backend.encode("x", add_special_tokens=False).ids
-        self.backend.encode_special_tokens = True  # a control token in a text is encoded as text
-        self.inside.encode_special_tokens = True
+        self.backend.encode_special_tokens = self.inside.encode_special_tokens = (
+            True  # a control token in a text is text
+        )
 
         if self.sentencepiece:
             self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # need no bytes
@@ -225,6 +226,7 @@ class Tokenizer:
         for message in messages:
             role, content = message["role"], message["content"]
             content = content.strip() if d.trims else content
+            # A text, a control token, a text, … in turn: what is typed is joined to a text and stays one.
             header = self.control.split(("" if runs else d.begin) + d.before + role + d.after)
             if role == "assistant":  # header and content apart: as the model meets them
                 runs.append((header, False))
