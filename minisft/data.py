@@ -211,7 +211,10 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all")
     """
     if isinstance(example.completion, str):
         prompt = tokenizer.encode(example.prompt)
-        runs = [(prompt, False), ([*tokenizer.encode(example.completion, prompt), tokenizer.eos_id], True)]
+        runs = [
+            (prompt, False),
+            ([*tokenizer.encode(example.completion, prompt), tokenizer.eos_id], True),
+        ]
     else:
         runs = tokenizer.render(example.prompt + example.completion)
         given = sum(message["role"] == "assistant" for message in example.prompt)

@@ -76,9 +76,8 @@ class Tokenizer:
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
         self.begins_after_control = again == self.backend.encode("x", add_special_tokens=False).ids
-        self.backend.encode_special_tokens = self.inside.encode_special_tokens = (
-            True  # a control token in a text is text
-        )
+        # A control token in a text is encoded as text.
+        self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
 
         if self.sentencepiece:
             self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # need no bytes
