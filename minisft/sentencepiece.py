@@ -50,8 +50,7 @@ def from_scores(tokens: list[str], scores: list[float], kinds: list[int], blank_
     score = {token: s for token, s, kind in zip(tokens, scores, kinds) if kind == NORMAL}
     halves = ((token[:i], token[i:]) for token in score for i in range(1, len(token)))
     merges = [(left, right) for left, right in halves if left in score and right in score]
-    # Of two ways to one token the one with the longer beginning: in a run of one character it comes first.
-    merges.sort(key=lambda pair: (score["".join(pair)], len(pair[0])), reverse=True)
+    merges.sort(key=lambda pair: score["".join(pair)], reverse=True)
     vocabulary = {token: i for i, token in enumerate(tokens)}
     backend = Backend(models.BPE(vocab=vocabulary, merges=merges, byte_fallback=True, fuse_unk=True))
     blank = [normalizers.Prepend(BLANK)] * blank_before
