@@ -210,9 +210,10 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all")
     assistant_turns  "all", or "last": only the last one is a target
     """
     if isinstance(example.completion, str):
+        prompt = tokenizer.encode(example.prompt)
         runs = [
-            (tokenizer.encode(example.prompt), False),
-            ([*tokenizer.encode(example.completion), tokenizer.eos_id], True),
+            (prompt, False),
+            ([*tokenizer.encode(example.completion, prompt), tokenizer.eos_id], True),
         ]
     else:
         runs = tokenizer.render(example.prompt + example.completion)

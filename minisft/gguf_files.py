@@ -13,11 +13,13 @@ import numpy as np
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
+from minisft import sentencepiece
 from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
 from minisft.files import Stored
 from minisft.gguf_header import Walk
-from minisft.tokenizer import CHAT_TEMPLATE, Tokenizer, one_line, own_config, require_chatml
+from minisft.templates import CHAT_TEMPLATE, dialect_of
+from minisft.tokenizer import Tokenizer, one_line, own_config
 
 TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 PIECE = 2**20  # weights that are read at a time
@@ -113,7 +115,7 @@ def require(path, fields, key, known, default=None):
 
 
 def read_tokenizer(path, fields) -> Tokenizer:
-    """Byte-level BPE; its tokenizer.json is written here from the lists of the header."""
+    """BPE, byte-level or of SentencePiece's kind; its tokenizer.json is written here from the lists of the header."""
 
     def wanted(key, kind):
         value = fields.get(f"tokenizer.ggml.{key}")
@@ -121,34 +123,39 @@ def read_tokenizer(path, fields) -> Tokenizer:
             raise MinisftError(f"{path}: tokenizer.ggml.{key} is missing or of another kind; copy the file again")
         return value
 
-    require(path, fields, "tokenizer.ggml.model", ["gpt2"])
-    cut = require(path, fields, "tokenizer.ggml.pre", DIGITS_ALONE)
-    tokens, merges = wanted("tokens", list), wanted("merges", list)
-    kinds, eos = wanted("token_type", np.ndarray), wanted("eos_token_id", int)
+    model = require(path, fields, "tokenizer.ggml.model", ["gpt2", "llama"])
+    tokens, kinds, eos = wanted("tokens", list), wanted("token_type", np.ndarray), wanted("eos_token_id", int)
     vocabulary = {token: i for i, token in enumerate(tokens)}
     if not len(vocabulary) == len(tokens) == len(kinds) or not 0 <= eos < len(tokens):
         raise MinisftError(f"{path}: the lists of tokens and their types do not fit together; copy the file again")
+    if model == "llama":
+        scores = wanted("scores", np.ndarray)
+        blank_before = fields.get("tokenizer.ggml.add_space_prefix", True)
+    else:
+        cut, merges = require(path, fields, "tokenizer.ggml.pre", DIGITS_ALONE), wanted("merges", list)
     try:
-        backend = Backend(models.BPE(vocab=vocabulary, merges=[tuple(merge.split(" ")) for merge in merges]))
-        digits = [pre_tokenizers.Digits(individual_digits=True)] * DIGITS_ALONE[cut]
-        backend.pre_tokenizer = pre_tokenizers.Sequence([*digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-        backend.decoder = decoders.ByteLevel()
-        for kind, special in ((3, True), (4, False)):  # control tokens, and words added by the model's makers
+        if model == "llama":
+            backend = sentencepiece.from_scores(tokens, scores.tolist(), kinds.tolist(), blank_before)
+        else:
+            backend = Backend(models.BPE(vocab=vocabulary, merges=[tuple(merge.split(" ")) for merge in merges]))
+            digits = [pre_tokenizers.Digits(individual_digits=True)] * DIGITS_ALONE[cut]
+            backend.pre_tokenizer = pre_tokenizers.Sequence([*digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+            backend.decoder = decoders.ByteLevel()
+        # Control tokens, <unk>, and words added by the model's makers.
+        for kind, special in ((3, True), (2, True), (4, False)):
             chosen = [tokens[i] for i in np.flatnonzero(kinds == kind)]
             backend.add_tokens([AddedToken(token, special=special, normalized=False) for token in chosen])
         source = backend.to_str().encode()
     except Exception as error:  # the package raises nothing narrower
         raise MinisftError(
-            f"{path}: its tokens and merges are no BPE ({one_line(error)}); copy the file again"
+            f"{path}: its tokens and merges or scores are no BPE ({one_line(error)}); copy the file again"
         ) from error
-    template = fields.get("tokenizer.chat_template")
-    if template is not None:
-        require_chatml(template, path)
+    template = fields.get("tokenizer.chat_template", CHAT_TEMPLATE)
     config = own_config() | {"eos_token": tokens[eos]}
     for role, key in {"bos_token": "bos", "pad_token": "padding", "unk_token": "unknown"}.items():
         i = fields.get(f"tokenizer.ggml.{key}_token_id")
         config[role] = tokens[i] if isinstance(i, int) and 0 <= i < len(tokens) else None
-    return Tokenizer(source, config, template or CHAT_TEMPLATE, path)
+    return Tokenizer(source, config, template, dialect_of(template, path), path)
 
 
 def tensors(walk, fields, entries, config, gguf) -> list[Stored]:

@@ -1,45 +1,25 @@
 """Text ↔ token ids, and conversations as runs of ids that know whether they are an answer.
 
-The arithmetic of byte-level BPE is the `tokenizers` package's; what is ours is where a text is cut. The mask of
-fine-tuning is born here: `render` returns a conversation piece by piece, each with True (y) or False (x).
+The arithmetic of BPE is the `tokenizers` package's; what is ours is where a text is cut. The mask of fine-tuning is
+born here: `render` returns a conversation piece by piece, each with True (y) or False (x).
+
+There are two kinds: byte-level, where every byte of a text is spelled as a character, and SentencePiece's
+(sentencepiece.py), which puts a blank before a text.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
+from minisft import sentencepiece
 from minisft.errors import MinisftError
 from minisft.files import read_bytes, read_json, read_text, write_atomically, write_json
+from minisft.templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
 
 END_OF_TEXT, START, END = CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
-
-# What `Tokenizer.render` does, for other tools; they read the mask between {% generation %} and {% endgeneration %}.
-CHAT_TEMPLATE = """\
-{%- for message in messages %}
-    {{- '<|im_start|>' + message['role'] + '\\n' }}
-    {%- if message['role'] == 'assistant' %}
-        {%- generation %}
-            {{- message['content'] + '<|im_end|>' }}
-        {%- endgeneration %}
-    {%- else %}
-        {{- message['content'] + '<|im_end|>' }}
-    {%- endif %}
-    {{- '\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
-
-# A system turn spelled out in a template, in quotes or as bare text: inserted into a conversation that has none.
-DEFAULT_SYSTEM = re.compile(
-    r"""(['"])<\|im_start\|>system(?:\\n|\n)((?:\\.|(?!\1)[^\\])*?)<\|im_end\|>"""
-    r"""|(?<!['"])<\|im_start\|>system\n([^{}]*?)<\|im_end\|>""",
-    re.DOTALL,
-)
 
 # GPT-2's spelling of bytes in a vocabulary: a printable byte is itself, the n-th of the others is character 256 + n.
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -48,14 +28,21 @@ BYTES |= {chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256
 
 
 class Tokenizer:
-    """Byte-level BPE with control tokens: made by `Tokenizer.train` or `Tokenizer.load`.
+    """BPE with control tokens: made by `Tokenizer.train` or `Tokenizer.load`.
 
     vocab_size      highest id + 1
     eos_id          the token after a document or a plain completion: tokenizer_config.json's `eos_token`
-    end_of_turn_id  `<|im_end|>`, the last target of an answer; None in a vocabulary without it, which cannot chat
+    end_of_turn_id  the last target of an answer; None in a vocabulary without it, which cannot chat
     """
 
-    def __init__(self, source: bytes, config: dict, template: str = CHAT_TEMPLATE, path="tokenizer.json"):
+    def __init__(
+        self,
+        source: bytes,
+        config: dict,
+        template: str = CHAT_TEMPLATE,
+        dialect: Dialect = CHATML,
+        path="tokenizer.json",
+    ):
         """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`."""
         try:
             self.backend = Backend.from_buffer(source)
@@ -73,22 +60,38 @@ class Tokenizer:
                 f"{path}: does not hold the eos_token {config['eos_token']!r} of tokenizer_config.json; "
                 "correct one of them"
             )
-        self.start_of_turn_id, self.end_of_turn_id = vocabulary.get(START), vocabulary.get(END)
+        self.dialect = dialect._replace(end=dialect.end or config["eos_token"])
+        self.end_of_turn_id = vocabulary.get(self.dialect.end)
         self.default_system = default_system(template)
 
         self.backend.no_truncation()  # settings of other tools that such a file may carry
         self.backend.no_padding()
-        control = [token for token in (*CONTROL, config["eos_token"]) if token in vocabulary]
+        control = [token for token in (*CONTROL, *self.dialect.control(), config["eos_token"]) if token in vocabulary]
         self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
-        self.backend.encode_special_tokens = True  # a control token in a text is encoded as text
         self.control_ids = {i for i, token in self.backend.get_added_tokens_decoder().items() if token.special}
-        self.unknown_bytes = {
-            byte for char, byte in BYTES.items() if char not in vocabulary and b'"ByteLevel"' in source
-        }
-        if self.backend.encode("x", add_special_tokens=False).tokens != ["x"]:
+        names = sorted(map(self.backend.id_to_token, self.control_ids), key=len, reverse=True)
+        self.control = re.compile(f"({'|'.join(map(re.escape, names))})")
+
+        self.sentencepiece = sentencepiece.BLANK in vocabulary
+        self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
+        again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
+        self.begins_after_control = again == self.backend.encode("x", add_special_tokens=False).ids
+        # A control token in a text is encoded as text.
+        self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
+
+        if self.sentencepiece:
+            self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # need no bytes
+            fallback = vocabulary if getattr(self.backend.model, "byte_fallback", False) else ()
+            self.unknown_bytes = {byte for token, byte in sentencepiece.BYTES.items() if token not in fallback}
+        else:
+            self.characters = set()
+            self.unknown_bytes = {
+                byte for char, byte in BYTES.items() if char not in vocabulary and b'"ByteLevel"' in source
+            }
+        if words("x", self.inside) != ["x"]:
             raise MinisftError(
-                f"{path}: adds something before every text, as SentencePiece's leading space; texts that are "
-                "encoded piece by piece would change: use a model with a byte-level tokenizer"
+                f"{path}: adds something before every text, in a way that is not implemented; texts that are encoded "
+                "piece by piece would change: use a model with another tokenizer"
             )
 
     @classmethod
@@ -123,7 +126,7 @@ class Tokenizer:
         """Read tokenizer.json and, if present, tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
 
         A default system turn in the template is honoured; nothing is executed. Raises MinisftError naming the file if
-        it is missing, broken, has no eos_token, or holds a template that is not ChatML.
+        it is missing, broken, has no eos_token, or holds a template in no dialect of templates.py.
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
@@ -136,10 +139,10 @@ class Tokenizer:
         if (directory / "chat_template.jinja").exists():
             where = directory / "chat_template.jinja"
             template = read_text(where)
-        if template is not None:
-            require_chatml(template, where)
+        template = CHAT_TEMPLATE if template is None else template
+        dialect = dialect_of(template, where)
         config = (config or own_config()) | {"eos_token": eos_token(directory, config)}
-        return cls(source, config, CHAT_TEMPLATE if template is None else template, directory / "tokenizer.json")
+        return cls(source, config, template, dialect, directory / "tokenizer.json")
 
     def save(self, directory, model_max_length: int | None = None):
         """Write tokenizer.json, tokenizer_config.json and chat_template.jinja, each whole or not at all.
@@ -153,68 +156,94 @@ class Tokenizer:
         write_json(directory / "tokenizer_config.json", config)
         write_atomically(directory / "chat_template.jinja", self.template.encode())
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, before: Sequence[int] = ()) -> list[int]:
         """The ids of a plain text: no BOS is added, and a control token in it is text like any other.
 
+        before  the ids that precede it in its sequence: only a text that begins has a blank put before it
         Raises MinisftError if the text holds a lone surrogate, or a byte that a foreign vocabulary has no token for.
         """
         try:
-            unknown = self.unknown_bytes.intersection(text.encode())
+            text.encode()
         except UnicodeEncodeError as error:
             raise MinisftError(
                 f"text: {text[error.start]!r} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
+        unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
         if unknown:
             raise MinisftError(
                 f"text: byte 0x{min(unknown):02x} of {text[:40]!r} has no token in this vocabulary; remove it"
             )
-        ids = self.backend.encode(text, add_special_tokens=False).ids
+        begins = not before or (self.begins_after_control and before[-1] in self.control_ids)
+        backend = self.backend if begins else self.inside
+        ids = backend.encode(text, add_special_tokens=False).ids
         if not self.control_ids.isdisjoint(ids):  # a vocabulary that finds it as a word: spell it out
-            ids = [i for char in text for i in self.backend.encode(char, add_special_tokens=False).ids]
+            ids = backend.encode(text[0], add_special_tokens=False).ids
+            ids += [i for char in text[1:] for i in self.inside.encode(char, add_special_tokens=False).ids]
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; control tokens, and ids beyond the vocabulary, are left out."""
-        return self.backend.decode([int(i) for i in ids], skip_special_tokens=True)
+        """The text of ids as it stands in a sequence; control tokens, and ids beyond the vocabulary, are left out.
+
+        So an answer has the blank it begins with; and of a text that begins, the blank put before it is there too.
+        """
+        ids = [int(i) for i in ids]
+        if not self.sentencepiece:
+            return self.backend.decode(ids, skip_special_tokens=True)
+        tokens = [self.backend.id_to_token(i) for i in ids if i not in self.control_ids]
+        return b"".join(sentencepiece.spelled(token) for token in tokens if token is not None).decode(errors="replace")
 
     def token_text(self, i: int) -> str:
         """One token for display: its text, a byte that is only part of a character as \\xe2, an unused id as <7>."""
         token = self.backend.id_to_token(i)
         if token is None:
             return f"<{i}>"
+        if self.sentencepiece:
+            return sentencepiece.spelled(token).decode(errors="backslashreplace")
         text = self.backend.decode([i], skip_special_tokens=False)
         if "\ufffd" in text and all(char in BYTES for char in token):
             text = bytes(BYTES[char] for char in token).decode(errors="backslashreplace")
         return text
 
     def render(self, messages: list[dict], add_generation_prompt: bool = False) -> list[tuple[list[int], bool]]:
-        """A conversation in ChatML as runs (ids, is_answer); the ids of all runs in a row are the sequence.
+        """A conversation in the model's dialect as runs (ids, is_answer); all ids in a row are the sequence.
 
-        <|im_start|>role\\ncontent<|im_end|>\\n for every message {"role", "content"}. An assistant's content with its
-        <|im_end|> is a run of its own with True. With add_generation_prompt it ends where the assistant is to answer.
-        Raises MinisftError if the vocabulary has no <|im_start|> or <|im_end|>.
+        In ChatML <|im_start|>role\\ncontent<|im_end|>\\n for every message {"role", "content"}. An assistant's content
+        with its end token is a run of its own with True. With add_generation_prompt it ends where the assistant is to
+        answer. Raises MinisftError if the vocabulary lacks a control token of the dialect.
         """
-        if self.start_of_turn_id is None or self.end_of_turn_id is None:
-            raise MinisftError(
-                f"tokenizer.json: has no {START} or no {END}, so this model cannot chat; use plain text, "
-                "or a model with the ChatML tokens"
-            )
-        start, end = [self.start_of_turn_id], [self.end_of_turn_id]
+        d = self.dialect
+        for token in d.control():
+            if self.backend.token_to_id(token) is None:
+                raise MinisftError(
+                    f"tokenizer.json: has no {token}, so this model cannot chat in {d.name}; use plain text, or a "
+                    "model with the tokens of its chat template"
+                )
         if self.default_system is not None and messages[0]["role"] != "system":
             messages = [{"role": "system", "content": self.default_system}, *messages]
         runs = []
         for message in messages:
             role, content = message["role"], message["content"]
+            content = content.strip() if d.trims else content
+            # A text, a control token, a text, … in turn: what is typed is joined to a text and stays one.
+            header = self.control.split(("" if runs else d.begin) + d.before + role + d.after)
             if role == "assistant":  # header and content apart: as the model meets them
-                runs.append((start + self.encode("assistant\n"), False))
-                runs.append((self.encode(content) + end, True))
+                runs.append((header, False))
+                runs.append(([content, d.end], True))
             else:
-                runs.append((start + self.encode(f"{role}\n{content}") + end, False))
-            runs.append((self.encode("\n"), False))
+                runs.append(([*header[:-1], header[-1] + content, d.end], False))
+            runs.append(([d.then], False))
         if add_generation_prompt:
-            runs.append((start + self.encode("assistant\n"), False))
-        return runs
+            runs.append((self.control.split(d.before + "assistant" + d.after), False))
+        ids = []
+        return [(self.extend(ids, parts), is_answer) for parts, is_answer in runs]
+
+    def extend(self, ids, parts):
+        """Append the ids of parts, which are a text, a control token, a text, … in turn; returns the new ones."""
+        length = len(ids)
+        for n, part in enumerate(parts):
+            ids += [self.backend.token_to_id(part)] if n % 2 else self.encode(part, ids)
+        return ids[length:]
 
 
 def own_config():
@@ -245,28 +274,10 @@ def eos_token(directory, config):
     return token
 
 
-def require_chatml(template, path):
-    """Refuse a chat template that `render` would not follow; it is read, never executed."""
-    if not isinstance(template, str) or START not in template or END not in template:
-        raise MinisftError(
-            f"{path}: the chat template is not ChatML ({START}role … {END}); use a model whose template is"
-        )
-    for word in ("bos_token", "trim", "strip"):
-        if word in template:
-            raise MinisftError(
-                f"{path}: the chat template uses {word}, which is not implemented; use a model with plain "
-                "ChatML, or replace the template"
-            )
-
-
-def default_system(template):
-    """The system text a template inserts into a conversation without one, or None."""
-    found = DEFAULT_SYSTEM.search(template)
-    if not found:
-        return None
-    if found[3] is not None:
-        return found[3]
-    return re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), found[2], flags=re.DOTALL)
+def words(text, backend):
+    """What is left to the merges of a text: its words, as a backend spells and parts them."""
+    text = backend.normalizer.normalize_str(text) if backend.normalizer else text
+    return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)] if backend.pre_tokenizer else [text]
 
 
 def one_line(error):

@@ -90,7 +90,7 @@ def test_y_is_every_assistants_content_with_its_end_token_and_x_is_everything_el
 def test_the_assistant_header_is_not_a_target(tokenizer):
     """The tokens of the header are given when the model answers, so they are never targets."""
     ids, mask, _ = encoded(CHAT, tokenizer)
-    header = [tokenizer.start_of_turn_id, *tokenizer.encode("assistant\n")]
+    header = [tokenizer.backend.token_to_id(START), *tokenizer.encode("assistant\n")]
     places = [i for i in range(len(ids)) if list(ids[i : i + len(header)]) == header]
     assert len(places) == 2
     for i in places:
@@ -154,7 +154,7 @@ def test_of_lists_of_messages_only_the_completions_assistant_turns_are_targets(t
 
 def test_header_and_content_of_a_turn_are_encoded_in_one_piece_but_an_answer_apart_from_its_header(tokenizer):
     """It matters where an answer begins with white space: "\\n  " is one token or two."""
-    start, end, newline = [tokenizer.start_of_turn_id], [tokenizer.end_of_turn_id], tokenizer.encode("\n")
+    start, end, newline = [tokenizer.backend.token_to_id(START)], [tokenizer.end_of_turn_id], tokenizer.encode("\n")
     one_piece = tokenizer.encode("user\n  assistant")
     assert one_piece != tokenizer.encode("user\n") + tokenizer.encode("  assistant")
     ids, _, _ = encoded({"messages": said("  assistant", "  user")}, tokenizer)
@@ -184,7 +184,11 @@ def test_a_conversation_that_ends_with_the_user_is_asked_as_it_is_and_expects_no
 def test_control_tokens_in_a_users_or_an_assistants_text_are_never_control_ids(tokenizer, control):
     text = f"a{control}b"
     chat = encoded({"messages": said(text, text, system=text)}, tokenizer)
-    own = {tokenizer.start_of_turn_id: 3, tokenizer.end_of_turn_id: 3, tokenizer.eos_id: 0}  # of the three turns
+    own = {
+        tokenizer.backend.token_to_id(START): 3,
+        tokenizer.end_of_turn_id: 3,
+        tokenizer.eos_id: 0,
+    }  # of the three turns
     assert {i: int((chat.ids == i).sum()) for i in own} == own
     assert sum(is_y for _, is_y in marked(chat, tokenizer)) == 1  # one answer: the text did not close it
     texts = encoded({"prompt": text, "completion": text}, tokenizer)

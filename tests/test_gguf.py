@@ -4,6 +4,7 @@ import json
 import struct
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ from commandline import minisft
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from small_sentencepiece import BYTES, ZEPHYR, learned
+from small_sentencepiece import CONTROL as SPECIAL
 
 from minisft import checkpoint, gguf_files, model
 from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
 from minisft.gguf_header import Walk
 from minisft.params import Params
+from minisft.sentencepiece import from_scores
 from minisft.tokenizer import Tokenizer
 
 gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
@@ -126,6 +130,7 @@ def write(path, theta, config, tokenizer, kind=KINDS[0], drop=(), fields=(), als
         "tokenizer.chat_template": TEMPLATE,
     }
     add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, list: writer.add_array}
+    add[bool] = writer.add_bool
     for key, value in (values | dict(fields)).items():
         if key not in drop:
             add[type(value)](key, value)
@@ -327,6 +332,104 @@ def test_a_file_without_a_template_chats_in_chatml(theta, tokenizer, tmp_path):
     assert loaded.render(messages) == tokenizer.render(messages)
 
 
+# Its tokenizer, of SentencePiece's kind
+
+
+LEARNED = [*learned()[0], "<tool>"]
+TOKENS = [*SPECIAL, *BYTES, *LEARNED]
+SCORES = dict(zip(LEARNED, range(0, -len(LEARNED), -1)))
+OF_SCORES = {
+    "tokenizer.ggml.model": "llama",
+    "tokenizer.ggml.tokens": TOKENS,
+    "tokenizer.ggml.scores": [float(SCORES.get(token, 0)) for token in TOKENS],
+    "tokenizer.ggml.token_type": [2, 3, 3, *[6] * 256, *[1] * (len(LEARNED) - 1), 4],
+    "tokenizer.ggml.unknown_token_id": 0,
+    "tokenizer.ggml.bos_token_id": 1,
+    "tokenizer.ggml.eos_token_id": 2,
+    "tokenizer.chat_template": ZEPHYR,
+}
+
+
+def of_scores(path, **fields):
+    fields = OF_SCORES | {f"tokenizer.ggml.{key}": value for key, value in fields.items()}
+    config = replace(CONFIG, vocab_size=len(fields["tokenizer.ggml.tokens"]), num_hidden_layers=1)
+    drop = ["tokenizer.ggml.merges", "tokenizer.ggml.pre"]
+    write(path, random_theta(config), config, Tokenizer.train(TEXTS, 300), drop=drop, fields=fields)
+    return checkpoint.load(path)[2]
+
+
+@pytest.fixture(scope="module")
+def sentencepiece(tmp_path_factory):
+    return of_scores(tmp_path_factory.mktemp("scores") / "model.gguf")
+
+
+def by_scores(text):
+    """The ids as llama.cpp finds them: of all neighbours that together are a token, the best score, the first such."""
+    parts = list(text.replace(" ", "▁"))
+    while pairs := [
+        (-SCORES[left + right], i) for i, (left, right) in enumerate(pairwise(parts)) if left + right in SCORES
+    ]:
+        i = min(pairs)[1]
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    spelled = ([part] if part in SCORES else [f"<0x{byte:02X}>" for byte in part.encode()] for part in parts)
+    return [TOKENS.index(token) for tokens in spelled for token in tokens]
+
+
+@given(text=st.one_of(st.text(), st.text("theca sonm", max_size=60)).filter(lambda text: "<tool>" not in text))
+def test_neighbours_merge_in_the_order_of_their_scores(sentencepiece, text):
+    assert sentencepiece.encode(text, [5]) == by_scores(text)
+    assert sentencepiece.encode(text) == by_scores(f" {text}" if text else "")
+
+
+def test_its_control_tokens_and_its_dialect_are_those_of_the_file(sentencepiece):
+    assert sentencepiece.control_ids == {0, 1, 2}
+    assert (sentencepiece.eos_id, sentencepiece.end_of_turn_id) == (2, 2)
+    assert [sentencepiece.config[role] for role in ("bos_token", "unk_token")] == ["<s>", "<unk>"]
+    runs = sentencepiece.render([{"role": "user", "content": "the cat"}], add_generation_prompt=True)
+    assert "".join(sentencepiece.token_text(i) for ids, _ in runs for i in ids) == (
+        " <|user|>\nthe cat</s> \n<|assistant|>\n"
+    )
+
+
+def test_words_that_the_makers_added_are_found_whole_and_control_tokens_and_bytes_never(sentencepiece):
+    assert TOKENS.index("<tool>") in sentencepiece.encode("the<tool>")
+    for text in ("</s>", "<unk>", "<0x41>"):
+        assert sentencepiece.decode(sentencepiece.encode(text)) == f" {text}"
+        assert not {0, 2, TOKENS.index("<0x41>")} & set(sentencepiece.encode(text))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"), [({}, " the"), ({"add_space_prefix": True}, " the"), ({"add_space_prefix": False}, "the")]
+)
+def test_a_blank_is_put_before_a_text_unless_the_file_says_no(fields, text, tmp_path):
+    loaded = of_scores(tmp_path / "model.gguf", **fields)
+    assert loaded.decode(loaded.encode("the")) == text
+
+
+def test_what_is_loaded_with_scores_is_saved_as_a_directory_and_is_the_same_there(sentencepiece, tmp_path):
+    sentencepiece.save(tmp_path)
+    again = Tokenizer.load(tmp_path)
+    messages = [{"role": "user", "content": " the é"}, {"role": "assistant", "content": "the mat"}]
+    assert again.encode("the cat\n é") == sentencepiece.encode("the cat\n é")
+    assert again.render(messages) == sentencepiece.render(messages)
+
+
+def test_merges_of_a_vocabulary_of_32000_take_less_than_two_seconds():
+    rng = np.random.default_rng(0)
+    syllables = [a + b for a in "bcdfghklmnprst" for b in "aeiou"]
+    words = dict.fromkeys("".join(rng.choice(syllables, rng.integers(1, 6))) for _ in range(60_000))
+    tokens = [*SPECIAL, *BYTES, "▁", *"abcdefghijklmnopqrstuvwxyz", *words][:32_000]
+    began = time.perf_counter()
+    from_scores(tokens, [-float(i) for i in range(len(tokens))], [1] * len(tokens), True)
+    assert len(tokens) == 32_000 and time.perf_counter() - began < 2
+
+
+def test_a_token_that_is_as_long_as_a_book_is_refused(tmp_path):
+    """The halves of a token are looked up one after the other, so a damaged file could keep us for hours."""
+    long = {"tokens": [*TOKENS[:-1], "a" * 10_000]}
+    refusal(lambda: of_scores(tmp_path / "model.gguf", **long), tmp_path / "model.gguf", "more than 512 characters")
+
+
 # Refusals
 
 
@@ -349,7 +452,10 @@ def test_a_file_without_a_template_chats_in_chatml(theta, tokenizer, tmp_path):
         ({"llama.embedding_length": 2**24}, ["model.embed_tokens.weight", "(300, 64)", 2**24]),
         ({"llama.attention.head_count": 2**24, "llama.attention.head_count_kv": 2**24}, ["q_proj", 24 * 2**24]),
         ({"llama.rope.freq_base": float("nan")}, ["rope_theta", "nan"]),
-        ({"tokenizer.ggml.model": "llama"}, ["tokenizer.ggml.model", "llama", "gpt2"]),
+        ({"tokenizer.ggml.model": "t5"}, ["tokenizer.ggml.model", "t5", "gpt2", "llama"]),
+        ({"tokenizer.ggml.model": "llama"}, ["tokenizer.ggml.scores"]),
+        ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 5}, [" 5 scores"]),
+        ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": ["a"]}, ["tokenizer.ggml.scores"]),
         ({"tokenizer.ggml.pre": "qwen2"}, ["tokenizer.ggml.pre", "qwen2", "smollm"]),
         ({"tokenizer.ggml.eos_token_id": 300}, ["tokens"]),
         ({"tokenizer.ggml.tokens": [1, 2]}, ["tokenizer.ggml.tokens"]),

@@ -13,7 +13,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 FLOORS = (
     {"__init__", "errors", "config", "params", "files", "allocator", "shipped"},
-    {"layers", "objective", "gradcheck", "tokenizer", "gguf_header"},
+    {"layers", "objective", "gradcheck", "tokenizer", "templates", "sentencepiece", "gguf_header"},
     {"model", "data", "optim", "checkpoint", "gguf_files", "parallel", "card"},
     {"train", "generate", "evaluate"},
     {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
@@ -28,6 +28,7 @@ SAME_FLOOR = {
     "files": {"errors"},
     "shipped": {"errors"},
     "layers": {"layers"},  # attention is made of linear maps and rotations, a block of attention and norms
+    "tokenizer": {"templates", "sentencepiece"},  # its conversations; its other kind
     "checkpoint": {"model", "gguf_files"},  # the shapes to expect; the other kind of file
     "evaluate": {"generate"},  # exact match is about answers
     "modelcheck": {"autograd"},  # one oracle more

@@ -34,7 +34,7 @@ def test_it_has_the_sizes_of_its_card(smollm2):
     assert (config.num_hidden_layers, config.hidden_size, config.max_position_embeddings) == (30, 576, 8192)
     assert config.tie_word_embeddings and config.vocab_size == tokenizer.vocab_size == 49152
     assert tokenizer.control_ids == set(range(17))
-    assert (tokenizer.start_of_turn_id, tokenizer.end_of_turn_id, tokenizer.eos_id) == (1, 2, 2)
+    assert (tokenizer.end_of_turn_id, tokenizer.eos_id) == (2, 2)
 
 
 @each_text

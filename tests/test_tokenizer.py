@@ -9,7 +9,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from minisft.errors import MinisftError
-from minisft.tokenizer import BYTES, CHAT_TEMPLATE, CONTROL, Tokenizer
+from minisft.templates import CHAT_TEMPLATE
+from minisft.tokenizer import BYTES, CONTROL, Tokenizer
 
 TEXTS = ["the cat sat on the mat in 1984, the hat", "user\n  the cat\nassistant\n  the mat"] * 20
 PLAIN_CHATML = (

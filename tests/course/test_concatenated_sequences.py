@@ -183,7 +183,7 @@ def test_the_check_and_the_library_agree_on_what_is_trained():
     _, _, tokenizer = checkpoint.load(shipped.path("atlas"))
     example = data.read([shipped.path("shop_train.jsonl")])[0]
     ids, targets, weights = solved("build")(
-        example.completion, tokenizer.encode, tokenizer.start_of_turn_id, tokenizer.end_of_turn_id
+        example.completion, tokenizer.encode, tokenizer.backend.token_to_id("<|im_start|>"), tokenizer.end_of_turn_id
     )
     part = data.batch([data.encode(example, tokenizer)], 0.0, "sum")
     assert (ids == part.ids).all() and (targets == part.targets).all() and (weights == part.weights).all()
