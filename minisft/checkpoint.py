@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from minisft import gguf_files, model
-from minisft.config import ModelConfig, RopeScaling
+from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError
 from minisft.files import Stored, read_json, replacing, write_json
 from minisft.params import Params
@@ -33,17 +33,18 @@ ROPE_TYPES = {
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
 }
 
-# A field that config.json leaves out has the value that transformers gives a Llama, not the default of ModelConfig.
-LEFT_OUT = {
-    "max_position_embeddings": 2048,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "initializer_range": 0.02,
-}
+# What is a Llama, or one under another name: the class in transformers. A field that config.json leaves out has the
+# value that transformers gives such a model, not the default of ModelConfig.
+ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM"}
+CONTEXT = {"llama": 2**11, "mistral": 2**17}
+LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
 
 
 def read_config(directory) -> ModelConfig:
-    """The config.json of a Llama. Raises MinisftError naming file and field if it is broken or not implemented."""
+    """The config.json of a Llama, or of a Mistral whose window hides nothing.
+
+    Raises MinisftError naming file and field if it is broken or not implemented.
+    """
     path = Path(directory) / "config.json"
     if not Path(directory).is_dir():
         raise MinisftError(
@@ -54,10 +55,11 @@ def read_config(directory) -> ModelConfig:
     def refuse(field, value, only):
         raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
 
-    if config.get("model_type") != "llama":
-        refuse("model_type", config.get("model_type"), '"llama"')
-    if config.get("architectures") not in (None, ["LlamaForCausalLM"]):
-        refuse("architectures", config["architectures"], '["LlamaForCausalLM"]')
+    family = config.get("model_type")
+    if not isinstance(family, str) or family not in ARCHITECTURES:
+        refuse("model_type", family, ", ".join(map(json.dumps, ARCHITECTURES)))
+    if config.get("architectures") not in (None, [ARCHITECTURES[family]]):
+        refuse("architectures", config["architectures"], f'["{ARCHITECTURES[family]}"]')
     if config.get("hidden_act", "silu") != "silu":
         refuse("hidden_act", config["hidden_act"], '"silu"')
     for field in ("attention_bias", "mlp_bias"):
@@ -76,16 +78,22 @@ def read_config(directory) -> ModelConfig:
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
     values = {field: config[field] for field in SIZES}
-    values |= {field: config.get(field, default) for field, default in LEFT_OUT.items()}
+    defaults = LEFT_OUT | {"max_position_embeddings": CONTEXT[family]}
+    values |= {field: config.get(field, default) for field, default in defaults.items()}
     values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     values["head_dim"] = config.get("head_dim") or 0
     values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     try:
         if kind != "default":
             values["rope_scaling"] = RopeScaling(**{field: rope[field] for field in ROPE_TYPES[kind]})
-        return ModelConfig(**values)
+        result = ModelConfig(**values)
     except MinisftError as error:
         raise MinisftError(f"{path}: {error}") from error
+    context = result.max_position_embeddings
+    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: as transformers has it
+    if window is not None and not (is_whole(window) and window >= context):  # as long as the context it hides nothing
+        refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
+    return result
 
 
 def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:

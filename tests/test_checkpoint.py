@@ -349,14 +349,51 @@ def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
     )
 
 
+# A Mistral
+
+
+def call_it_mistral(directory, **changes):
+    edit_config(directory, model_type="mistral", architectures=["MistralForCausalLM"], **changes)
+
+
+@pytest.mark.parametrize("window", [None, 64, 4096])
+def test_a_mistral_whose_window_holds_the_context_is_a_llama_and_saved_as_one(directory, theta, window, tmp_path):
+    call_it_mistral(directory, sliding_window=window)
+    loaded, config, tokenizer = checkpoint.load(directory)
+    assert config == CONFIG
+    assert_array_equal(loaded.flat, theta.flat)
+    checkpoint.save(tmp_path / "again", loaded, config, tokenizer)
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["model_type"] == "llama"
+
+
+@pytest.mark.parametrize("window", [63, 0, "64", 64.5, True, [64]])
+def test_a_mistral_whose_window_hides_something_is_refused(directory, window):
+    call_it_mistral(directory, sliding_window=window)
+    refusal(lambda: checkpoint.load(directory), directory / "config.json", "sliding_window", json.dumps(window), 64)
+
+
+def test_a_mistral_that_leaves_out_its_window_has_one_of_4096_as_in_transformers(directory):
+    call_it_mistral(directory, max_position_embeddings=4096)
+    assert checkpoint.read_config(directory).max_position_embeddings == 4096
+    call_it_mistral(directory, max_position_embeddings=4097)
+    refusal(lambda: checkpoint.read_config(directory), "sliding_window", 4096, 4097)
+
+
+def test_a_mistral_that_leaves_out_its_context_has_the_one_transformers_gives_it(directory):
+    call_it_mistral(directory, sliding_window=None)
+    edit_config(directory, drop=["max_position_embeddings"])
+    assert checkpoint.read_config(directory).max_position_embeddings == 131072
+
+
 # Refusals: config.json
 
 
 @pytest.mark.parametrize(
     "field, value",
     [
-        ("model_type", "qwen2"),
+        ("model_type", "qwen3"),
         ("model_type", None),
+        ("model_type", ["llama"]),
         ("architectures", ["MistralForCausalLM"]),
         ("architectures", []),
         ("hidden_act", "gelu"),
