@@ -35,13 +35,13 @@ ROPE_TYPES = {
 
 # What is a Llama, or one under another name: the class in transformers. A field that config.json leaves out has the
 # value that transformers gives such a model, not the default of ModelConfig.
-ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM"}
-CONTEXT = {"llama": 2**11, "mistral": 2**17}
+ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM"}
+CONTEXT = {"llama": 2**11, "mistral": 2**17, "qwen2": 2**15}
 LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
 
 
 def read_config(directory) -> ModelConfig:
-    """The config.json of a Llama, or of a Mistral whose window hides nothing.
+    """The config.json of a Llama, of a Mistral whose window hides nothing, or of a Qwen2 without a window.
 
     Raises MinisftError naming file and field if it is broken or not implemented.
     """
@@ -62,7 +62,7 @@ def read_config(directory) -> ModelConfig:
         refuse("architectures", config["architectures"], f'["{ARCHITECTURES[family]}"]')
     if config.get("hidden_act", "silu") != "silu":
         refuse("hidden_act", config["hidden_act"], '"silu"')
-    for field in ("attention_bias", "mlp_bias"):
+    for field in ("attention_bias", "mlp_bias", "use_sliding_window"):
         if config.get(field):
             refuse(field, config[field], "false")
     where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
@@ -82,6 +82,7 @@ def read_config(directory) -> ModelConfig:
     values |= {field: config.get(field, default) for field, default in defaults.items()}
     values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     values["head_dim"] = config.get("head_dim") or 0
+    values["qkv_bias"] = family == "qwen2"
     values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     try:
         if kind != "default":
@@ -162,9 +163,9 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
-    fields = llama_fields(config) | {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+    fields = architecture_fields(config)
+    fields |= {
+        "architectures": [ARCHITECTURES[fields["model_type"]]],
         "dtype": theta.flat.dtype.name,
         "use_cache": True,
         "bos_token_id": None,
@@ -183,20 +184,18 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
             raise OSError(str(error)) from error
 
 
-def llama_fields(config: ModelConfig) -> dict:
-    """The architecture in the words of transformers' LlamaConfig."""
+def architecture_fields(config: ModelConfig) -> dict:
+    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config where there are biases."""
     fields = asdict(config)
+    if fields.pop("qkv_bias"):
+        fields |= {"model_type": "qwen2", "use_sliding_window": False}
+    else:
+        fields |= {"model_type": "llama", "attention_bias": False, "mlp_bias": False}
     rope, scaling = {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"}, fields.pop("rope_scaling")
     if scaling:
         rope["rope_type"] = "llama3" if scaling["original_max_position_embeddings"] else "linear"
         rope |= {field: scaling[field] for field in ROPE_TYPES[rope["rope_type"]]}
-    return fields | {
-        "hidden_act": "silu",
-        "rope_parameters": rope,
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "mlp_bias": False,
-    }
+    return fields | {"hidden_act": "silu", "rope_parameters": rope, "attention_dropout": 0.0}
 
 
 def require_room(tokenizer, config, directory):

@@ -385,6 +385,52 @@ def test_a_mistral_that_leaves_out_its_context_has_the_one_transformers_gives_it
     assert checkpoint.read_config(directory).max_position_embeddings == 131072
 
 
+# A Qwen2
+
+
+BIASED = replace(CONFIG, qkv_bias=True)
+
+
+@pytest.fixture
+def qwen2(tokenizer, tmp_path):
+    checkpoint.save(tmp_path, random_theta(BIASED), BIASED, tokenizer)
+    return tmp_path
+
+
+def test_a_model_with_biases_is_saved_as_a_qwen2_and_loads_bit_for_bit(qwen2):
+    theta, config, _ = checkpoint.load(qwen2)
+    assert config == BIASED
+    assert_array_equal(theta.flat, random_theta(BIASED).flat)
+    written = json.loads((qwen2 / "config.json").read_text())
+    assert written["architectures"] == ["Qwen2ForCausalLM"]
+    assert (written["model_type"], written["use_sliding_window"]) == ("qwen2", False)
+    assert not {"qkv_bias", "attention_bias", "mlp_bias"} & set(written)
+
+
+@pytest.mark.parametrize("changes", [{"use_sliding_window": True}, {"attention_bias": True}, {"mlp_bias": True}])
+def test_a_qwen2_with_a_window_or_further_biases_is_refused(qwen2, changes):
+    edit_config(qwen2, **changes)
+    refusal(lambda: checkpoint.load(qwen2), qwen2 / "config.json", *changes, "true", "not implemented")
+
+
+def test_the_window_that_a_qwen2_does_not_use_is_no_matter(qwen2):
+    edit_config(qwen2, sliding_window=16, max_window_layers=1)
+    assert checkpoint.load(qwen2)[1] == BIASED
+
+
+def test_a_qwen2_that_leaves_out_its_context_has_the_one_transformers_gives_it(qwen2):
+    edit_config(qwen2, drop=["max_position_embeddings"])
+    assert checkpoint.read_config(qwen2).max_position_embeddings == 32768
+
+
+def test_a_qwen2_without_its_biases_and_a_llama_with_some_are_refused(qwen2):
+    name = "model.layers.1.self_attn.k_proj.bias"
+    edit_tensors(qwen2, drop=[name])
+    refusal(lambda: checkpoint.load(qwen2), qwen2 / "model.safetensors", name, "missing")
+    edit_config(qwen2, model_type="llama", architectures=["LlamaForCausalLM"])
+    refusal(lambda: checkpoint.load(qwen2), qwen2 / "model.safetensors", "k_proj.bias", "no part of the model")
+
+
 # Refusals: config.json
 
 

@@ -1,4 +1,4 @@
-"""Mistral beside transformers: read from what it writes, the same logits and gradients, and written for it again.
+"""Mistral and Qwen2 beside transformers: read from what it writes, the same logits and gradients, and written again.
 
 Tolerances as in test_model.py: rounding, and what sums of a few hundred terms make of it.
 """
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from transformers import AutoModelForCausalLM, MistralConfig
+from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
 
 from minisft import checkpoint, model, train
 from minisft.config import TrainConfig
@@ -33,6 +33,8 @@ SIZES = {
 FAMILIES = {
     "Mistral": MistralConfig(**SIZES, head_dim=8, sliding_window=None),
     "Mistral with a window": MistralConfig(**SIZES, tie_word_embeddings=True, sliding_window=CONTEXT),
+    "Qwen2": Qwen2Config(**SIZES, tie_word_embeddings=True),
+    "Qwen2, untied": Qwen2Config(**SIZES, sliding_window=7, max_window_layers=0),
 }
 DTYPES = {"float64": (np.float64, 1e-12), "float32": (np.float32, 1e-5)}
 
