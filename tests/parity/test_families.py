@@ -3,20 +3,28 @@
 Tolerances as in test_model.py: rounding, and what sums of a few hundred terms make of it.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import trl
 from numpy.testing import assert_array_equal
-from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+from transformers import AutoModelForCausalLM, AutoTokenizer, MistralConfig, Qwen2Config, Qwen2Tokenizer
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
-from minisft import checkpoint, model, train
+from minisft import checkpoint, data, model, shipped, train
 from minisft.config import TrainConfig
 from minisft.data import Sequence, batch
 from minisft.optim import SGD
 from minisft.tokenizer import Tokenizer
 
 from . import reference
-from .measured import assert_close
+from .measured import WORST, assert_close
+from .test_files import random_conversations, random_texts
 
 CONTEXT = 32
 SIZES = {
@@ -119,3 +127,52 @@ def test_a_window_shorter_than_the_text_hides_something(tmp_path):
     one, other = (reference.logits_of(each.eval(), ids).detach().numpy() for each in (wide, narrow))
     assert_array_equal(one[:-1], other[:-1])
     assert (one[-1] != other[-1]).any()
+
+
+# --- Qwen2's tokens and conversations ---------------------------------------------------------------------------------
+
+TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen2_5.jinja"  # that of Qwen2.5, as its makers wrote it
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    """A tokenizer of Qwen2's kind, with merges of its own and Qwen2.5's template; saved, and read by transformers."""
+    directory, backend = tmp_path_factory.mktemp("qwen2"), Backend(models.BPE())
+    cut = pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated")
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(use_regex=False)])
+    texts = [example.completion for example in data.read([shipped.path("pretrain.jsonl")])[::10]]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    backend.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet))
+    learned = json.loads(backend.to_str())["model"]
+    merges = [tuple(pair) for pair in learned["merges"]]
+    made = Qwen2Tokenizer(learned["vocab"], merges, chat_template=TEMPLATE.read_text(), eos_token="<|im_end|>")
+    made.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    made.save_pretrained(directory)
+    return directory, AutoTokenizer.from_pretrained(directory)
+
+
+def test_texts_have_the_ids_of_qwen2(theirs):
+    directory, their = theirs
+    ours, texts = Tokenizer.load(directory), list(random_texts(1000))
+    different = [text for text in texts if ours.encode(text) != their.encode(text, add_special_tokens=False)]
+    WORST["Qwen2", "texts with other ids, of 1000"] = len(different), 0
+    assert not different
+
+
+def test_conversations_have_the_ids_of_qwen2_5s_template_with_a_system_turn_and_without(theirs):
+    """Without one the template inserts its own."""
+    directory, their = theirs
+    ours, different = Tokenizer.load(directory), []
+    assert ours.default_system == "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    for messages in random_conversations(300):
+        encoded = data.encode(data.Example([], messages, "here"), ours).ids.tolist()
+        asked = data.question(data.Example([], messages, "here"), ours)[0]
+        expected = [
+            their.apply_chat_template(messages)["input_ids"],
+            their.apply_chat_template(messages[:-1], add_generation_prompt=True)["input_ids"],
+        ]
+        if [encoded, asked] != expected:
+            different.append(messages)
+    WORST["Qwen2", "conversations with other ids, of 300"] = len(different), 0
+    assert not different
