@@ -228,6 +228,18 @@ def gradcheck(p):
     switch(p, "--json", "print one JSON object")
 
 
+def export(p):
+    """Write a model as one .gguf file, for llama.cpp and the programs around it.
+
+    example:
+      minisft export --model theta_tilde --gguf theta_tilde.gguf
+    """
+    model(p)
+    option(p, "--gguf", "the file, in float32; its name ends in .gguf", path, required=True, metavar="FILE")
+    switch(p, "--overwrite", "replace the file that is there")
+    switch(p, "--json", "print one JSON object")
+
+
 def course(p):
     """Write the notebooks of the course to a folder: exercises to be solved, no outputs.
 
@@ -311,4 +323,4 @@ def training(p):
     machine(p)
 
 
-COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, course)
+COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, export, course)
