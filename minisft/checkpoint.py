@@ -1,7 +1,7 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
 `load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed
-and nothing is unpickled; what this library would compute wrongly is refused. GGUF files (gguf_files.py) are read only.
+and nothing is unpickled; what this library would compute wrongly is refused. GGUF files are read as well.
 """
 
 import json

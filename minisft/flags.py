@@ -309,7 +309,7 @@ def training(p):
     option(p, "--adam-beta1", "decay of the first moment", momentum, d.adam_beta1, metavar="B")
     option(p, "--adam-beta2", "decay of the second moment", momentum, d.adam_beta2, metavar="B")
     option(p, "--adam-epsilon", "added to the root of the second", positive, d.adam_epsilon, metavar="E")
-    option(p, "--weight-decay", "of matrices, not of norm gains", not_negative, d.weight_decay, metavar="D")
+    option(p, "--weight-decay", "of matrices, not of gains and biases", not_negative, d.weight_decay, metavar="D")
     option(p, "--max-grad-norm", "clip longer gradients; 0: never", not_negative, d.max_grad_norm, metavar="C")
     option(p, "--lr-scheduler-type", "the schedule", default=d.lr_scheduler_type, choices=SCHEDULES)
     option(p, "--warmup-steps", "steps until the full rate", whole(0), d.warmup_steps, metavar="N")
