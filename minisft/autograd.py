@@ -1,4 +1,4 @@
-"""The third oracle: the same gradient by PyTorch's autograd, through the Llama of transformers. Only where both are.
+"""The third oracle: the same gradient by PyTorch's autograd, through the model of transformers. Only where both are.
 
 Nothing of minisft's mathematics is used: the model is theirs, the loss is written from the definition, the sequences go
 through one at a time.
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from minisft.checkpoint import llama_fields
+from minisft.checkpoint import architecture_fields
 from minisft.config import ModelConfig
 from minisft.data import Batch
 from minisft.params import Params
@@ -41,15 +41,16 @@ def float64_throughout():
 def gradient(theta: Params, config: ModelConfig, part: Batch) -> dict[str, np.ndarray]:
     """{name: ∂J/∂tensor} in float64, of J = Σ wᵢ log π(yᵢ)."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     with float64_throughout():
-        llama = LlamaForCausalLM(LlamaConfig(**llama_fields(config), attn_implementation="eager")).double()
-        named = dict(llama.named_parameters())
+        theirs = AutoConfig.for_model(**architecture_fields(config))
+        other = AutoModelForCausalLM.from_config(theirs, attn_implementation="eager").double()
+        named = dict(other.named_parameters())
         for name, parameter in named.items():
             parameter.data.copy_(torch.from_numpy(theta.named[name]))
         for rows in map(slice, part.starts[:-1], part.starts[1:]):
-            logits = llama(input_ids=torch.from_numpy(part.ids[None, rows]), use_cache=False).logits[0]
+            logits = other(input_ids=torch.from_numpy(part.ids[None, rows]), use_cache=False).logits[0]
             log_pi = torch.log_softmax(logits, -1)
             chosen = log_pi[torch.arange(len(logits)), torch.from_numpy(part.targets[rows])]
             (torch.from_numpy(part.weights[rows]) * chosen).sum().backward()

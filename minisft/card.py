@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minisft.config import flag
-from minisft.files import write_atomically
+from minisft.files import read_json, write_atomically
 from minisft.gguf_header import Walk
 
 CARD = "README.md"
@@ -122,14 +122,15 @@ def curve(rows: list[dict], reduction: str) -> str:
 
 
 def text(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> str:
-    """The card of the model in a directory.
+    """The card of the model that was saved in a directory.
 
     record      the content of train_config.json;  rows: those of metrics.jsonl
     parameters  their number;  stated: the licence of the base
     """
     base, examples = record.get("model"), record["examples"]
     last = max((row["step"] for row in rows), default=0)
-    front = [OURS, "pipeline_tag: text-generation", "tags: [llama, minisft]"]
+    family = read_json(directory / "config.json")["model_type"]
+    front = [OURS, "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
     front += [f"base_model: {json.dumps(named(base), ensure_ascii=False)}"] if base else []
     front += [f"license: {stated}"] if stated != "not stated" else []
     what = f"`{named(base)}`, fine-tuned on answers." if base else "A language model, trained on text from the start."

@@ -1,7 +1,7 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
 `load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed
-and nothing is unpickled; what this library would compute wrongly is refused. GGUF files (gguf_files.py) are read only.
+and nothing is unpickled; what this library would compute wrongly is refused. GGUF files are read as well.
 """
 
 import json
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from minisft import gguf_files, model
-from minisft.config import ModelConfig, RopeScaling
+from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError
 from minisft.files import Stored, read_json, replacing, write_json
 from minisft.params import Params
@@ -33,17 +33,18 @@ ROPE_TYPES = {
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
 }
 
-# A field that config.json leaves out has the value that transformers gives a Llama, not the default of ModelConfig.
-LEFT_OUT = {
-    "max_position_embeddings": 2048,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "initializer_range": 0.02,
-}
+# What is a Llama, or one under another name: the class in transformers. A field that config.json leaves out has the
+# value that transformers gives such a model, not the default of ModelConfig.
+ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM"}
+CONTEXT = {"llama": 2**11, "mistral": 2**17, "qwen2": 2**15}
+LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
 
 
 def read_config(directory) -> ModelConfig:
-    """The config.json of a Llama. Raises MinisftError naming file and field if it is broken or not implemented."""
+    """The config.json of a Llama, of a Mistral whose window hides nothing, or of a Qwen2 without a window.
+
+    Raises MinisftError naming file and field if it is broken or not implemented.
+    """
     path = Path(directory) / "config.json"
     if not Path(directory).is_dir():
         raise MinisftError(
@@ -54,13 +55,14 @@ def read_config(directory) -> ModelConfig:
     def refuse(field, value, only):
         raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
 
-    if config.get("model_type") != "llama":
-        refuse("model_type", config.get("model_type"), '"llama"')
-    if config.get("architectures") not in (None, ["LlamaForCausalLM"]):
-        refuse("architectures", config["architectures"], '["LlamaForCausalLM"]')
+    family = config.get("model_type")
+    if not isinstance(family, str) or family not in ARCHITECTURES:
+        refuse("model_type", family, ", ".join(map(json.dumps, ARCHITECTURES)))
+    if config.get("architectures") not in (None, [ARCHITECTURES[family]]):
+        refuse("architectures", config["architectures"], f'["{ARCHITECTURES[family]}"]')
     if config.get("hidden_act", "silu") != "silu":
         refuse("hidden_act", config["hidden_act"], '"silu"')
-    for field in ("attention_bias", "mlp_bias"):
+    for field in ("attention_bias", "mlp_bias", "use_sliding_window"):
         if config.get(field):
             refuse(field, config[field], "false")
     where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
@@ -76,16 +78,23 @@ def read_config(directory) -> ModelConfig:
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
     values = {field: config[field] for field in SIZES}
-    values |= {field: config.get(field, default) for field, default in LEFT_OUT.items()}
+    defaults = LEFT_OUT | {"max_position_embeddings": CONTEXT[family]}
+    values |= {field: config.get(field, default) for field, default in defaults.items()}
     values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     values["head_dim"] = config.get("head_dim") or 0
+    values["qkv_bias"] = family == "qwen2"
     values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     try:
         if kind != "default":
             values["rope_scaling"] = RopeScaling(**{field: rope[field] for field in ROPE_TYPES[kind]})
-        return ModelConfig(**values)
+        result = ModelConfig(**values)
     except MinisftError as error:
         raise MinisftError(f"{path}: {error}") from error
+    context = result.max_position_embeddings
+    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: as transformers has it
+    if window is not None and not (is_whole(window) and window >= context):  # as long as the context it hides nothing
+        refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
+    return result
 
 
 def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
@@ -154,9 +163,9 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
-    fields = llama_fields(config) | {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+    fields = architecture_fields(config)
+    fields |= {
+        "architectures": [ARCHITECTURES[fields["model_type"]]],
         "dtype": theta.flat.dtype.name,
         "use_cache": True,
         "bos_token_id": None,
@@ -175,20 +184,18 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
             raise OSError(str(error)) from error
 
 
-def llama_fields(config: ModelConfig) -> dict:
-    """The architecture in the words of transformers' LlamaConfig."""
+def architecture_fields(config: ModelConfig) -> dict:
+    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config where there are biases."""
     fields = asdict(config)
+    if fields.pop("qkv_bias"):
+        fields |= {"model_type": "qwen2", "use_sliding_window": False}
+    else:
+        fields |= {"model_type": "llama", "attention_bias": False, "mlp_bias": False}
     rope, scaling = {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"}, fields.pop("rope_scaling")
     if scaling:
         rope["rope_type"] = "llama3" if scaling["original_max_position_embeddings"] else "linear"
         rope |= {field: scaling[field] for field in ROPE_TYPES[rope["rope_type"]]}
-    return fields | {
-        "hidden_act": "silu",
-        "rope_parameters": rope,
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "mlp_bias": False,
-    }
+    return fields | {"hidden_act": "silu", "rope_parameters": rope, "attention_dropout": 0.0}
 
 
 def require_room(tokenizer, config, directory):

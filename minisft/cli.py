@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import allocator, checkpoint, data, flags, modelcheck, parallel, screen
+from minisft import allocator, checkpoint, data, flags, gguf_export, modelcheck, parallel, screen
 from minisft.chat import Conversation, lines
 from minisft.course import copies
 from minisft.errors import MinisftError
@@ -276,6 +276,24 @@ def run_gradcheck(arguments):
         return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)
 
 
+def run_export(arguments):
+    source, target = model_directory(arguments.model), Path(arguments.gguf)
+    if target.suffix.lower() != ".gguf" or target.is_dir():
+        why = "is a directory" if target.is_dir() else "has another ending"
+        raise MinisftError(f"--gguf: {target} {why}; name a file that ends in .gguf")
+    if target.resolve() == source.resolve():
+        raise MinisftError(f"--gguf: {target} is the model that is read; name another file")
+    if target.exists() and not arguments.overwrite:
+        raise MinisftError(f"--gguf: {target} is there already; give another or --overwrite")
+    theta, config, tokenizer = checkpoint.load(source)
+    gguf_export.write(target, theta, config, tokenizer)
+    size = target.stat().st_size
+    if arguments.json:
+        screen.print_json({"gguf": str(target), "num_parameters": theta.flat.size, "bytes": size})
+    else:
+        print(f"{target}: {theta.flat.size:,} parameters in {size / 1e6:,.1f} MB")
+
+
 def run_course(arguments):
     written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
     if arguments.json:
@@ -293,6 +311,7 @@ COMMANDS = {
     "chat": run_chat,
     "inspect": run_inspect,
     "gradcheck": run_gradcheck,
+    "export": run_export,
     "course": run_course,
 }
 SHARED = ("pretrain", "sft")  # by the ranks that mpiexec starts

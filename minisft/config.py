@@ -58,6 +58,7 @@ class ModelConfig:
 
     In the book's letters: V vocab_size, C hidden_size, H num_attention_heads, G num_key_value_heads, D head_dim
     (0: hidden_size / num_attention_heads), F intermediate_size; the context is max_position_embeddings tokens.
+    `qkv_bias`, a name of ours: the maps to queries, keys and values have biases, as in Qwen2.
     """
 
     vocab_size: int
@@ -73,6 +74,7 @@ class ModelConfig:
     tie_word_embeddings: bool = True
     initializer_range: float = 0.02
     rope_scaling: RopeScaling | None = None
+    qkv_bias: bool = False
 
     def __post_init__(self):
         for field in fields(self):

@@ -228,6 +228,18 @@ def gradcheck(p):
     switch(p, "--json", "print one JSON object")
 
 
+def export(p):
+    """Write a model as one .gguf file, for llama.cpp and the programs around it.
+
+    example:
+      minisft export --model theta_tilde --gguf theta_tilde.gguf
+    """
+    model(p)
+    option(p, "--gguf", "the file, in float32; its name ends in .gguf", path, required=True, metavar="FILE")
+    switch(p, "--overwrite", "replace the file that is there")
+    switch(p, "--json", "print one JSON object")
+
+
 def course(p):
     """Write the notebooks of the course to a folder: exercises to be solved, no outputs.
 
@@ -297,7 +309,7 @@ def training(p):
     option(p, "--adam-beta1", "decay of the first moment", momentum, d.adam_beta1, metavar="B")
     option(p, "--adam-beta2", "decay of the second moment", momentum, d.adam_beta2, metavar="B")
     option(p, "--adam-epsilon", "added to the root of the second", positive, d.adam_epsilon, metavar="E")
-    option(p, "--weight-decay", "of matrices, not of norm gains", not_negative, d.weight_decay, metavar="D")
+    option(p, "--weight-decay", "of matrices, not of gains and biases", not_negative, d.weight_decay, metavar="D")
     option(p, "--max-grad-norm", "clip longer gradients; 0: never", not_negative, d.max_grad_norm, metavar="C")
     option(p, "--lr-scheduler-type", "the schedule", default=d.lr_scheduler_type, choices=SCHEDULES)
     option(p, "--warmup-steps", "steps until the full rate", whole(0), d.warmup_steps, metavar="N")
@@ -311,4 +323,4 @@ def training(p):
     machine(p)
 
 
-COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, course)
+COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, export, course)

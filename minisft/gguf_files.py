@@ -1,11 +1,12 @@
 """A model in one file, as llama.cpp reads it: config, tokenizer and tensors, most of these in blocks of small integers.
 
 The arithmetic of the blocks is the `gguf` package's. Two things are not as in the Hugging Face layout, which is that of
-θ: the names, and the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in such a file, i and
-i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
+θ: the names, and in a Llama the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in such a
+file, i and i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
 """
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
 from minisft.files import Stored
 from minisft.gguf_header import Walk
+from minisft.layers import rotary
 from minisft.templates import CHAT_TEMPLATE, dialect_of
 from minisft.tokenizer import Tokenizer, one_line, own_config
 
@@ -34,8 +36,9 @@ SIZES = {
 }
 ATTENTION = ("attention.head_count_kv", "attention.key_length", "attention.value_length")
 ROPE = ("rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor")
-KNOWN = {f"llama.{key}" for key in (*SIZES.values(), *ATTENTION, *ROPE, "vocab_size")}
+KNOWN = (*SIZES.values(), *ATTENTION, *ROPE, "vocab_size")
 
+DIVISORS = "rope_freqs.weight"  # no part of θ: (D/2,), what Llama 3 divides the angles by
 OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER = {
     "attn_norm": "input_layernorm",
@@ -54,7 +57,7 @@ DIGITS_ALONE = {"gpt-2": False, "smollm": True}
 
 
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
-    """Sizes, tokenizer and tensors, under the names of θ, of a Llama. No tensor is read yet.
+    """Sizes, tokenizer and tensors, under the names of θ, of a Llama or a Qwen2. No tensor of θ is read yet.
 
     Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or if the `gguf`
     package is missing.
@@ -71,20 +74,25 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
         raise MinisftError(f"{path}: cannot be read ({error.strerror}); name a model's directory or file") from error
     config = read_config(path, fields, entries)
     tokenizer = read_tokenizer(path, fields)
-    return config, tokenizer, tensors(walk, fields, entries, config, gguf)
+    stored = tensors(walk, fields, entries, config, gguf)
+    for tensor in stored:
+        if tensor.name == DIVISORS:
+            config = slowed(config, tensor)
+    return config, tokenizer, [tensor for tensor in stored if tensor.name != DIVISORS]
 
 
 def read_config(path, fields, entries) -> ModelConfig:
+    family = require(path, fields, "general.architecture", ["llama", "qwen2"])
+
     def number(key, default=None):
-        value = fields.get(f"llama.{key}", default)
+        value = fields.get(f"{family}.{key}", default)
         if not isinstance(value, (int, float)):
-            raise MinisftError(f"{path}: llama.{key} is missing or no number; copy the file again")
+            raise MinisftError(f"{path}: {family}.{key} is missing or no number; copy the file again")
         return value
 
-    require(path, fields, "general.architecture", ["llama"])
-    require(path, fields, "llama.rope.scaling.type", ["none", "linear"], "none")
+    require(path, fields, f"{family}.rope.scaling.type", ["none", "linear"], "none")
     for key in fields:
-        if key.startswith("llama.") and key not in KNOWN:
+        if key.startswith(f"{family}.") and key.removeprefix(f"{family}.") not in KNOWN:
             require(path, fields, key, [0])
     if "token_embd.weight" not in entries:
         raise MinisftError(f"{path}: tensor token_embd.weight is missing; copy the file again")
@@ -94,13 +102,14 @@ def read_config(path, fields, entries) -> ModelConfig:
     values["head_dim"] = number("attention.key_length", 0)
     values["rope_theta"] = number("rope.freq_base", 10000.0)
     values["tie_word_embeddings"] = "output.weight" not in entries
-    factor = number("rope.scaling.factor") if fields.get("llama.rope.scaling.type") == "linear" else None
+    values["qkv_bias"] = family == "qwen2"
+    factor = number("rope.scaling.factor") if fields.get(f"{family}.rope.scaling.type") == "linear" else None
     try:
         config = ModelConfig(**values, rope_scaling=None if factor is None else RopeScaling(factor))
     except MinisftError as error:
         raise MinisftError(f"{path}: {error}") from error
     for key in ("attention.value_length", "rope.dimension_count"):
-        require(path, fields, f"llama.{key}", [config.head_dim], config.head_dim)
+        require(path, fields, f"{family}.{key}", [config.head_dim], config.head_dim)
     return config
 
 
@@ -158,11 +167,51 @@ def read_tokenizer(path, fields) -> Tokenizer:
     return Tokenizer(source, config, template, dialect_of(template, path), path)
 
 
+def names_of(config) -> dict[str, str]:
+    """{name in a file: name in θ} of all that may be there."""
+    names = {DIVISORS: DIVISORS} | {f"{theirs}.weight": f"{ours}.weight" for theirs, ours in OUTSIDE.items()}
+    for i in range(config.num_hidden_layers):
+        for theirs, ours in LAYER.items():
+            names |= {f"blk.{i}.{theirs}.{kind}": f"model.layers.{i}.{ours}.{kind}" for kind in ("weight", "bias")}
+    return names
+
+
+def heads_of(name, config) -> int:
+    """The number of heads among which the rows of a tensor of θ are dealt out; 0: they lie as in θ."""
+    rows = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    return 0 if config.qkv_bias else rows.get(name.split(".")[-2], 0)
+
+
+def dealt(rows, heads) -> np.ndarray:
+    """The places in θ of the rows of a tensor, in the order of the file."""
+    return np.arange(rows).reshape(heads, 2, -1).swapaxes(1, 2).ravel() if heads else np.arange(rows)
+
+
+def divisors(config) -> np.ndarray:
+    """What the scaling of the rotation divides its angles by: (D/2,)."""
+    plain, slower = (rotary.frequencies(config.head_dim, config.rope_theta, s) for s in (None, config.rope_scaling))
+    return plain / slower
+
+
+def slowed(config, table) -> ModelConfig:
+    """The config with Llama 3's scaling, if by that a table of divisors comes out; its factor is their largest."""
+    found = np.zeros(table.shape)
+    table.fill(found)
+    factor = float(found.max(initial=0))
+    scaling = RopeScaling(factor, original_max_position_embeddings=8192) if 0 < factor < np.inf else None
+    result = replace(config, rope_scaling=scaling)
+    expected = divisors(result)
+    if config.rope_scaling or found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-5, atol=0):
+        raise MinisftError(
+            f"{table.path}: tensor {DIVISORS} is not that of Llama 3 for a context of 8192, the only one implemented; "
+            "use another model"
+        )
+    return result
+
+
 def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
     """What the file says of its data, checked against its size: they lie end to end, each at a multiple of bytes."""
-    names = {f"{theirs}.weight": f"{ours}.weight" for theirs, ours in OUTSIDE.items()}
-    for i in range(config.num_hidden_layers):
-        names |= {f"blk.{i}.{theirs}.weight": f"model.layers.{i}.{ours}.weight" for theirs, ours in LAYER.items()}
+    names = names_of(config)
     kinds = {kind.value: kind for kind in gguf.GGMLQuantizationType}
     alignment = fields.get("general.alignment", 32)
     if not (isinstance(alignment, int) and 0 < alignment <= 2**16):
@@ -172,9 +221,7 @@ def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
     for name, (shape, number, offset) in entries.items():
         kind = kinds.get(number)
         if name not in names:
-            raise MinisftError(
-                f"{walk.path}: tensor {name} is no part of the model; only a Llama without biases is read"
-            )
+            raise MinisftError(f"{walk.path}: tensor {name} is no part of the model; only a Llama or a Qwen2 is read")
         if kind is None or kind.name not in TYPES:
             raise MinisftError(
                 f"{walk.path}: tensor {name} has the type {kind.name if kind else number}; only "
@@ -188,19 +235,17 @@ def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
                 f"tensor {name} of shape {shape} and type {kind.name} should lie at {at - start} and end before "
                 f"{walk.size - start} of the data, not lie at {offset} and end at {end - start}"
             )
-        H = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(names[name].split(".")[-2])
-        fill = partial(fill_from, walk.path, at, row, partial(gguf.dequantize, qtype=kind), H)
+        heads = heads_of(names[name], config)
+        fill = partial(fill_from, walk.path, at, row, partial(gguf.dequantize, qtype=kind), heads)
         result.append(Stored(walk.path, names[name], shape, fill))
         at = -(-end // alignment) * alignment
     return result
 
 
 def fill_from(path, at, row, dequantize, heads, view):
-    """Read one tensor: rows of `row` bytes each, the first at byte `at`. heads: whose rows are dealt out, or None."""
+    """Read one tensor: rows of `row` bytes each, the first at byte `at`; heads: among which they are dealt, or 0."""
     rows, step = view.reshape(-1, view.shape[-1]), max(1, PIECE // view.shape[-1])
-    places = np.arange(len(rows))  # in θ, of the rows in the order of the file
-    if heads:
-        places = places.reshape(heads, 2, -1).swapaxes(1, 2).ravel()
+    places = dealt(len(rows), heads)
     with open(path, "rb") as file:
         file.seek(at)
         for first in range(0, len(rows), step):

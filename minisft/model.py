@@ -35,6 +35,9 @@ def shapes(config):
             "mlp.down_proj": (C, F),
         }
         result |= {f"model.layers.{i}.{name}.weight": shape for name, shape in layer.items()}
+        if config.qkv_bias:
+            rows = {"q_proj": HD, "k_proj": GD, "v_proj": GD}
+            result |= {f"model.layers.{i}.self_attn.{name}.bias": (size,) for name, size in rows.items()}
     result["model.norm.weight"] = (C,)
     if not config.tie_word_embeddings:
         result["lm_head.weight"] = (V, C)
@@ -42,10 +45,13 @@ def shapes(config):
 
 
 def init(config, rng, dtype=np.float32):
-    """Random θ: normal matrices of standard deviation initializer_range, gains of 1, as transformers starts a Llama."""
+    """Random θ as transformers starts it: normal matrices of deviation initializer_range, gains of 1, biases of 0."""
     theta = Params(shapes(config), dtype)
-    for view in theta.named.values():
-        view[...] = 1 if view.ndim == 1 else config.initializer_range * rng.standard_normal(view.shape)
+    for name, view in theta.named.items():
+        if view.ndim == 2:
+            view[...] = config.initializer_range * rng.standard_normal(view.shape)
+        elif not name.endswith(".bias"):
+            view[...] = 1
     return theta
 
 

@@ -5,7 +5,7 @@
              m ← β₁m + (1 − β₁)∇L        v ← β₂v + (1 − β₂)∇L²
              θ ← θ − η m̂ / (√v̂ + ε),     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)       t = 1, 2, …
 
-Decay is for matrices (embeddings included), not for the gains of norms. What is frozen has no gradient and no moments.
+Decay is for matrices (embeddings included), not for gains and biases. What is frozen has no gradient and no moments.
 """
 
 import math

@@ -42,6 +42,9 @@ def log_pi(theta, config, ids):
     def norm(x, gain):
         return gain * x / np.sqrt((x**2).mean(-1, keepdims=True) + config.rms_norm_eps)
 
+    def bias(w, name):
+        return w.get(f"self_attn.{name}_proj.bias", np.zeros(H * D))
+
     def rotated(a):  # channels c and c + D/2 are one complex number
         z = (a[:, : D // 2] + 1j * a[:, D // 2 :]) * turn
         return np.concatenate((z.real, z.imag), -1)
@@ -53,9 +56,9 @@ def log_pi(theta, config, ids):
         outputs = []
         for j in range(H):
             mine, shared = slice(j * D, (j + 1) * D), slice(j // (H // G) * D, (j // (H // G) + 1) * D)
-            q = rotated(a @ w["self_attn.q_proj"][mine].T)
-            k = rotated(a @ w["self_attn.k_proj"][shared].T)
-            v = a @ w["self_attn.v_proj"][shared].T
+            q = rotated(a @ w["self_attn.q_proj"][mine].T + bias(w, "q")[mine])
+            k = rotated(a @ w["self_attn.k_proj"][shared].T + bias(w, "k")[shared])
+            v = a @ w["self_attn.v_proj"][shared].T + bias(w, "v")[shared]
             scores = [np.exp(q[t] @ k[: t + 1].T / D**0.5) for t in range(n)]
             outputs.append([scores[t] @ v[: t + 1] / scores[t].sum() for t in range(n)])
         x = x + np.concatenate(outputs, -1) @ w["self_attn.o_proj"].T

@@ -1,11 +1,13 @@
 """README.md of a run: what the model is, in a form that people and programs read; another's is never touched."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from commandline import contents, minisft, read_rows, sft_line, write_rows
 
-from minisft import card, runs
+from minisft import card, checkpoint, model, runs
 
 
 def card_of(directory):
@@ -136,3 +138,16 @@ def test_the_line_of_a_run_again_writes_the_same_card(sft, shared, tmp_path):
     before = card_of(tmp_path / "out")
     assert minisft(*sft_line(shared, tmp_path / "out", "--overwrite")) == 0
     assert card_of(tmp_path / "out") == before
+
+
+def test_a_model_with_biases_is_tagged_as_the_qwen2_that_it_is(shared, tmp_path):
+    _, config, tokenizer = checkpoint.load(shared / "theta_hat")
+    config = replace(config, qkv_bias=True)
+    checkpoint.save(tmp_path / "base", model.init(config, np.random.default_rng(0)), config, tokenizer)
+    line = ["--data", shared / "train.jsonl", "--output-dir", tmp_path / "out", "--max-steps", 1]
+    assert minisft("sft", "--model", tmp_path / "base", *line) == 0
+    assert "tags: [qwen2, minisft]" in card_of(tmp_path / "out").splitlines()
+    assert "tags: [llama, minisft]" in card_of(shared / "theta_hat").splitlines()
+    theta, trained, _ = checkpoint.load(tmp_path / "out")
+    assert trained == config
+    assert all(theta.named[name].any() for name in theta.named if name.endswith(".bias"))

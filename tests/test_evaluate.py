@@ -60,11 +60,12 @@ def test_the_log_probability_of_an_answer_is_the_chain_rule_with_one_forward_for
 
 
 @pytest.mark.parametrize("scaling", [None, RopeScaling(2.5)], ids=["", "slower"])
+@pytest.mark.parametrize("biased", [False, True], ids=["", "biased"])
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied, scaling):
+def test_the_whole_model_equals_its_formulas_written_as_loops(seed, tied, biased, scaling):
     """A second forward: it finds heads in another order or a wrong rotation, to which derivatives are blind."""
-    config = replace(tiny_config(tied), rope_scaling=scaling)
+    config = replace(tiny_config(tied), rope_scaling=scaling, qkv_bias=biased)
     theta = random_theta(config, seed)
     for sequence, (value, hit) in zip(
         random_sequences(), evaluate.log_probs(theta, config, random_sequences()), strict=True

@@ -76,17 +76,20 @@ def random_theta(config):
 
 
 def their_name(name):
-    name = name.removesuffix(".weight")
+    name, _, kind = name.rpartition(".")
     if not name.startswith("model.layers."):
-        return f"{THEIR_NAMES[name]}.weight"
+        return f"{THEIR_NAMES[name]}.{kind}"
     number, _, part = name.removeprefix("model.layers.").partition(".")
-    return f"blk.{number}.{THEIR_NAMES[part]}.weight"
+    return f"blk.{number}.{THEIR_NAMES[part]}.{kind}"
 
 
 def in_their_order(name, tensor, config):
-    """The rows of q and k as llama.cpp's converter writes them: channels i and i + D/2 of a head become neighbours."""
+    """The rows of q and k as llama.cpp's converter writes them: channels i and i + D/2 of a head become neighbours.
+
+    Not in a Qwen2, which llama.cpp turns as transformers does.
+    """
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(name.split(".")[-2])
-    if not heads:
+    if not heads or config.qkv_bias:
         return tensor
     rows, columns = tensor.shape
     return tensor.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
@@ -102,7 +105,8 @@ def write(path, theta, config, tokenizer, kind=KINDS[0], drop=(), fields=(), als
 
     drop    names of tensors and keys to leave out;  fields: {key: value} to add or change;  also: {name: array}
     """
-    writer = gguf.GGUFWriter(path, "llama")
+    family = "qwen2" if config.qkv_bias else "llama"
+    writer = gguf.GGUFWriter(path, family)
     tokens, merges = tokens_of(tokenizer), json.loads(tokenizer.source)["model"]["merges"]
     values = {
         "llama.block_count": config.num_hidden_layers,
@@ -133,7 +137,7 @@ def write(path, theta, config, tokenizer, kind=KINDS[0], drop=(), fields=(), als
     add[bool] = writer.add_bool
     for key, value in (values | dict(fields)).items():
         if key not in drop:
-            add[type(value)](key, value)
+            add[type(value)](key.replace("llama.", f"{family}.", 1), value)
     result = {}
     for name in model.shapes(config):
         w, ours = theta.named[name], kind if theta.named[name].ndim == 2 else KINDS[0]
@@ -239,6 +243,80 @@ def test_linear_scaling_of_positions_is_read(theta, tokenizer, tmp_path):
     fields = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 2.0}
     write(tmp_path / "model.gguf", theta, CONFIG, tokenizer, fields=fields)
     assert checkpoint.load(tmp_path / "model.gguf")[1] == replace(CONFIG, rope_scaling=RopeScaling(2.0))
+
+
+def rounded(table):
+    """As llama.cpp's converter computes Llama 3's divisors, everything in float32; by cases and wavelengths."""
+    D, theta, factor = table
+    waves = np.float32(2 * np.pi) * np.float32(theta) ** (np.arange(0, D, 2, dtype=np.float32) / np.float32(D))
+    smooth = (np.float32(8192) / waves - np.float32(1)) / np.float32(3)
+    between = 1 / ((1 - smooth) / np.float32(factor) + smooth)
+    result = np.where(waves < 8192 / 4, 1, np.where(waves > 8192, factor, between)).astype(np.float32)
+    assert 1 in result and factor in result and len(set(result)) > 2  # all three cases are met
+    return result
+
+
+@pytest.mark.parametrize("factor", [8.0, 32.0])
+def test_llama_3s_table_of_divisors_is_read_as_its_scaling(factor, theta, tokenizer, tmp_path):
+    """As a file has it, to float32: the numbers differ by up to 2e-6, those of a context of 8200 by 5e-4."""
+    config = replace(CONFIG, rope_theta=500000.0)
+    also = {"rope_freqs.weight": (rounded((24, 500000.0, factor)), None)}
+    write(tmp_path / "model.gguf", theta, config, tokenizer, also=also)
+    loaded, read, _ = checkpoint.load(tmp_path / "model.gguf")
+    assert read == replace(config, rope_scaling=RopeScaling(factor, 1.0, 4.0, 8192))
+    assert set(loaded.named) == set(model.shapes(config))
+
+
+def table_like(change):
+    table = rounded((24, 500000.0, 8.0))
+    return np.array(change(table), np.float32)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table * np.float32(1.001),
+        lambda table: np.where(table == table.max(), table, table * 1.01),
+        lambda table: table[:-1],
+        lambda table: table[::-1],
+        lambda table: 1 / table,
+        lambda table: 0 * table,
+        lambda table: np.where(table == 1, np.nan, table),
+        lambda table: np.where(table == 1, np.inf, table),
+    ],
+    ids=["scaled", "bent", "short", "reversed", "inverse", "zero", "nan", "infinite"],
+)
+def test_any_other_table_of_divisors_is_refused(change, theta, tokenizer, tmp_path):
+    path = tmp_path / "model.gguf"
+    config = replace(CONFIG, rope_theta=500000.0)
+    write(path, theta, config, tokenizer, also={"rope_freqs.weight": (table_like(change), None)})
+    refusal(lambda: checkpoint.load(path), path, "rope_freqs.weight", "Llama 3")
+
+
+def test_a_table_of_divisors_beside_linear_scaling_is_refused(theta, tokenizer, tmp_path):
+    path = tmp_path / "model.gguf"
+    fields = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 2.0}
+    also = {"rope_freqs.weight": (rounded((24, 500000.0, 8.0)), None)}
+    write(path, theta, replace(CONFIG, rope_theta=500000.0), tokenizer, fields=fields, also=also)
+    refusal(lambda: checkpoint.load(path), path, "rope_freqs.weight")
+
+
+def test_a_file_of_a_qwen2_has_biases_and_rows_that_are_not_dealt_out(tokenizer, tmp_path):
+    config = replace(CONFIG, qkv_bias=True)
+    twin = random_theta(config)
+    write(tmp_path / "model.gguf", twin, config, tokenizer)
+    loaded, read, _ = checkpoint.load(tmp_path / "model.gguf")
+    assert read == config
+    assert_array_equal(loaded.flat, twin.flat)
+
+
+def test_a_llama_with_biases_and_a_qwen2_without_are_refused(tokenizer, theta, tmp_path):
+    path, name = tmp_path / "model.gguf", "blk.1.attn_k.bias"
+    write(path, theta, CONFIG, tokenizer, also={name: (np.ones(48, np.float32), None)})
+    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "no part of the model")
+    config = replace(CONFIG, qkv_bias=True)
+    write(path, random_theta(config), config, tokenizer, drop=[name])
+    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "missing")
 
 
 def test_what_the_file_leaves_out_follows_from_the_rest(theta, tokenizer, tmp_path):
@@ -436,7 +514,7 @@ def test_a_token_that_is_as_long_as_a_book_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "fields, words",
     [
-        ({"general.architecture": "qwen2"}, ["general.architecture", "qwen2", "llama"]),
+        ({"general.architecture": "qwen3"}, ["general.architecture", "qwen3", "llama", "qwen2"]),
         ({"llama.attention.sliding_window": 5}, ["llama.attention.sliding_window", "5"]),
         ({"llama.expert_count": 8}, ["llama.expert_count", "8"]),
         ({"llama.rope.scaling.type": "yarn"}, ["llama.rope.scaling.type", "yarn", "linear"]),
@@ -498,8 +576,8 @@ def test_a_file_without_a_key_or_tensor_that_is_needed_is_refused(key, theta, to
 
 def test_a_tensor_that_a_llama_has_not_is_refused(theta, tokenizer, tmp_path):
     path = tmp_path / "model.gguf"
-    write(path, theta, CONFIG, tokenizer, also={"rope_freqs.weight": (np.ones(12, np.float32), None)})
-    refusal(lambda: checkpoint.load(path), path, "rope_freqs.weight")
+    write(path, theta, CONFIG, tokenizer, also={"blk.0.attn_q_norm.weight": (np.ones(24, np.float32), None)})
+    refusal(lambda: checkpoint.load(path), path, "blk.0.attn_q_norm.weight")
 
 
 def test_a_type_of_blocks_that_is_not_read_is_refused_by_name(theta, tokenizer, tmp_path):

@@ -168,7 +168,7 @@ def test_a_forgotten_parameter_is_found(rng):
     def backward(p, g, cache, dy):
         return dy @ p.weight
 
-    assert wrong_names(changed(linear, backward=backward), rng) == {"weight"}
+    assert wrong_names(changed(linear, backward=backward), rng) == {"weight", "bias"}
 
 
 def test_a_cotangent_of_ones_is_blind_on_a_softmax(rng):
@@ -233,7 +233,7 @@ def test_it_cannot_see_a_gradient_that_is_set_instead_of_added(rng):
     """A fresh gradient is zero, so = and += agree; calling backward twice tells them apart."""
 
     def backward(p, g, cache, dy):
-        g.weight[...] = dy.T @ cache
+        g.weight[...], g.bias[...] = dy.T @ cache, dy.sum(0)
         return dy @ p.weight
 
     assert wrong_names(changed(linear, backward=backward), rng) == set()

@@ -14,7 +14,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 FLOORS = (
     {"__init__", "errors", "config", "params", "files", "allocator", "shipped"},
     {"layers", "objective", "gradcheck", "tokenizer", "templates", "sentencepiece", "gguf_header"},
-    {"model", "data", "optim", "checkpoint", "gguf_files", "parallel", "card"},
+    {"model", "data", "optim", "checkpoint", "gguf_files", "gguf_export", "parallel", "card"},
     {"train", "generate", "evaluate"},
     {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
     {"inputs", "jobs", "demo", "course", "cli", "__main__"},
@@ -31,6 +31,7 @@ SAME_FLOOR = {
     "tokenizer": {"templates", "sentencepiece"},  # its conversations; its other kind
     "checkpoint": {"model", "gguf_files"},  # the shapes to expect; the other kind of file
     "evaluate": {"generate"},  # exact match is about answers
+    "gguf_export": {"gguf_files"},  # the tables of names, used backwards
     "modelcheck": {"autograd"},  # one oracle more
     "jobs": {"inputs"},
     "course": {"course"},

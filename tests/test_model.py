@@ -12,6 +12,9 @@ from minisft import gradcheck, model, objective
 from minisft.config import REDUCTIONS, ModelConfig
 from minisft.data import Sequence, batch
 
+KINDS = {"tied": tiny_config(), "untied": tiny_config(tied=False), "biased": replace(tiny_config(), qkv_bias=True)}
+each_kind = pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
+
 
 def value_and_gradient(theta, config, parts):
     """J over some batches whose weights are slices of one step, and ∇J, by the calls that `train.step` makes."""
@@ -35,9 +38,8 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("prompt_loss_weight", [0, 0.3, 1])
-@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(tied, prompt_loss_weight, reduction):
-    config = tiny_config(tied)
+@each_kind
+def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(config, prompt_loss_weight, reduction):
     theta = random_theta(config, seed=1)
     whole = batch(random_sequences(2), prompt_loss_weight, reduction, np.float64)
     _, grad = value_and_gradient(theta, config, [whole])
@@ -50,9 +52,8 @@ def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(tied, p
     assert max(off.values()) <= 1e-6, off
 
 
-@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-def test_the_gradient_of_every_tensor_is_the_complex_step_to_rounding(tied):
-    config = tiny_config(tied)
+@each_kind
+def test_the_gradient_of_every_tensor_is_the_complex_step_to_rounding(config):
     theta = random_theta(config, seed=1)
     whole = batch(random_sequences(2), 0.3, "sum", np.float64)
     rows = np.flatnonzero(whole.weights)
@@ -221,6 +222,21 @@ def test_names_and_shapes_are_those_of_a_llama_checkpoint():
         "model.norm.weight": (8,),
         "lm_head.weight": (11, 8),
     }
+
+
+def test_biases_of_queries_keys_and_values_stand_where_a_qwen2_checkpoint_has_them():
+    plain = tiny_config(layers=1)
+    shapes = model.shapes(replace(plain, qkv_bias=True))
+    biases = {name: shape for name, shape in shapes.items() if name.endswith(".bias")}
+    assert biases == {f"model.layers.0.self_attn.{name}_proj.bias": (n,) for name, n in zip("qkv", (24, 12, 12))}
+    assert {name: shape for name, shape in shapes.items() if name not in biases} == model.shapes(plain)
+
+
+def test_initial_biases_are_0_and_all_else_is_as_without_them():
+    plain = tiny_config()
+    theta = model.init(plain, np.random.default_rng(0))
+    for name, view in model.init(replace(plain, qkv_bias=True), np.random.default_rng(0)).named.items():
+        assert_array_equal(view, theta.named.get(name, np.zeros(view.shape)))
 
 
 def test_initial_parameters_are_gains_of_one_and_normal_matrices_of_the_given_deviation():

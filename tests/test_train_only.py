@@ -60,6 +60,18 @@ def test_the_gradient_of_what_is_trained_is_that_of_the_full_gradient_bit_for_bi
     assert part.flat.size == sum(view.size for view in part.named.values()) < theta.flat.size
 
 
+@pytest.mark.parametrize("patterns", [("*.bias",), ("*.q_proj.*",), ("*.weight",)], ids=" ".join)
+def test_biases_are_trained_or_frozen_by_their_names_as_other_tensors_are(patterns, ragged):
+    config = replace(tiny_config(), qkv_bias=True)
+    theta = random_theta(config)
+    names = train.trained(theta, TrainConfig(train_only=patterns))
+    full, part = (gradient(theta, config, ragged, grad) for grad in (theta.like(), theta.part(names)))
+    assert 0 < len(names) < len(theta.named)
+    for name, view in part.named.items():
+        assert np.abs(view).max() > 0
+        assert_array_equal(view, full.named[name])
+
+
 def test_a_head_alone_can_be_trained_where_it_is_a_matrix_of_its_own(ragged):
     config = tiny_config(tied=False)
     theta = random_theta(config)

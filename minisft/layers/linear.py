@@ -1,7 +1,8 @@
-"""Linear map without bias, in the checkpoint's orientation: W is (out, in).
+"""Linear map, in the checkpoint's orientation: W is (out, in). A bias b is there where the model has one, else it is 0.
 
-y  = x Wᵀ
+y  = x Wᵀ + b
 dW = dyᵀ x                                   every row adds its outer product
+db = Σ_rows dy                               b is added to every row
 dx = dy W
 """
 
@@ -9,15 +10,20 @@ from minisft.params import Params
 
 
 def forward(p, x):
-    return x @ p.weight.T, x  # (N, in) -> (N, out)
+    y = x @ p.weight.T  # (N, in) -> (N, out)
+    if hasattr(p, "bias"):
+        y += p.bias
+    return y, x
 
 
 def backward(p, g, cache, dy):
     x = cache
     if g.weight is not None:  # not frozen
         g.weight += dy.T @ x  # (out, N) @ (N, in)
+    if getattr(g, "bias", None) is not None:
+        g.bias += dy.sum(0)
     return dy @ p.weight  # (N, out) -> (N, in)
 
 
 def example(rng):
-    return Params.random(rng, {"weight": (3, 4)}), (rng.standard_normal((5, 4)),)
+    return Params.random(rng, {"weight": (3, 4), "bias": (3,)}), (rng.standard_normal((5, 4)),)

@@ -7,7 +7,7 @@ model one at a time, without padding, so nothing can leak from one into another.
 import contextlib
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, get_scheduler
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, get_scheduler
 from transformers.utils.logging import disable_progress_bar
 
 from minisft.autograd import float64_throughout
@@ -22,7 +22,7 @@ def precisely(dtype):
 
 def load(directory, dtype):
     """A checkpoint as transformers reads it. Every tensor must be known, and none missing."""
-    model, report = LlamaForCausalLM.from_pretrained(
+    model, report = AutoModelForCausalLM.from_pretrained(
         directory, dtype=dtype, attn_implementation="eager", output_loading_info=True
     )
     assert not any(report.values()), report

@@ -1,11 +1,15 @@
 """`minisft gradcheck` where PyTorch is installed: a third column, by an oracle that shares nothing with the others."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from commandline import make_theta_hat, minisft, write_pairs
 
+from minisft import checkpoint, model
 from minisft.layers import swiglu
+from minisft.params import Params
 
 backward = swiglu.backward
 
@@ -22,6 +26,16 @@ def line(tmp_path_factory):
 def test_every_tensor_of_a_model_is_compared_with_autograd(line, weight, capsys):
     assert minisft(*line, "--prompt-loss-weight", weight, "--json") == 0
     checks = json.loads(capsys.readouterr().out)["checks"]
+    assert all(check["pytorch"] <= 1e-12 for check in checks)
+
+
+def test_a_model_with_biases_is_compared_with_the_qwen2_of_transformers(line, tmp_path, capsys):
+    _, config, tokenizer = checkpoint.load(line[2])
+    config = replace(config, qkv_bias=True)
+    checkpoint.save(tmp_path, Params.random(np.random.default_rng(0), model.shapes(config)), config, tokenizer)
+    assert minisft("gradcheck", "--model", tmp_path, *line[3:], "--json") == 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert sum(check["tensor"].endswith("_proj.bias") for check in checks) == 3 * config.num_hidden_layers
     assert all(check["pytorch"] <= 1e-12 for check in checks)
 
 

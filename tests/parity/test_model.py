@@ -1,4 +1,4 @@
-"""The model, its gradients and the optimiser beside PyTorch's autograd and transformers' Llama, on random checkpoints.
+"""The model, its gradients and the optimiser beside PyTorch's autograd and transformers, on random checkpoints.
 
 Tolerances: float64 rounds at 1e-16, float32 at 6e-8; sums of a few hundred terms and cancellation between them leave
 1e-12 and 1e-5 of a tensor's largest entry. Ten steps of AdamW divide by √v̂ and feed errors back: 1e-10.
@@ -56,6 +56,7 @@ def configs(draw, depth=3):
         rope_theta=draw(st.sampled_from([3.0, 100.0, 10000.0, 500000.0])),
         tie_word_embeddings=draw(st.booleans()),
         rope_scaling=draw(st.sampled_from([None, RopeScaling(3.0), RopeScaling(8.0, 0.5, 4.0, 16)])),
+        qkv_bias=draw(st.sampled_from([False, False, True])),
     )
 
 

@@ -322,6 +322,14 @@ BUGS = [
         "karpathy/micrograd#53",
     ),
     Bug(
+        "mean-gradient-of-the-bias",
+        "The gradient of a bias is a mean over the rows, where every row adds.",
+        "layers/linear.py",
+        "g.bias += dy.sum(0)",
+        "g.bias += dy.mean(0)",
+        "habit: everything about a batch is a mean",
+    ),
+    Bug(
         "repeated-token-counted-once",
         "Fancy indexing adds once for a token that occurs twice.",
         "layers/embedding.py",
