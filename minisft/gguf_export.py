@@ -90,13 +90,13 @@ def texts(tokenizer, config, path) -> dict:
 def way_of_cutting(tokenizer, fields, path) -> str:
     """The name by which our own reader makes of the fields a tokenizer that gives every text the same ids."""
     fields = fields | {"tokenizer.ggml.token_type": np.array(fields["tokenizer.ggml.token_type"])}
-    for name in gguf_files.DIGITS_ALONE:
+    for name in gguf_files.CUTS:
         again = gguf_files.read_tokenizer(path, fields | {"tokenizer.ggml.pre": name})
         if rules(again) == rules(tokenizer) and fields["tokenizer.ggml.merges"]:  # the format has no empty lists
             return name
     raise MinisftError(
         f"{path}: cannot hold the tokenizer of the model, which merges nothing or cuts texts in another way than "
-        f"{' or '.join(gguf_files.DIGITS_ALONE)}; use the directory, or llama.cpp's own converter"
+        f"{' or '.join(gguf_files.CUTS)}; use the directory, or llama.cpp's own converter"
     )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
 from minisft import sentencepiece
@@ -52,8 +52,19 @@ LAYER = {
     "ffn_down": "mlp.down_proj",
 }
 
-# How a text is cut before BPE, by tokenizer.ggml.pre: in words, as in GPT-2; True: each digit stands alone.
-DIGITS_ALONE = {"gpt-2": False, "smollm": True}
+# How a text is cut before BPE, by tokenizer.ggml.pre: in words, and numbers in digits, threes or not at all.
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+AS_GPT_2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+BYTES_ONLY = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+CUTS = {
+    "gpt-2": [AS_GPT_2],
+    "smollm": [pre_tokenizers.Digits(individual_digits=True), AS_GPT_2],
+    "llama-bpe": [pre_tokenizers.Split(Regex(WORDS % "{1,3}"), "isolated"), BYTES_ONLY],
+    "qwen2": [pre_tokenizers.Split(Regex(WORDS % ""), "isolated"), BYTES_ONLY],
+}
 
 
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
@@ -141,15 +152,17 @@ def read_tokenizer(path, fields) -> Tokenizer:
         scores = wanted("scores", np.ndarray)
         blank_before = fields.get("tokenizer.ggml.add_space_prefix", True)
     else:
-        cut, merges = require(path, fields, "tokenizer.ggml.pre", DIGITS_ALONE), wanted("merges", list)
+        cut, merges = require(path, fields, "tokenizer.ggml.pre", CUTS), wanted("merges", list)
     try:
         if model == "llama":
             backend = sentencepiece.from_scores(tokens, scores.tolist(), kinds.tolist(), blank_before)
         else:
-            backend = Backend(models.BPE(vocab=vocabulary, merges=[tuple(merge.split(" ")) for merge in merges]))
-            digits = [pre_tokenizers.Digits(individual_digits=True)] * DIGITS_ALONE[cut]
-            backend.pre_tokenizer = pre_tokenizers.Sequence([*digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+            pairs = [tuple(merge.split(" ")) for merge in merges]
+            backend = Backend(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=cut == "llama-bpe"))
+            backend.pre_tokenizer = pre_tokenizers.Sequence(CUTS[cut])
             backend.decoder = decoders.ByteLevel()
+            if cut == "qwen2":
+                backend.normalizer = normalizers.NFC()
         # Control tokens, <unk>, and words added by the model's makers.
         for kind, special in ((3, True), (2, True), (4, False)):
             chosen = [tokens[i] for i in np.flatnonzero(kinds == kind)]

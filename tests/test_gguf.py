@@ -375,6 +375,35 @@ def test_digits_stand_alone_for_smollm_and_together_for_gpt_2(tokenizer, tmp_pat
     assert (len(ids["smollm"]), len(ids["gpt-2"])) == (4, 3)
 
 
+@pytest.mark.parametrize(
+    ("cut", "pieces"),
+    [
+        ("gpt-2", ["I", "'", "LL", " pay", " 12345", " \n", "\n", "now", " e", "\u0301"]),
+        ("smollm", ["I", "'", "LL", " pay", " ", "1", "2", "3", "4", "5", " \n", "\n", "now", " e", "\u0301"]),
+        ("llama-bpe", ["I", "'LL", " pay", " ", "123", "45", " \n\n", "now", " e", "\u0301"]),
+        ("qwen2", ["I", "'LL", " pay", " ", "1", "2", "3", "4", "5", " \n\n", "now", " \u00e9"]),
+    ],
+)
+def test_a_text_is_cut_in_the_way_that_the_file_names(cut, pieces, tokenizer, tmp_path):
+    write(tmp_path / "model.gguf", random_theta(CONFIG), CONFIG, tokenizer, fields={"tokenizer.ggml.pre": cut})
+    backend = checkpoint.load(tmp_path / "model.gguf")[2].backend
+    text = "I'LL pay 12345 \n\nnow e\u0301"
+    text = backend.normalizer.normalize_str(text) if backend.normalizer else text
+    found = backend.pre_tokenizer.pre_tokenize_str(text)
+    assert [backend.decoder.decode([piece]) for piece, _ in found] == pieces
+
+
+def test_a_word_of_the_vocabulary_needs_no_merges_in_llama_bpe(tokenizer, tmp_path):
+    tokens = [*tokens_of(tokenizer), "qz"]
+    config, ids = replace(CONFIG, vocab_size=len(tokens)), {}
+    for cut in ("llama-bpe", "gpt-2"):
+        fields = {"tokens": tokens, "token_type": [1] * len(tokens), "pre": cut}
+        fields = {f"tokenizer.ggml.{key}": value for key, value in fields.items()}
+        write(tmp_path / "model.gguf", random_theta(config), config, tokenizer, fields=fields)
+        ids[cut] = checkpoint.load(tmp_path / "model.gguf")[2].encode("qz")
+    assert ids["llama-bpe"] == [len(tokens) - 1] and len(ids["gpt-2"]) == 2
+
+
 def test_words_that_the_makers_added_are_found_whole_and_are_no_control_tokens(theta, tokenizer, tmp_path):
     tokens = tokens_of(tokenizer)
     added = {"tokenizer.ggml.tokens": [*tokens, "<tool>"], "tokenizer.ggml.token_type": [1] * len(tokens) + [4]}
@@ -534,7 +563,7 @@ def test_a_token_that_is_as_long_as_a_book_is_refused(tmp_path):
         ({"tokenizer.ggml.model": "llama"}, ["tokenizer.ggml.scores"]),
         ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 5}, [" 5 scores"]),
         ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": ["a"]}, ["tokenizer.ggml.scores"]),
-        ({"tokenizer.ggml.pre": "qwen2"}, ["tokenizer.ggml.pre", "qwen2", "smollm"]),
+        ({"tokenizer.ggml.pre": "tekken"}, ["tokenizer.ggml.pre", "tekken", "smollm"]),
         ({"tokenizer.ggml.eos_token_id": 300}, ["tokens"]),
         ({"tokenizer.ggml.tokens": [1, 2]}, ["tokenizer.ggml.tokens"]),
         ({"tokenizer.ggml.tokens": ["a", "a"]}, ["tokens"]),
