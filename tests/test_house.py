@@ -105,7 +105,7 @@ def test_a_file_imports_only_lower_floors(path):
 def test_a_layer_sees_no_config_and_no_other_library_than_numpy(path):
     """Sizes come from the shapes of its arguments."""
     assert set(imported(TREES[path])) <= {"layers", "params"}
-    assert {module.split(".")[0] for module in modules(TREES[path])} <= {"numpy", "minisft", "collections"}
+    assert {module.split(".")[0] for module in modules(TREES[path])} <= {"numpy", "minisft", "collections", "functools"}
 
 
 @each_file
