@@ -18,19 +18,24 @@ STEPS = {"tiny": 100, "small": 20, "base": 3}
 
 @contextmanager
 def timed(functions):
-    """Replace (module, name) by a function that counts its own CPU seconds, not its callees'; yields {…: seconds}."""
-    seconds, inside, originals = {}, [0.0], {}
+    """Replace (owner, name) by a function that counts its own CPU seconds, not its callees'; yields {…: seconds}.
+
+    What an owner calls of its own, as the backward of a rotation its forward, counts for the caller.
+    """
+    seconds, inside, originals = {}, [(None, 0.0)], {}
 
     def watched(key, function):
         def call(*arguments, **named):
-            inside.append(0.0)
+            if inside[-1][0] is key[0]:
+                return function(*arguments, **named)
+            inside.append((key[0], 0.0))
             began = time.process_time()
             try:
                 return function(*arguments, **named)
             finally:
-                taken, within = time.process_time() - began, inside.pop()
+                taken, (_, within) = time.process_time() - began, inside.pop()
                 seconds[key] = seconds.get(key, 0.0) + taken - within
-                inside[-1] += taken
+                inside[-1] = inside[-1][0], inside[-1][1] + taken
 
         return call
 
