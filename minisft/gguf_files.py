@@ -208,13 +208,14 @@ def divisors(config) -> np.ndarray:
 
 def slowed(config, table) -> ModelConfig:
     """The config with Llama 3's scaling, if by that a table of divisors comes out; its factor is their largest."""
-    found = np.zeros(table.shape)
-    table.fill(found)
+    found = np.zeros(config.head_dim // 2)
+    if table.shape == found.shape:
+        table.fill(found)
     factor = float(found.max(initial=0))
     scaling = RopeScaling(factor, original_max_position_embeddings=8192) if 0 < factor < np.inf else None
     result = replace(config, rope_scaling=scaling)
     expected = divisors(result)
-    if config.rope_scaling or found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-5, atol=0):
+    if config.rope_scaling or not np.allclose(found, expected, rtol=1e-5, atol=0):
         raise MinisftError(
             f"{table.path}: tensor {DIVISORS} is not that of Llama 3 for a context of 8192, the only one implemented; "
             "use another model"

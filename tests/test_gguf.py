@@ -278,13 +278,14 @@ def table_like(change):
         lambda table: table * np.float32(1.001),
         lambda table: np.where(table == table.max(), table, table * 1.01),
         lambda table: table[:-1],
+        lambda table: table[:0],
         lambda table: table[::-1],
         lambda table: 1 / table,
         lambda table: 0 * table,
         lambda table: np.where(table == 1, np.nan, table),
         lambda table: np.where(table == 1, np.inf, table),
     ],
-    ids=["scaled", "bent", "short", "reversed", "inverse", "zero", "nan", "infinite"],
+    ids=["scaled", "bent", "short", "empty", "reversed", "inverse", "zero", "nan", "infinite"],
 )
 def test_any_other_table_of_divisors_is_refused(change, theta, tokenizer, tmp_path):
     path = tmp_path / "model.gguf"

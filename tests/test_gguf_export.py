@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from commandline import assert_refused, contents, minisft
 from numpy.testing import assert_array_equal
-from test_gguf import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, refusal
+from test_gguf import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, refusal, write
 from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers
 
-from minisft import checkpoint, gguf_export, shipped
+from minisft import checkpoint, gguf_export, gguf_files, shipped
 from minisft.config import RopeScaling
 from minisft.tokenizer import Tokenizer
 
@@ -133,6 +133,14 @@ def test_the_way_of_cutting_has_the_name_that_llama_cpp_gives_it(tokenizer, path
     for made, name in ((tokenizer, "smollm"), (words, "gpt-2")):
         gguf_export.write(path, random_theta(CONFIG), CONFIG, made)
         assert keys_of(path)["tokenizer.ggml.pre"] == name
+
+
+@pytest.mark.parametrize("name", gguf_files.CUTS)
+def test_what_was_read_is_written_with_the_same_way_of_cutting(name, tokenizer, path):
+    write(path, random_theta(CONFIG), CONFIG, tokenizer, fields={"tokenizer.ggml.pre": name})
+    theta, config, read = checkpoint.load(path)
+    gguf_export.write(path, theta, config, read)
+    assert keys_of(path)["tokenizer.ggml.pre"] == name
 
 
 def test_the_file_says_what_llama_cpp_asks_for(tokenizer, path):
