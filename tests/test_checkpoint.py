@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from refusals import refusal
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -93,17 +94,6 @@ def shard(directory):
         save_file({name: tensors[name] for name in tensors if weight_map[name] == file}, directory / file)
     (directory / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
     return weight_map
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # Writing, and reading it again

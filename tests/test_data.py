@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from refusals import refusal
 
 from minisft import data
 from minisft.data import Example, Sequence, batch, encode, example, fit, pieces, question, read, read_documents, weights
@@ -61,17 +62,6 @@ def plain(*lengths, prompt=1):
 def write(path, *lines):
     path.write_bytes(b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines))
     return path
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # What is x, what is y

@@ -12,6 +12,7 @@ from commandline import minisft
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from refusals import refusal
 from small_sentencepiece import BYTES, ZEPHYR, learned
 from small_sentencepiece import CONTROL as SPECIAL
 
@@ -160,17 +161,6 @@ def whole(theta, tokenizer, tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "model.gguf"
     write(path, theta, replace(CONFIG, num_hidden_layers=1), tokenizer)
     return path.read_bytes()
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 def logits_of(theta, config, ids):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from commandline import assert_refused, contents, minisft
 from numpy.testing import assert_array_equal
-from test_gguf import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, refusal, write
+from refusals import refusal
+from test_gguf import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, write
 from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers
 
 from minisft import checkpoint, gguf_export, gguf_files, shipped

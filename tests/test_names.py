@@ -4,21 +4,10 @@ import sys
 
 import pytest
 from commandline import make_theta_hat, minisft
+from refusals import refusal
 
 from minisft import inputs, shipped
-from minisft.errors import MinisftError
 from minisft.inputs import model_directory
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refusal
 from small_sentencepiece import BYTES, FORMS, TEXTS, ZEPHYR, backend, save
 from tokenizers import AddedToken, Regex, normalizers
 from tokenizers import Tokenizer as Backend
 
 from minisft import data
 from minisft.chat import whole
-from minisft.errors import MinisftError
 from minisft.sentencepiece import from_scores, without_blank
 from minisft.tokenizer import Tokenizer
 
@@ -37,16 +37,6 @@ def tokenizer(tokenizers):
 
 def tokens(tokenizer, ids):
     return [tokenizer.backend.id_to_token(i) for i in ids]
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
 
 
 # Where a text begins and where it goes on

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from refusals import refusal
 from small_sentencepiece import LLAMA3, LLAMA3_CONTROL, TEXTS, ZEPHYR, backend, save
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
@@ -10,7 +11,6 @@ from tokenizers import Tokenizer as Backend
 from minisft import checkpoint, model
 from minisft.chat import Conversation
 from minisft.config import ModelConfig
-from minisft.errors import MinisftError
 from minisft.params import Params
 from minisft.templates import CHAT_TEMPLATE, CHATML, dialect_of
 from minisft.templates import LLAMA3 as LLAMA3_DIALECT
@@ -77,17 +77,6 @@ def zephyr(tmp_path_factory):
 
 def shown(tokenizer, runs):
     return [("".join(map(tokenizer.token_text, ids)), is_answer) for ids, is_answer in runs]
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # Recognised

@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refusal
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from minisft.errors import MinisftError
 from minisft.templates import CHAT_TEMPLATE
 from minisft.tokenizer import BYTES, CONTROL, Tokenizer
 
@@ -52,17 +52,6 @@ def without_template(directory, template=None):
 
 def spelled(tokenizer, ids):
     return "".join(tokenizer.token_text(i) for i in ids)
-
-
-def refusal(call, *words):
-    """The message of the MinisftError that call raises: one line that contains every word."""
-    with pytest.raises(MinisftError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # Training
