@@ -54,7 +54,7 @@ def forward(p, x, starts, cos, sin, rows, past=None):
     else:
         for asking, keys, S in blocks(starts, asked, H):
             position = asked[asking][: (asking.stop - asking.start) // S] - keys.start
-            mask = hidden(position, (keys.stop - keys.start) // S, k.real.dtype)
+            mask = hidden_in_block(position.tobytes(), (keys.stop - keys.start) // S, k.real.dtype)
             P = probabilities(heads(q[asking], S, G), heads(k[keys], S, G), mask)
             np.matmul(P, heads(v[keys], S, G), out=heads(o[asking], S, G))  # (S, G, R, t, T) @ (S, G, 1, T, D)
             parts.append(Part(asking, keys, P))
@@ -103,13 +103,13 @@ def hidden(position, T, dtype):
     """
     if position.min(initial=T) >= T - 1:
         return None
-    return hidden_from(position.tobytes(), position.shape, T, dtype)
+    later = np.arange(T) > position[..., None]
+    return np.where(later, dtype.type(-np.inf), dtype.type(0))
 
 
 @lru_cache(maxsize=64)  # the same blocks come again in every layer: 3 % of a small step
-def hidden_from(position, shape, T, dtype):
-    later = np.arange(T) > np.frombuffer(position, int).reshape(shape)[..., None]
-    return np.where(later, dtype.type(-np.inf), dtype.type(0))
+def hidden_in_block(position, T, dtype):
+    return hidden(np.frombuffer(position, int), T, dtype)
 
 
 def probabilities(q, k, mask):

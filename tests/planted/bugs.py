@@ -542,8 +542,8 @@ BUGS = [
         "sees-the-next-token",
         "The causal mask is off by one: every token sees the one it is to predict.",
         "layers/attention.py",
-        "later = np.arange(T) > np.frombuffer(position, int).reshape(shape)[..., None]",
-        "later = np.arange(T) > np.frombuffer(position, int).reshape(shape)[..., None] + 1",
+        "later = np.arange(T) > position[..., None]",
+        "later = np.arange(T) > position[..., None] + 1",
         "habit: triu with the wrong diagonal",
     ),
     Bug(
