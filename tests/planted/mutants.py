@@ -53,6 +53,21 @@ EQUIVALENT = (
         ("layers/attention.py", "if t == T <= QUERIES:", "if t != T <= QUERIES:"): AT_A_TIME_ONLY,
         ("layers/attention.py", "if t == T <= QUERIES:", "if t == T < QUERIES:"): AT_A_TIME_ONLY,
         (
+            "layers/attention.py",
+            "if position.min(initial=T) >= T - 1:",
+            "if position.min(initial=T) > T - 1:",
+        ): "Where no key is hidden, nothing but zeros is added.",
+        (
+            "layers/attention.py",
+            "if position.min(initial=T) >= T - 1:",
+            "if position.min(initial=T) >= T + 1:",
+        ): "Where no key is hidden, nothing but zeros is added.",
+        (
+            "layers/attention.py",
+            "@lru_cache(maxsize=64)",
+            "@lru_cache(maxsize=65)",
+        ): "What is forgotten is made again.",
+        (
             "model.py",
             "every = np.arange(positions.max(initial=0) + 1)",
             "every = np.arange(positions.max(initial=0) + 2)",
@@ -77,6 +92,16 @@ EQUIVALENT = (
             "return np.where(later, dtype.type(-np.inf), dtype.type(0))",
             "return np.where(later, dtype.type(-np.inf), dtype.type(1))",
         ): "A softmax does not see what is added to all scores of a query.",
+        (
+            "model.py",
+            "positions = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1])",
+            "positions = np.arange(len(ids)) + np.repeat(starts[:-1], starts[1:] - starts[:-1])",
+        ): "Scores depend on distances only, so a sequence may begin at any position.",
+        (
+            "optim.py",
+            "if runs and start == runs[-1][0] + runs[-1][2] and decay == runs[-1][3]:",
+            "if runs and start == runs[-1][1] + runs[-1][2] and decay == runs[-1][3]:",
+        ): AT_A_TIME_ONLY,
         (
             "optim.py",
             "if 0 < max_norm < norm + 1e-6:",
