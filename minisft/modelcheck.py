@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import autograd, gradcheck, layers, model, objective
+from minisft import autograd, gradcheck, layers, model, objective, train
 from minisft.config import ModelConfig
 from minisft.data import Batch, Sequence, batch
 from minisft.params import Params
@@ -36,24 +36,22 @@ def combined(differences: dict, complex_steps: dict, by_pytorch: dict) -> dict:
 
 
 def value(theta, config, part):
-    """J, and the caches for its gradient, by the calls that `train.step` makes."""
+    """J(θ), whose slope is measured: forward only."""
     rows = np.flatnonzero(part.weights)
-    logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
-    J, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-    return J, c_model, c_objective
+    logits, _ = model.forward(theta, config, part.ids, part.starts, rows)
+    return objective.forward(logits, part.targets[rows], part.weights[rows])[0]
 
 
 def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
     """{name of a tensor: Errors of its gradient}; θ is float64."""
     grad, twin = theta.like(), theta.astype(np.complex128)
-    _, c_model, c_objective = value(theta, config, part)
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
+    train.value_and_grad(theta, grad, config, part, dJ=1.0)
     named = grad.named.items()
     differences = gradcheck.errors(
-        lambda: value(theta, config, part)[0], [(name, theta.named[name], g) for name, g in named], rng
+        lambda: value(theta, config, part), [(name, theta.named[name], g) for name, g in named], rng
     )
     complex_steps = gradcheck.complex_errors(
-        lambda: value(twin, config, part)[0], [(name, twin.named[name], g) for name, g in named], rng
+        lambda: value(twin, config, part), [(name, twin.named[name], g) for name, g in named], rng
     )
     by_pytorch = autograd.errors(theta, config, part, grad) if autograd.at_hand() else {}
     return combined(differences, complex_steps, by_pytorch)

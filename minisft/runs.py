@@ -29,13 +29,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from minisft import __version__, card, checkpoint
+from minisft.accidents import NotFinite
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
 from minisft.files import read_json, write_atomically, write_json
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
-from minisft.train import NotFinite, State, start, steps_in, train
+from minisft.train import State, start, steps_in, train
 
 RECORD, METRICS = "train_config.json", "metrics.jsonl"
 MODEL_FILES = (

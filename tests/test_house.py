@@ -14,7 +14,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 FLOORS = (
     {"__init__", "errors", "config", "params", "files", "allocator", "shipped"},
     {"layers", "objective", "gradcheck", "tokenizer", "templates", "sentencepiece", "gguf_header"},
-    {"model", "data", "optim", "checkpoint", "gguf_files", "gguf_export", "parallel", "card"},
+    {"model", "data", "optim", "accidents", "checkpoint", "gguf_files", "gguf_export", "parallel", "card"},
     {"train", "generate", "evaluate"},
     {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
     {"inputs", "jobs", "demo", "course", "cli", "__main__"},

@@ -12,7 +12,7 @@ from by_hand import log_pi, log_prob
 from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minisft import evaluate, gradcheck, model, optim, train
+from minisft import data, evaluate, gradcheck, model, optim, train
 from minisft.config import REDUCTIONS, TrainConfig
 from minisft.data import Sequence, batch
 from minisft.errors import MinisftError
@@ -398,7 +398,7 @@ def test_every_epoch_meets_every_example_once_in_its_order(config, theta, shuffl
         met.append([sequence.where for sequence in chosen])
         return batch(chosen, *settings)
 
-    monkeypatch.setattr(train, "batch", spying_batch)
+    monkeypatch.setattr(data, "batch", spying_batch)
     settings = replace(ADAMW, shuffle=shuffle, seed=5, max_steps=7)
     sequences = random_sequences(lengths=LENGTHS)
     run(theta, config, sequences, settings)

@@ -11,7 +11,7 @@ from conftest import random_theta, tiny_config
 from numpy.testing import assert_array_equal
 from test_layers import LAYERS, run
 
-from minisft import checkpoint, model, objective, optim, train
+from minisft import checkpoint, model, optim, train
 from minisft.config import TrainConfig
 from minisft.data import batch
 from minisft.errors import MinisftError
@@ -31,11 +31,7 @@ each_optimizer = pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 
 
 def gradient(theta, config, whole, grad):
-    rows = np.flatnonzero(whole.weights)
-    found = whole.ids, whole.starts, rows, None, model.lowest(grad)
-    logits, c_model = model.forward(theta, config, *found)
-    c_objective = objective.forward(logits, whole.targets[rows], whole.weights[rows])[1]
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))
+    train.value_and_grad(theta, grad, config, whole, dJ=-1.0)
     return grad
 
 
@@ -232,6 +228,6 @@ def test_the_optimiser_visits_the_same_pieces_of_theta_and_of_the_gradient(theta
     grad = theta.part(names)
     for name in names:
         grad.named[name][...] = theta.named[name]
-    seen = [(w, d) for w, d, _, _ in optim.blocks(theta, grad, 0.1)]
+    seen = [(w, d) for w, d, _ in optim.pieces(theta, grad, 0.1)]
     assert all(np.shares_memory(w, theta.flat) and np.array_equal(w, d) for w, d in seen)
     assert sum(len(w) for w, _ in seen) == grad.flat.size

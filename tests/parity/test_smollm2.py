@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from minisft import checkpoint, data, model, objective, shipped
+from minisft import checkpoint, data, model, shipped, train
 from minisft.generate import generate
 
 from . import reference
@@ -90,10 +90,8 @@ def gradients(both):
     messages = [[{"role": role, "content": content} for role, content in turns] for turns in CONVERSATIONS]
     sequences = [data.encode(data.Example([], turns, "here"), tokenizer) for turns in messages]
     part = data.batch(sequences, 0.0, "token_mean", dtype)
-    rows, grad = np.flatnonzero(part.weights), theta.like()
-    logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
-    J, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
+    grad = theta.like()
+    J, _ = train.value_and_grad(theta, grad, config, part, dJ=1.0)
     other.zero_grad()
     pairs = [(sequence.ids.tolist(), sequence.mask.tolist()) for sequence in sequences]
     loss = reference.loss_of(other, pairs, 0.0, "token_mean")
