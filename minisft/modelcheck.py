@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import autograd, gradcheck, layers, model, objective, train
+from minisft import autograd, data, gradcheck, layers, model, objective, train
 from minisft.config import ModelConfig
-from minisft.data import Batch, Sequence, batch
+from minisft.data import Batch, Sequence
 from minisft.params import Params
 
 TOLERANCE = 1e-9  # far above rounding, far below any mistake
@@ -35,25 +35,25 @@ def combined(differences: dict, complex_steps: dict, by_pytorch: dict) -> dict:
     return {name: Errors(off, complex_steps[name], by_pytorch.get(name)) for name, off in differences.items()}
 
 
-def value(theta, config, part):
+def value(theta, config, batch):
     """J(θ), whose slope is measured: forward only."""
-    rows = np.flatnonzero(part.weights)
-    logits, _ = model.forward(theta, config, part.ids, part.starts, rows)
-    return objective.forward(logits, part.targets[rows], part.weights[rows])[0]
+    rows = np.flatnonzero(batch.weights)
+    logits, _ = model.forward(theta, config, batch.ids, batch.starts, rows)
+    return objective.forward(logits, batch.targets[rows], batch.weights[rows])[0]
 
 
-def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
+def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng) -> dict:
     """{name of a tensor: Errors of its gradient}; θ is float64."""
     grad, twin = theta.like(), theta.astype(np.complex128)
-    train.value_and_grad(theta, grad, config, part, dJ=1.0)
+    train.value_and_grad(theta, grad, config, batch, dJ=1.0)
     named = grad.named.items()
     differences = gradcheck.errors(
-        lambda: value(theta, config, part), [(name, theta.named[name], g) for name, g in named], rng
+        lambda: value(theta, config, batch), [(name, theta.named[name], g) for name, g in named], rng
     )
     complex_steps = gradcheck.complex_errors(
-        lambda: value(twin, config, part), [(name, twin.named[name], g) for name, g in named], rng
+        lambda: value(twin, config, batch), [(name, twin.named[name], g) for name, g in named], rng
     )
-    by_pytorch = autograd.errors(theta, config, part, grad) if autograd.at_hand() else {}
+    by_pytorch = autograd.errors(theta, config, batch, grad) if autograd.at_hand() else {}
     return combined(differences, complex_steps, by_pytorch)
 
 
@@ -76,7 +76,7 @@ def tiny_errors(rng) -> dict:
         config = ModelConfig(17, 12, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
         theta = Params.random(rng, model.shapes(config))
         sequences = [Sequence(rng.integers(0, 17, n), np.arange(n) >= n // 2, "") for n in (7, 2, 5)]
-        part = batch(sequences, 0.3, dtype=np.float64)
+        batch = data.batch(sequences, 0.3, dtype=np.float64)
         label = "tied" if tied else "untied"
-        result |= {f"{label} {name}": off for name, off in model_errors(theta, config, part, rng).items()}
+        result |= {f"{label} {name}": off for name, off in model_errors(theta, config, batch, rng).items()}
     return result

@@ -135,46 +135,6 @@ def test_what_the_blocks_below_have_computed_is_not_kept(config, theta, ragged):
     assert cache.blocks[0] is None and cache.blocks[1] is not None
 
 
-# --- accidents --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("accident", [KeyboardInterrupt, FloatingPointError])
-def test_an_accident_in_the_middle_of_an_update_leaves_theta_as_it_was_before(
-    config, theta, sequences, accident, monkeypatch
-):
-    state = train.start(theta.copy(), replace(SETTINGS, train_only=("*norm*",)))
-    steps = train.train(state, config, sequences, replace(SETTINGS, train_only=("*norm*",)))
-    next(steps)
-    theta_1 = state.theta.flat.copy()
-
-    def interrupted(theta, grad, learning_rate):
-        theta.model.norm.weight[:3] = 0
-        raise accident
-
-    monkeypatch.setattr(state.optimizer, "step", interrupted)
-    with pytest.raises((KeyboardInterrupt, MinisftError)):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_1)
-
-
-@each_optimizer
-def test_an_interrupt_before_the_update_leaves_theta_as_it_is(config, theta, sequences, optimizer, monkeypatch):
-    """The copy in reserve is older then, and must not be put back."""
-    settings = replace(SETTINGS, optim=optimizer)
-    state = train.start(theta.copy(), settings)
-    steps = train.train(state, config, sequences, settings)
-    next(steps), next(steps)
-    theta_2 = state.theta.flat.copy()
-
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(model, "backward", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_2)
-
-
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 

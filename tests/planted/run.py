@@ -34,8 +34,8 @@ LIMIT = 120  # seconds for one bug
 PRELOADED = ["hypothesis", "numpy.testing", "pytest", "rich.progress", "safetensors.numpy", "tokenizers"]
 
 # Files of tests in the order in which they are asked, after the likeliest: the fastest and most telling first.
-ORDER = "layers objective optim params gradcheck data tokenizer model train generate evaluate trajectory checkpoint"
-ORDER = [f"test_{name}.py" for name in (ORDER + " config commands chat runs resume").split()]
+ORDER = "layers objective optim params gradcheck data tokenizer model train accidents generate evaluate trajectory"
+ORDER = [f"test_{name}.py" for name in (ORDER + " checkpoint config commands chat runs resume").split()]
 LIKELIEST = {"layers": "test_layers.py", "runs.py": "test_runs.py"}
 
 # FloatingPointError is what a test asks for by np.errstate(over="raise"): an assertion about numbers.
