@@ -139,7 +139,8 @@ def test_the_pieces_of_the_vector_do_not_matter(size, optimizer):
 
 def test_pieces_cover_the_vector_once_and_each_has_one_decay():
     theta = Params({"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2), "d": (optim.BLOCK, 1)})
-    found = list(optim.pieces(theta, theta.like(), 0.5, np.arange(2 * optim.BLOCK + 11)))  # a moment that says where it is
+    place = np.arange(theta.flat.size)  # a moment that says where it is
+    found = list(optim.pieces(theta, theta.like(), 0.5, place))
     assert [(m[0], m[-1] + 1) for _, _, m, _ in found] == [
         (0, optim.BLOCK),
         (optim.BLOCK, optim.BLOCK + 3),
