@@ -270,7 +270,7 @@ def pages(rng, documents):
     """The documents in random order; most are shuffled together in pairs and halved again, and some get a heading.
 
     On a page about two things a fact is found only by the name beside it, whatever else stands around: that
-    is what a question between control tokens, which the text has never shown, will need.
+    is what a question between special tokens, which the text has never shown, will need.
     """
     rng.shuffle(documents)
     mixed = round(MIXED_SHARE * len(documents) / 2) * 2

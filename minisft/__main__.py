@@ -4,7 +4,7 @@ from minisft import parallel
 
 
 def main():
-    parallel.share_cores()  # before anything imports NumPy
+    parallel.divide_cores()  # before anything imports NumPy
     from minisft.cli import main
 
     main()

@@ -32,7 +32,7 @@ class Conversation:
         self.prompt([*self.messages, {"role": "user", "content": ""}])  # what cannot work says so before a question
 
     def prompt(self, messages) -> list[int]:
-        return [i for ids, _ in self.tokenizer.render(messages, add_generation_prompt=True) for i in ids]
+        return self.tokenizer.prompt(messages)
 
     def answer(self, question: str) -> Iterator[str]:
         """The answer to one more user turn. A question that cannot fit is not asked, with a notice."""

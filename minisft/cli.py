@@ -13,16 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import allocator, checkpoint, data, flags, gguf_export, modelcheck, parallel, screen
+from minisft import checkpoint, data, flags, parallel, screen
 from minisft.chat import Conversation, lines
 from minisft.course import copies
 from minisft.errors import MinisftError
-from minisft.evaluate import PROMPTS, evaluate
-from minisft.files import replacing
+from minisft.evaluate import PROMPTS, evaluate, token_report
+from minisft.formats.files import replacing
+from minisft.formats.gguf import write as gguf_export
 from minisft.generate import generate
 from minisft.inputs import model_directory, sequences_of, settings_of, warn_of
 from minisft.jobs import pretrain, sft
-from minisft.receipt import receipt
+from minisft.runs import allocator
+from minisft.verification import whole_model
 
 # --- main -------------------------------------------------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ def run_inspect(arguments):
         sequences = [sequence for sequence in sequences if sequence.where == wanted][:1]
         if not sequences:
             raise MinisftError(f"--example: {wanted} was dropped as longer than --max-length; use --on-too-long cut")
-    result = receipt(theta, config, tokenizer, sequences, settings)
+    result = token_report(theta, config, tokenizer, sequences, settings)
     warn_of(counts)
     if arguments.json:
         screen.print_json(result)
@@ -250,10 +252,10 @@ def run_gradcheck(arguments):
     if arguments.model:
         theta, config, _, _, sequences, _ = load_with_data(arguments, np.float64)
         settings = settings_of(arguments)
-        part = data.batch(sequences[:4], settings.prompt_loss_weight, settings.loss_reduction, np.float64)
-        errors = modelcheck.model_errors(theta, config, part, rng)
+        part = data.collate(sequences[:4], settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+        errors = whole_model.model_errors(theta, config, part, rng)
     else:
-        errors = modelcheck.layer_errors(rng) | modelcheck.tiny_errors(rng)
+        errors = whole_model.layer_errors(rng) | whole_model.tiny_errors(rng)
     asked = (
         "difference",
         "complex_step",
@@ -265,12 +267,12 @@ def run_gradcheck(arguments):
     ]
     wrong = [check["tensor"] for check in checks if not check["passed"]]
     if arguments.json:
-        screen.print_json({"passed": not wrong, "tolerance": modelcheck.TOLERANCE, "checks": checks})
+        screen.print_json({"passed": not wrong, "tolerance": whole_model.TOLERANCE, "checks": checks})
     else:
         columns = ["tensor", *(oracle.replace("_", " ") for oracle in asked), ""]
         rows = [[*list(check.values())[:-1], "ok" if check["passed"] else "WRONG"] for check in checks]
         judges = " and ".join(columns[2:-1])
-        title = f"relative error of backward; ok: at most {modelcheck.TOLERANCE:g} by {judges}"
+        title = f"relative error of backward; ok: at most {whole_model.TOLERANCE:g} by {judges}"
         screen.print_table(title, columns, rows)
     if wrong:
         return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)

@@ -70,7 +70,7 @@ class ModelConfig:
     head_dim: int = 0
     max_position_embeddings: int = 256
     rms_norm_eps: float = 1e-5
-    rope_theta: float = 10000.0
+    rope_base: float = 10000.0
     tie_word_embeddings: bool = True
     initializer_range: float = 0.02
     rope_scaling: RopeScaling | None = None

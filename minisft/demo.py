@@ -16,10 +16,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from minisft import checkpoint, data, model, plots, shipped, train, trajectory
+from minisft import checkpoint, data, model, plots, train, trajectory
 from minisft.config import TrainConfig
 from minisft.evaluate import answers
-from minisft.files import write_atomically
+from minisft.formats import resources
+from minisft.formats.files import write_atomically
 
 SETTINGS = TrainConfig(
     learning_rate=3e-4, max_steps=120, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=10
@@ -34,11 +35,11 @@ class Story:
     """What all runs share: the shipped model and data, the questions held out, and where to tell of it."""
 
     def __init__(self, seed: int, console: Console):
-        self.theta_hat, self.config, self.tokenizer = checkpoint.load(shipped.path("atlas"))
-        pairs = data.read([shipped.path("atlas_train.jsonl")])
+        self.theta_hat, self.config, self.tokenizer = checkpoint.load(resources.path("atlas"))
+        pairs = data.read([resources.path("atlas_train.jsonl")])
         encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
         self.sequences, _ = data.fit(encoded, self.config.max_position_embeddings, "error")
-        self.held_out = data.read([shipped.path("atlas_test.jsonl")])
+        self.held_out = data.read([resources.path("atlas_test.jsonl")])
         self.shown = next(e for e in self.held_out if e.completion[0]["content"] == SHOWN)
         self.seed, self.console = seed, console
 

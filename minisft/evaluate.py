@@ -11,7 +11,7 @@ import numpy as np
 
 from minisft import model, objective
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Batch, Example, Sequence, batch, question
+from minisft.data import Batch, Example, Sequence, collate, question
 from minisft.errors import MinisftError
 from minisft.generate import Answer, Past, generate
 from minisft.params import Params
@@ -48,7 +48,7 @@ def pieces(theta: Params, config: ModelConfig, part: Batch) -> Iterator[tuple[Ba
     past = Past(config, 1, size, theta.flat.dtype)
     for first in range(0, size, step):
         ids, targets, weights, mask = (
-            a[first : first + step] for a in (part.ids, part.targets, part.weights, part.mask)
+            a[first : first + step] for a in (part.ids, part.targets, part.weights, part.is_y)
         )
         yield Batch(ids, targets, weights, np.array([0, len(ids)]), mask), past
 
@@ -68,7 +68,7 @@ def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> 
     """
     result = []
     for group in groups(sequences, config):
-        part = batch(group, 1.0, "sum", theta.flat.dtype)
+        part = collate(group, 1.0, "sum", theta.flat.dtype)
         read = [token_log_probs(theta, config, piece, past) for piece, past in pieces(theta, config, part)]
         values, hits = map(np.concatenate, zip(*read))
         if not np.isfinite(values).all():
@@ -126,7 +126,7 @@ def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: 
     return {
         "num_examples": len(sequences),
         "num_target_tokens": int(counted.sum()),
-        "log_prob": float(log_prob[weighted.mask].sum(dtype=np.float64)),
+        "log_prob": float(log_prob[weighted.is_y].sum(dtype=np.float64)),
         "loss": -float((weighted.weights * log_prob).sum(dtype=np.float64)),
         "mean_token_accuracy": float(hits[counted].mean()),
         "exact_match": float(np.mean([answer["exact"] for answer in answered])) if answered else None,
@@ -153,15 +153,51 @@ def evaluate(
     left = [(index, example) for index, example in enumerate(examples) if example.where in kept]
     values = log_probs(theta, config, sequences)
     answered = answers(theta, config, tokenizer, [example for _, example in left], max_new_tokens, track)
-    weighted = batch(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+    weighted = collate(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
     weights = np.split(weighted.weights, weighted.starts[1:-1])
     rows = [
         {
             "index": index,
             "num_target_tokens": int((w > 0).sum()),
-            "log_prob": float(log_prob[sequence.mask[1:]].sum(dtype=np.float64)),
+            "log_prob": float(log_prob[sequence.is_y[1:]].sum(dtype=np.float64)),
         }
         | (answer or dict.fromkeys(("predicted", "expected", "exact", "stopped")))
         for (index, _), sequence, (log_prob, _), w, answer in zip(left, sequences, values, weights, answered)
     ]
     return summary(values, sequences, weighted, answered), rows
+
+
+def token_report(
+    theta: Params, config: ModelConfig, tokenizer: Tokenizer, sequences: list[Sequence], settings: TrainConfig
+) -> dict:
+    """Every token of some examples with its weight, its log Pr and what it adds to the loss: `minisft inspect --json`.
+
+        L(θ) = Σᵢ −wᵢ log π_θ(yᵢ | context)                         one term per token; the first is given
+
+    The weights are those of one step made of exactly these examples, so the terms add up to the loss that is reported.
+    Returns {"examples": [{"tokens": […], "objective"}], "loss"}, in nats.
+    """
+    whole = collate(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+    weights = np.split(whole.weights, whole.starts[1:-1])
+    examples = []
+    for sequence, w, (log_prob, _) in zip(sequences, weights, log_probs(theta, config, sequences)):
+        given = entry(tokenizer, 0, sequence.ids[0], False, 0.0, None)
+        predicted = [
+            entry(tokenizer, i, sequence.ids[i], bool(sequence.is_y[i]), float(w[i - 1]), float(log_prob[i - 1]))
+            for i in range(1, len(sequence.ids))
+        ]
+        tokens = [given, *predicted]
+        examples.append({"tokens": tokens, "objective": 0.0 - sum(token["contribution"] for token in tokens)})
+    return {"examples": examples, "loss": 0.0 - sum(example["objective"] for example in examples)}
+
+
+def entry(tokenizer, position, i, is_target, weight, log_prob) -> dict:
+    return {
+        "position": position,
+        "id": int(i),
+        "text": tokenizer.token_text(int(i)),
+        "is_target": is_target,
+        "weight": weight,
+        "log_prob": log_prob,
+        "contribution": 0.0 if log_prob is None else 0.0 - weight * log_prob,
+    }

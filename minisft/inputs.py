@@ -7,9 +7,10 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from minisft import data, screen, shipped
+from minisft import data, screen
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError
+from minisft.formats import resources
 from minisft.tokenizer import one_line
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
@@ -21,13 +22,13 @@ def model_directory(name: str, flag: str = "--model") -> Path:
     path = Path(name)
     if path.is_dir() or (path.suffix.lower() == ".gguf" and flag == "--model"):
         return path
-    if name in shipped.models():
-        return shipped.path(name)
+    if name in resources.models():
+        return resources.path(name)
     if name == "smollm2" and flag == "--model":
-        return shipped.smollm2()
+        return resources.smollm2()
     if HUB_NAME.fullmatch(name) and not path.exists():
         return from_hub(name, flag)
-    known = ", ".join(shipped.models()) or "none"
+    known = ", ".join(resources.models()) or "none"
     raise MinisftError(
         f"{flag}: {name} is neither a directory nor a shipped model; shipped models: {known}"
         + ("; others: smollm2, a .gguf file, owner/name of the Hugging Face hub" if flag == "--model" else "")

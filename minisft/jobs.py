@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import card, checkpoint, data, model, runs, screen
+from minisft import checkpoint, data, model, screen
 from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
 from minisft.inputs import (
@@ -19,6 +19,8 @@ from minisft.inputs import (
     warn_of,
 )
 from minisft.parallel import ALONE, Ranks
+from minisft.runs import directory as runs
+from minisft.runs import model_card
 from minisft.tokenizer import Tokenizer
 from minisft.train import default_learning_rate, steps_in
 
@@ -36,7 +38,7 @@ def sft(arguments, ranks: Ranks = ALONE):
     if arguments.eval_data:
         held_out = data.read(arguments.eval_data)
         tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
-    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, card.licence(source))
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, model_card.licence(source))
 
 
 def pretrain(arguments, ranks: Ranks = ALONE):

@@ -70,7 +70,7 @@ def lowest(grad):
 def rotations(config, positions, dtype):
     """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
     every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
-    tables = rotary.tables(every, config.head_dim, config.rope_theta, dtype, config.rope_scaling)
+    tables = rotary.tables(every, config.head_dim, config.rope_base, dtype, config.rope_scaling)
     return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 

@@ -1,6 +1,6 @@
-"""One process, or several that share every step, started by MPI: `mpiexec -n 2 minisft sft …`.
+"""One process, or several that divide every step among them, started by MPI: `mpiexec -n 2 minisft sft …`.
 
-    ∇L(θ) = Σ_r ∇L_r(θ)             r: the ranks 0 … n − 1, each with its share of the step's sequences
+    ∇L(θ) = Σ_r ∇L_r(θ)             r: the ranks 0 … n − 1, each with its portion of the step's sequences
 
 The weights of a step are made over all its sequences, so the ranks' gradients simply add up: one Allreduce of the flat
 vector. All ranks then make the same update and hold the same θ, bit for bit, on machines of one kind. The sum of two is
@@ -32,7 +32,7 @@ class Ranks:
     size: int = 1
     mpi: ModuleType | None = None
 
-    def share(self, tokens) -> list[bool]:
+    def portion(self, tokens) -> list[bool]:
         """Which of a step's sequences this rank takes, given their numbers of tokens; every sequence has one taker.
 
         The longest first, each to the rank with the fewest tokens so far: nobody need be asked, all compute the same.
@@ -101,7 +101,7 @@ def join() -> Ranks:
     return Ranks(comm.rank, comm.size, MPI)
 
 
-def share_cores():
+def divide_cores():
     """Divide the machine's cores among its ranks; a thread a core in each is slower than one process.
 
     Before NumPy is imported: it reads these variables once. What the user has set stays, and so does a lone process.

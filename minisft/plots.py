@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from minisft.files import replacing
+from minisft.formats.files import replacing
 
 DASHED, DOTTED, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (12, 2))
 COLOURS = {"θ̂": "#012359", "θ_t": "#e39919", "θ̃": "#c31e15", "x": "#0185c7", "y": "#184c2a"}

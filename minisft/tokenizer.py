@@ -1,7 +1,7 @@
-"""Text ↔ token ids, and conversations as runs of ids that know whether they are an answer.
+"""Text ↔ token ids, and conversations as runs of ids.
 
-The arithmetic of BPE is the `tokenizers` package's; what is ours is where a text is cut. The mask of fine-tuning is
-born here: `render` returns a conversation piece by piece, each with True (y) or False (x).
+The arithmetic of BPE is the `tokenizers` package's; what is ours is where a text is cut. `render` spells a conversation
+piece by piece; which pieces belong to y, data.py decides.
 
 There are two kinds: byte-level, where every byte of a text is spelled as a character, and SentencePiece's
 (sentencepiece.py), which puts a blank before a text.
@@ -14,12 +14,12 @@ from pathlib import Path
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
-from minisft import sentencepiece
 from minisft.errors import MinisftError
-from minisft.files import read_bytes, read_json, read_text, write_atomically, write_json
-from minisft.templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
+from minisft.formats import sentencepiece
+from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
+from minisft.formats.files import read_bytes, read_json, read_text, write_atomically, write_json
 
-END_OF_TEXT, START, END = CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
+END_OF_TEXT, START, END = SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
 
 # GPT-2's spelling of bytes in a vocabulary: a printable byte is itself, the n-th of the others is character 256 + n.
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -28,7 +28,7 @@ BYTES |= {chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256
 
 
 class Tokenizer:
-    """BPE with control tokens: made by `Tokenizer.train` or `Tokenizer.load`.
+    """BPE with special tokens: made by `Tokenizer.train` or `Tokenizer.load`.
 
     vocab_size      highest id + 1
     eos_id          the token after a document or a plain completion: tokenizer_config.json's `eos_token`
@@ -66,17 +66,19 @@ class Tokenizer:
 
         self.backend.no_truncation()  # settings of other tools that such a file may carry
         self.backend.no_padding()
-        control = [token for token in (*CONTROL, *self.dialect.control(), config["eos_token"]) if token in vocabulary]
-        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
-        self.control_ids = {i for i, token in self.backend.get_added_tokens_decoder().items() if token.special}
-        names = sorted(map(self.backend.id_to_token, self.control_ids), key=len, reverse=True)
-        self.control = re.compile(f"({'|'.join(map(re.escape, names))})")
+        special = [
+            token for token in (*SPECIAL, *self.dialect.special_tokens(), config["eos_token"]) if token in vocabulary
+        ]
+        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        self.special_ids = {i for i, token in self.backend.get_added_tokens_decoder().items() if token.special}
+        names = sorted(map(self.backend.id_to_token, self.special_ids), key=len, reverse=True)
+        self.special = re.compile(f"({'|'.join(map(re.escape, names))})")
 
         self.sentencepiece = sentencepiece.BLANK in vocabulary
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
-        self.begins_after_control = again == self.backend.encode("x", add_special_tokens=False).ids
-        # A control token in a text is encoded as text.
+        self.begins_after_special = again == self.backend.encode("x", add_special_tokens=False).ids
+        # A special token in a text is encoded as text.
         self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
 
         if self.sentencepiece:
@@ -96,17 +98,17 @@ class Tokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
-        """Learn at most vocab_size tokens from texts: the control tokens as 0, 1, 2, the 256 bytes, then merges.
+        """Learn at most vocab_size tokens from texts: the special tokens as 0, 1, 2, the 256 bytes, then merges.
 
         Digits stand alone, words are cut as in GPT-2. The same texts give the same tokenizer. Fewer tokens come out
         where the texts have nothing left to merge. Raises MinisftError if vocab_size has no room for the bytes.
         """
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        smallest = len(CONTROL) + len(alphabet)
+        smallest = len(SPECIAL) + len(alphabet)
         if vocab_size < smallest:
             raise MinisftError(
                 f"--vocab-size: {vocab_size} is too small; {smallest} tokens are the 256 bytes and the "
-                f"control tokens {' '.join(CONTROL)}"
+                f"special tokens {' '.join(SPECIAL)}"
             )
         backend = Backend(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.Sequence(
@@ -116,7 +118,7 @@ class Tokenizer:
         backend.train_from_iterator(
             texts,
             trainers.BpeTrainer(
-                vocab_size=vocab_size, special_tokens=list(CONTROL), initial_alphabet=alphabet, show_progress=False
+                vocab_size=vocab_size, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
             ),
         )
         return cls(backend.to_str(pretty=True).encode(), own_config())
@@ -157,7 +159,7 @@ class Tokenizer:
         write_atomically(directory / "chat_template.jinja", self.template.encode())
 
     def encode(self, text: str, before: Sequence[int] = ()) -> list[int]:
-        """The ids of a plain text: no BOS is added, and a control token in it is text like any other.
+        """The ids of a plain text: no BOS is added, and a special token in it is text like any other.
 
         before  the ids that precede it in its sequence: only a text that begins has a blank put before it
         Raises MinisftError if the text holds a lone surrogate, or a byte that a foreign vocabulary has no token for.
@@ -174,23 +176,23 @@ class Tokenizer:
             raise MinisftError(
                 f"text: byte 0x{min(unknown):02x} of {text[:40]!r} has no token in this vocabulary; remove it"
             )
-        begins = not before or (self.begins_after_control and before[-1] in self.control_ids)
+        begins = not before or (self.begins_after_special and before[-1] in self.special_ids)
         backend = self.backend if begins else self.inside
         ids = backend.encode(text, add_special_tokens=False).ids
-        if not self.control_ids.isdisjoint(ids):  # a vocabulary that finds it as a word: spell it out
+        if not self.special_ids.isdisjoint(ids):  # a vocabulary that finds it as a word: spell it out
             ids = backend.encode(text[0], add_special_tokens=False).ids
             ids += [i for char in text[1:] for i in self.inside.encode(char, add_special_tokens=False).ids]
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids as it stands in a sequence; control tokens, and ids beyond the vocabulary, are left out.
+        """The text of ids as it stands in a sequence; special tokens, and ids beyond the vocabulary, are left out.
 
         So an answer has the blank it begins with; and of a text that begins, the blank put before it is there too.
         """
         ids = [int(i) for i in ids]
         if not self.sentencepiece:
             return self.backend.decode(ids, skip_special_tokens=True)
-        tokens = [self.backend.id_to_token(i) for i in ids if i not in self.control_ids]
+        tokens = [self.backend.id_to_token(i) for i in ids if i not in self.special_ids]
         return b"".join(sentencepiece.spelled(token) for token in tokens if token is not None).decode(errors="replace")
 
     def token_text(self, i: int) -> str:
@@ -205,41 +207,49 @@ class Tokenizer:
             text = bytes(BYTES[char] for char in token).decode(errors="backslashreplace")
         return text
 
-    def render(self, messages: list[dict], add_generation_prompt: bool = False) -> list[tuple[list[int], bool]]:
-        """A conversation in the model's dialect as runs (ids, is_answer); all ids in a row are the sequence.
+    def render(
+        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool = False
+    ) -> list[tuple[list[int], bool]]:
+        """A conversation in the model's dialect as runs (ids, of y?); all ids in a row are the sequence.
 
-        In ChatML <|im_start|>role\\ncontent<|im_end|>\\n for every message {"role", "content"}. An assistant's content
-        with its end token is a run of its own with True. With add_generation_prompt it ends where the assistant is to
-        answer. Raises MinisftError if the vocabulary lacks a control token of the dialect.
+        messages  {"role", "content"} each;  is_y: of each, whether its content belongs to y
+        In ChatML <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token are
+        a run of their own. With add_generation_prompt it ends where the assistant is to answer. Raises MinisftError if
+        the vocabulary lacks a special token of the dialect.
         """
         d = self.dialect
-        for token in d.control():
+        for token in d.special_tokens():
             if self.backend.token_to_id(token) is None:
                 raise MinisftError(
                     f"tokenizer.json: has no {token}, so this model cannot chat in {d.name}; use plain text, or a "
                     "model with the tokens of its chat template"
                 )
         if self.default_system is not None and messages[0]["role"] != "system":
-            messages = [{"role": "system", "content": self.default_system}, *messages]
+            messages, is_y = [{"role": "system", "content": self.default_system}, *messages], [False, *is_y]
         runs = []
-        for message in messages:
+        for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
             content = content.strip() if d.trims else content
-            # A text, a control token, a text, … in turn: what is typed is joined to a text and stays one.
-            header = self.control.split(("" if runs else d.begin) + d.before + role + d.after)
+            # A text, a special token, a text, … in turn: what is typed is joined to a text and stays one.
+            header = self.special.split(("" if runs else d.begin) + d.before + role + d.after)
             if role == "assistant":  # header and content apart: as the model meets them
                 runs.append((header, False))
-                runs.append(([content, d.end], True))
+                runs.append(([content, d.end], of_y))
             else:
-                runs.append(([*header[:-1], header[-1] + content, d.end], False))
+                runs.append(([*header[:-1], header[-1] + content, d.end], of_y))
             runs.append(([d.then], False))
         if add_generation_prompt:
-            runs.append((self.control.split(d.before + "assistant" + d.after), False))
+            runs.append((self.special.split(d.before + "assistant" + d.after), False))
         ids = []
-        return [(self.extend(ids, parts), is_answer) for parts, is_answer in runs]
+        return [(self.extend(ids, parts), of_y) for parts, of_y in runs]
+
+    def prompt(self, messages: list[dict]) -> list[int]:
+        """The ids of a conversation up to the place where the assistant is to answer."""
+        runs = self.render(messages, [False] * len(messages), add_generation_prompt=True)
+        return [i for ids, _ in runs for i in ids]
 
     def extend(self, ids, parts):
-        """Append the ids of parts, which are a text, a control token, a text, … in turn; returns the new ones."""
+        """Append the ids of parts, which are a text, a special token, a text, … in turn; returns the new ones."""
         length = len(ids)
         for n, part in enumerate(parts):
             ids += [self.backend.token_to_id(part)] if n % 2 else self.encode(part, ids)

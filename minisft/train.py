@@ -16,7 +16,7 @@ import numpy as np
 
 from minisft import model, objective, optim
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Batch, Sequence, batch
+from minisft.data import Batch, Sequence, collate
 from minisft.errors import MinisftError
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
@@ -82,7 +82,7 @@ def step(
     """
     grad.flat[:] = 0
     sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `row`
-    share = whole.only(ranks.share(np.diff(whole.starts)))
+    share = whole.only(ranks.portion(np.diff(whole.starts)))
     lowest = model.lowest(grad)
     for part in share.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
         rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
@@ -91,7 +91,7 @@ def step(
         model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
         log_prob = c_objective.log_pi[np.arange(len(rows)), part.targets[rows]]
         correct = c_objective.log_pi.argmax(-1) == part.targets[rows]
-        of_y = part.mask[rows]
+        of_y = part.is_y[rows]
         sums += value, correct.sum(), log_prob[~of_y].sum(dtype=float), log_prob[of_y].sum(dtype=float)
     ranks.sum(grad.flat)
     ranks.sum(sums)
@@ -108,7 +108,7 @@ def step(
 def row(whole: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float) -> dict:
     """Metrics of one step. `sums` are over its rows of weight > 0: J, right guesses, log Pr in x, log Pr in y."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
-    targets_x, targets_y = (int(np.count_nonzero(whole.weights[rows])) for rows in (~whole.mask, whole.mask))
+    targets_x, targets_y = (int(np.count_nonzero(whole.weights[rows])) for rows in (~whole.is_y, whole.is_y))
     targets = targets_x + targets_y
     metrics = {
         "loss": 0.0 - J,  # of J = 0, -J would be -0.0
@@ -172,7 +172,7 @@ def train(
         began = time.perf_counter()
         epoch, k = divmod(state.step, steps_an_epoch)
         chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step : (k + 1) * per_step]]
-        whole = batch(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
+        whole = collate(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
         rate = optim.learning_rate(settings, state.step, total)
         if whole.weights.any():
             last_good.is_now = False

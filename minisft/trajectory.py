@@ -14,7 +14,7 @@ import numpy as np
 
 from minisft import evaluate, model, objective
 from minisft.config import ModelConfig
-from minisft.data import Example, Sequence, batch, encode
+from minisft.data import Example, Sequence, collate, encode
 from minisft.errors import MinisftError
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -125,13 +125,13 @@ def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Se
     require_same_shapes(theta, theta_hat)
     if rows not in ("y", "all"):
         raise MinisftError(f"rows: '{rows}' is unknown; choose y or all")
-    if not any(rows == "all" or s.mask[1:].any() for s in sequences):
+    if not any(rows == "all" or s.is_y[1:].any() for s in sequences):
         raise MinisftError("sequences: none has a token of y to predict, so there is nothing to average")
     total, count = 0.0, 0
     for group in evaluate.groups(sequences, config):
-        part = batch(group)
+        part = collate(group)
         for (piece, past), (_, past_hat) in zip(*(evaluate.pieces(p, config, part) for p in (theta, theta_hat))):
-            chosen = np.flatnonzero(piece.mask | (rows == "all"))
+            chosen = np.flatnonzero(piece.is_y | (rows == "all"))
             log_pi = log_softmax(theta, config, piece, chosen, past)
             log_pi_hat = log_softmax(theta_hat, config, piece, chosen, past_hat)
             total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
@@ -148,7 +148,7 @@ def log_softmax(theta, config, part, rows, past=None):
 def target(tokenizer: Tokenizer, example: Example) -> tuple[Sequence, list[str]]:
     """An example in tokens with its last answer as y, and the text of every token of that y: the columns of `watch`."""
     sequence = encode(example, tokenizer, "last")
-    return sequence, [tokenizer.token_text(int(i)) for i in sequence.ids[1:][sequence.mask[1:]]]
+    return sequence, [tokenizer.token_text(int(i)) for i in sequence.ids[1:][sequence.is_y[1:]]]
 
 
 def watch(
@@ -164,7 +164,7 @@ def watch(
     [answer] = evaluate.answers(theta, config, tokenizer, [example], max_new_tokens)
     if answer is None:
         raise MinisftError(f"{example.where}: x is empty, so nothing is asked; give an example with a prompt")
-    return log_probs[sequence.mask[1:]], answer["predicted"]
+    return log_probs[sequence.is_y[1:]], answer["predicted"]
 
 
 def require_same_shapes(theta, theta_hat):

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from refusals import refusal
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from support.refusals import refusal
 
-from minisft import checkpoint, files, model
+from minisft import checkpoint, model
 from minisft.config import ModelConfig, RopeScaling
 from minisft.errors import MinisftError
+from minisft.formats import files, huggingface
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -30,7 +31,7 @@ CONFIG = ModelConfig(
     head_dim=6,
     max_position_embeddings=64,
     rms_norm_eps=2e-5,
-    rope_theta=5000.0,
+    rope_base=5000.0,
     tie_word_embeddings=True,
     initializer_range=0.03,
 )
@@ -253,7 +254,7 @@ def test_a_tied_head_saved_twice_is_read_once(directory, theta):
 )
 def test_rope_theta_is_read_at_the_top_or_in_rope_parameters(directory, changes):
     edit_config(directory, drop=["rope_parameters"], **changes)
-    assert checkpoint.read_config(directory).rope_theta == 7e4
+    assert huggingface.read_config(directory).rope_base == 7e4
 
 
 LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
@@ -270,13 +271,13 @@ LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "origi
 def test_rotary_scaling_is_read_under_either_name_and_written_as_transformers_does(directory, changes, scaling):
     edit_config(directory, drop=["rope_parameters"], **changes)
     theta, config, tokenizer = checkpoint.load(directory)
-    assert (config.rope_theta, config.rope_scaling) == (7e4, scaling)
+    assert (config.rope_base, config.rope_scaling) == (7e4, scaling)
     checkpoint.save(directory, theta, config, tokenizer)
     [given] = (value for value in changes.values() if isinstance(value, dict))
     written = json.loads((directory / "config.json").read_text())["rope_parameters"]
     kind = {"rope_theta": 7e4, "rope_type": given.get("rope_type", "linear")}
     assert written == {name: value for name, value in given.items() if name != "type"} | kind
-    assert checkpoint.read_config(directory) == config
+    assert huggingface.read_config(directory) == config
 
 
 @pytest.mark.parametrize("field", LLAMA3)
@@ -302,9 +303,9 @@ def test_dtype_under_either_name_or_none_is_no_matter(directory, theta, changes)
 def test_head_dim_is_hidden_size_over_heads_where_it_is_not_given(directory, changes, head_dim):
     edit_config(directory, drop=["head_dim"], hidden_size=12, **changes)
     if head_dim % 2:
-        refusal(lambda: checkpoint.read_config(directory), "config.json", "head_dim", "3")
+        refusal(lambda: huggingface.read_config(directory), "config.json", "head_dim", "3")
     else:
-        assert checkpoint.read_config(directory).head_dim == head_dim
+        assert huggingface.read_config(directory).head_dim == head_dim
 
 
 def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
@@ -323,7 +324,7 @@ def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
             "architectures",
         ],
     )
-    assert checkpoint.read_config(directory) == ModelConfig(
+    assert huggingface.read_config(directory) == ModelConfig(
         vocab_size=262,
         hidden_size=10,
         intermediate_size=14,
@@ -333,7 +334,7 @@ def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
         num_key_value_heads=4,
         max_position_embeddings=2048,
         rms_norm_eps=1e-6,
-        rope_theta=10000.0,
+        rope_base=10000.0,
         tie_word_embeddings=False,
         initializer_range=0.02,
     )
@@ -364,15 +365,15 @@ def test_a_mistral_whose_window_hides_something_is_refused(directory, window):
 
 def test_a_mistral_that_leaves_out_its_window_has_one_of_4096_as_in_transformers(directory):
     call_it_mistral(directory, max_position_embeddings=4096)
-    assert checkpoint.read_config(directory).max_position_embeddings == 4096
+    assert huggingface.read_config(directory).max_position_embeddings == 4096
     call_it_mistral(directory, max_position_embeddings=4097)
-    refusal(lambda: checkpoint.read_config(directory), "sliding_window", 4096, 4097)
+    refusal(lambda: huggingface.read_config(directory), "sliding_window", 4096, 4097)
 
 
 def test_a_mistral_that_leaves_out_its_context_has_the_one_transformers_gives_it(directory):
     call_it_mistral(directory, sliding_window=None)
     edit_config(directory, drop=["max_position_embeddings"])
-    assert checkpoint.read_config(directory).max_position_embeddings == 131072
+    assert huggingface.read_config(directory).max_position_embeddings == 131072
 
 
 # A Qwen2
@@ -410,7 +411,7 @@ def test_the_window_that_a_qwen2_does_not_use_is_no_matter(qwen2):
 
 def test_a_qwen2_that_leaves_out_its_context_has_the_one_transformers_gives_it(qwen2):
     edit_config(qwen2, drop=["max_position_embeddings"])
-    assert checkpoint.read_config(qwen2).max_position_embeddings == 32768
+    assert huggingface.read_config(qwen2).max_position_embeddings == 32768
 
 
 def test_a_qwen2_without_its_biases_and_a_llama_with_some_are_refused(qwen2):

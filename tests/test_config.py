@@ -67,7 +67,7 @@ def test_a_size_that_is_not_a_positive_whole_number_is_refused_naming_the_field(
 
 
 @pytest.mark.parametrize("value", [0, -1e-5, math.inf, math.nan, "1e-5", None, True, 10**400])
-@pytest.mark.parametrize("field", ["rms_norm_eps", "rope_theta", "initializer_range"])
+@pytest.mark.parametrize("field", ["rms_norm_eps", "rope_base", "initializer_range"])
 def test_a_constant_that_is_not_a_positive_number_is_refused_naming_the_field(field, value):
     with pytest.raises(MinisftError, match=f"^{field}: "):
         ModelConfig(**SIZES | {field: value})

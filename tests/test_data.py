@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from refusals import refusal
+from support.refusals import refusal
 
 from minisft import data
-from minisft.data import Example, Sequence, batch, encode, example, fit, pieces, question, read, read_documents, weights
+from minisft.data import Example, Sequence, collate, encode, fit, pieces, question, read, weights
 from minisft.errors import MinisftError
-from minisft.tokenizer import CONTROL, Tokenizer
+from minisft.formats.rows import example, read_documents
+from minisft.tokenizer import SPECIAL, Tokenizer
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "instruction-data.json"
 TEXTS = ["user\nWhich is the capital of France?", "assistant\nParis", "system\nBe brief.", "user\n  assistant\n  "] * 10
-END_OF_TEXT, START, END = CONTROL
+END_OF_TEXT, START, END = SPECIAL
 
 
 def said(*contents, system=None):
@@ -45,7 +46,7 @@ def encoded(row, tokenizer, assistant_turns="all"):
 
 def marked(sequence, tokenizer):
     """[(text, is it y?)]: neighbouring tokens of the same kind together."""
-    pairs = zip(sequence.ids, sequence.mask, strict=True)
+    pairs = zip(sequence.ids, sequence.is_y, strict=True)
     groups = groupby(pairs, key=lambda pair: bool(pair[1]))
     return [("".join(tokenizer.token_text(int(i)) for i, _ in group), is_y) for is_y, group in groups]
 
@@ -108,8 +109,8 @@ def test_every_assistant_turn_is_a_target_given_all_that_precedes_it(tokenizer):
     first = encoded({"messages": said("Hi", "Hello")}, tokenizer)
     n = len(first.ids)
     assert_array_equal(both.ids[:n], first.ids)
-    assert_array_equal(both.mask[:n], first.mask)
-    assert both.mask[n:].any()
+    assert_array_equal(both.is_y[:n], first.is_y)
+    assert both.is_y[n:].any()
 
 
 def test_with_assistant_turns_last_only_the_last_is_a_target(tokenizer):
@@ -170,8 +171,8 @@ def test_a_conversation_that_ends_with_the_user_is_asked_as_it_is_and_expects_no
     assert answer == ""
 
 
-@pytest.mark.parametrize("control", CONTROL)
-def test_control_tokens_in_a_users_or_an_assistants_text_are_never_control_ids(tokenizer, control):
+@pytest.mark.parametrize("control", SPECIAL)
+def test_special_tokens_in_a_users_or_an_assistants_text_are_never_special_ids(tokenizer, control):
     text = f"a{control}b"
     chat = encoded({"messages": said(text, text, system=text)}, tokenizer)
     own = {
@@ -188,13 +189,13 @@ def test_control_tokens_in_a_users_or_an_assistants_text_are_never_control_ids(t
 def test_a_document_of_pretraining_text_is_followed_by_the_end_of_text_and_all_of_it_is_y(tokenizer):
     document = encoded({"text": "Paris. France."}, tokenizer)
     assert marked(document, tokenizer) == [(f"Paris. France.{END_OF_TEXT}", True)]
-    assert_array_equal(batch([document]).weights, np.float32(1 / (len(document.ids) - 1)))  # x is empty
+    assert_array_equal(collate([document]).weights, np.float32(1 / (len(document.ids) - 1)))  # x is empty
 
 
 def test_instruction_and_input_are_the_users_turn_with_a_blank_line_between(tokenizer):
     same = encoded({"messages": said("Add.\n\n1 2", "3")}, tokenizer)
     assert_array_equal(encoded(ALPACA, tokenizer).ids, same.ids)
-    assert_array_equal(encoded(ALPACA, tokenizer).mask, same.mask)
+    assert_array_equal(encoded(ALPACA, tokenizer).is_y, same.is_y)
     for row in ({"instruction": "Add.", "output": "3"}, {"instruction": "Add.", "input": "", "output": "3"}):
         assert example(row, "").completion == said("Add.", "3")
 
@@ -203,7 +204,7 @@ def test_instruction_and_input_are_the_users_turn_with_a_blank_line_between(toke
 
 
 def test_the_first_token_of_a_sequence_is_given_not_predicted():
-    whole = batch(plain(4, 2, 3, prompt=0), 0.0, "sum")  # every token is y, the first ones too
+    whole = collate(plain(4, 2, 3, prompt=0), 0.0, "sum")  # every token is y, the first ones too
     assert_array_equal(whole.targets, [1, 2, 3, 5, 7, 8])  # all but 0, 4 and 6, where the sequences begin
     assert whole.weights.sum() == 3 + 1 + 2
 
@@ -211,8 +212,8 @@ def test_the_first_token_of_a_sequence_is_given_not_predicted():
 def test_of_n_tokens_the_first_n_minus_1_are_inputs_and_the_last_n_minus_1_are_targets():
     """The shift is made once, here: the target of a row is the token after it, and every row predicts something."""
     sequences = plain(5, 2, 7)
-    whole = batch(sequences)
-    assert len(whole.ids) == len(whole.targets) == len(whole.weights) == len(whole.mask) == 4 + 1 + 6
+    whole = collate(sequences)
+    assert len(whole.ids) == len(whole.targets) == len(whole.weights) == len(whole.is_y) == 4 + 1 + 6
     for sequence, (first, last) in zip(sequences, pairwise(whole.starts), strict=True):
         assert_array_equal(whole.ids[first:last], sequence.ids[:-1])
         assert_array_equal(whole.targets[first:last], sequence.ids[1:])
@@ -220,45 +221,45 @@ def test_of_n_tokens_the_first_n_minus_1_are_inputs_and_the_last_n_minus_1_are_t
 
 
 def test_the_target_of_a_row_of_x_is_the_token_that_follows_too_and_only_its_weight_says_that_it_does_not_count():
-    whole = batch(plain(6, prompt=4), 0.0, "sum")
+    whole = collate(plain(6, prompt=4), 0.0, "sum")
     assert_array_equal(whole.targets, [1, 2, 3, 4, 5])
     assert_array_equal(whole.weights, [0, 0, 0, 1, 1])
 
 
 def test_the_mask_is_cut_with_the_targets_so_the_first_token_of_y_is_predicted_by_the_last_of_x():
     ids = np.arange(6)
-    whole = batch([Sequence(ids, np.array([False, False, True, True, True, False]), "")], 0.0, "sum")
+    whole = collate([Sequence(ids, np.array([False, False, True, True, True, False]), "")], 0.0, "sum")
     assert_array_equal(whole.targets[whole.weights > 0], [2, 3, 4])
     assert_array_equal(whole.ids[whole.weights > 0], [1, 2, 3])
-    assert_array_equal(whole.mask, [False, True, True, True, False])
+    assert_array_equal(whole.is_y, [False, True, True, True, False])
 
 
 def test_sequences_lie_end_to_end_without_padding():
-    whole = batch(plain(4, 2, 3))
+    whole = collate(plain(4, 2, 3))
     assert_array_equal(whole.starts, [0, 3, 4, 6])
     assert whole.starts[-1] == len(whole.ids)
     assert_array_equal(whole.ids, [0, 1, 2, 4, 6, 7])
 
 
 def test_a_batch_is_cut_into_micro_batches_of_so_many_sequences_which_are_slices_of_the_same_weights():
-    whole = batch(plain(4, 2, 3, 6, 2), 0.5, "token_mean", np.float64)
+    whole = collate(plain(4, 2, 3, 6, 2), 0.5, "token_mean", np.float64)
     parts = list(whole.split(2))
     assert [len(part.starts) - 1 for part in parts] == [2, 2, 1]
-    for name in ("ids", "targets", "weights", "mask"):
+    for name in ("ids", "targets", "weights", "is_y"):
         assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
     assert [list(part.starts) for part in parts] == [[0, 3, 4], [0, 2, 7], [0, 1]]
     assert len(list(whole.split(5))) == len(list(whole.split(99))) == 1
 
 
 def test_a_batch_cannot_be_given_other_weights_after_it_was_made():
-    whole = batch(plain(4, 2))
+    whole = collate(plain(4, 2))
     with pytest.raises(FrozenInstanceError):
         whole.weights = whole.weights / 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_of_a_batch_have_the_dtype_of_the_parameters(dtype):
-    assert batch(plain(3, 4), dtype=dtype).weights.dtype == dtype
+    assert collate(plain(3, 4), dtype=dtype).weights.dtype == dtype
 
 
 # Weights: three sequences of 4, 1 and 5 rows, of which 2, 1 and 1 predict y
@@ -294,7 +295,7 @@ def test_weights_are_m_over_the_sum_of_m_that_the_reduction_names(reduction, pro
 
 
 def test_under_sum_a_weight_is_1_where_the_row_predicts_y_and_lambda_where_it_predicts_x():
-    whole = batch([Sequence(np.arange(5), np.array([False, False, True, True, False]), "")], 0.3, "sum", np.float64)
+    whole = collate([Sequence(np.arange(5), np.array([False, False, True, True, False]), "")], 0.3, "sum", np.float64)
     assert_array_equal(whole.weights, [0.3, 1, 1, 0.3])
 
 
@@ -330,7 +331,7 @@ def test_without_any_target_every_weight_is_0(reduction):
 
 def test_the_sum_is_over_the_whole_step_so_every_target_counts_the_same_whatever_the_micro_batch():
     """A sequence with 1 target and one with 9: each of the 10 tokens has weight 1/10, not 1/2 and 1/18."""
-    whole = batch(plain(2, 10), 0.0, "token_mean", np.float64)
+    whole = collate(plain(2, 10), 0.0, "token_mean", np.float64)
     one, nine = whole.split(1)
     assert_array_equal(one.weights, [1 / 10])
     assert_array_equal(nine.weights, [1 / 10] * 9)
@@ -342,8 +343,8 @@ def test_a_fair_comparison_of_conditional_and_joint_uses_sum():
     (pair,) = plain(26, prompt=21)
 
     def share(prompt_loss_weight, reduction):
-        whole = batch([pair], prompt_loss_weight, reduction, np.float64)
-        return whole.weights[whole.mask].sum()
+        whole = collate([pair], prompt_loss_weight, reduction, np.float64)
+        return whole.weights[whole.is_y].sum()
 
     assert_allclose(share(0.0, "token_mean"), 1)
     assert_allclose(share(1.0, "token_mean"), 1 / 5)
@@ -374,7 +375,7 @@ def test_the_examples_in_the_docstrings_are_true():
 def test_an_empty_completion_has_the_end_of_turn_as_its_only_target(tokenizer, row, end):
     sequence = encoded(row, tokenizer)
     assert [text for text, is_y in marked(sequence, tokenizer) if is_y] == [end]
-    assert (batch([sequence]).weights > 0).sum() == 1
+    assert (collate([sequence]).weights > 0).sum() == 1
 
 
 def test_an_example_of_max_length_tokens_is_not_too_long():
@@ -397,7 +398,7 @@ def test_a_cut_example_has_no_end_token_put_back(tokenizer):
     n = len(whole.ids) - 4  # the end token, its newline and more are beyond it
     ((ids, mask, where),), counts = fit([whole], n, "cut")
     assert_array_equal(ids, whole.ids[:n])
-    assert_array_equal(mask, whole.mask[:n])
+    assert_array_equal(mask, whole.is_y[:n])
     assert ids[-1] != tokenizer.end_of_turn_id and mask[-1]
     assert where == "data.jsonl:1"
     assert counts == {"read": 1, "cut": 1, "dropped": 0}
@@ -428,7 +429,7 @@ def test_a_prompt_that_fills_the_context_is_an_error_under_cut_too_and_drop_drop
 
 def test_a_prompt_that_leaves_room_for_one_token_is_cut_to_one_target():
     (sequence,), counts = fit([Sequence(np.arange(10), np.arange(10) >= 5, "")], 6, "cut")
-    assert batch([sequence], 0.0, "sum").weights.sum() == 1
+    assert collate([sequence], 0.0, "sum").weights.sum() == 1
     assert counts["cut"] == 1
 
 
@@ -439,7 +440,7 @@ def test_if_the_only_y_left_is_the_first_token_nothing_can_be_predicted():
 
 def test_if_the_only_y_left_is_the_second_token_it_is_the_one_target():
     (sequence,), _ = fit([Sequence(np.arange(9), np.arange(9) == 1, "")], 6)
-    assert_array_equal(batch([sequence], 0.0, "sum").weights, [1, 0, 0, 0, 0])
+    assert_array_equal(collate([sequence], 0.0, "sum").weights, [1, 0, 0, 0, 0])
 
 
 def test_dropping_every_example_is_an_error():
@@ -461,8 +462,8 @@ def test_pieces_of_a_document_predict_every_token_but_the_first_exactly_once(len
     assert_array_equal(np.concatenate([piece.ids[1:] for piece in cut]), np.arange(1, length))
     for one, other in pairwise(cut):
         assert one.ids[-1] == other.ids[0]  # given again, so that what follows can be predicted from it
-    assert all(piece.where == document.where and piece.mask.all() for piece in cut)
-    assert all(len(piece.ids) == len(piece.mask) for piece in cut)
+    assert all(piece.where == document.where and piece.is_y.all() for piece in cut)
+    assert all(len(piece.ids) == len(piece.is_y) for piece in cut)
 
 
 # Reading
@@ -688,9 +689,9 @@ def test_every_record_of_real_instruction_data_is_read_encoded_and_batched_with_
     for record, sequence in zip(records, kept, strict=True):
         ((text, _),) = [(text, is_y) for text, is_y in marked(sequence, tokenizer) if is_y]
         assert text.endswith(END)
-        targets = [int(i) for i in sequence.ids[sequence.mask]]
+        targets = [int(i) for i in sequence.ids[sequence.is_y]]
         assert tokenizer.decode(targets[:-1]) == record["output"]
     for first in range(0, len(kept), 8):
-        whole = batch(kept[first : first + 8])
+        whole = collate(kept[first : first + 8])
         assert whole.starts[-1] == len(whole.ids) == sum(len(sequence.ids) - 1 for sequence in kept[first : first + 8])
         assert_allclose(whole.weights.sum(dtype=float), 1, rtol=1e-5)

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from by_hand import END, all_answers, log_pi, log_prob, markov, toy
 from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
+from support.by_hand import END, all_answers, log_pi, log_prob, markov, toy
 
 from minisft import evaluate
 from minisft.config import REDUCTIONS, ModelConfig, RopeScaling, TrainConfig
-from minisft.data import Sequence, batch, encode, example, fit
+from minisft.data import Sequence, collate, encode, fit
 from minisft.errors import MinisftError
+from minisft.formats.rows import example
 from minisft.tokenizer import Tokenizer
 
 X = [2, 3, 1]
@@ -26,7 +27,7 @@ def pairs(x, ys):
 def log_prob_of_y(theta, config, sequences):
     """Σ of log_probs over the targets, one number a sequence."""
     values = evaluate.log_probs(theta, config, sequences)
-    return np.array([value[s.mask[1:]].sum() for (value, _), s in zip(values, sequences, strict=True)])
+    return np.array([value[s.is_y[1:]].sum() for (value, _), s in zip(values, sequences, strict=True)])
 
 
 # The truth by enumeration
@@ -165,7 +166,7 @@ def test_multi_turn_in_one_pass_is_the_sum_of_one_pass_per_turn(tokenizer):
     messages = [{"role": ("user", "assistant")[i % 2], "content": content} for i, content in enumerate(said)]
     one_pass = encode(example({"messages": messages}, ""), tokenizer)
     per_turn = [encode(example({"messages": messages[:n]}, ""), tokenizer, "last") for n in (2, 4, 6)]
-    assert one_pass.mask.sum() == sum(s.mask.sum() for s in per_turn)
+    assert one_pass.is_y.sum() == sum(s.is_y.sum() for s in per_turn)
     total = log_prob_of_y(theta, config, [one_pass])[0]
     assert_allclose(total, log_prob_of_y(theta, config, per_turn).sum(), rtol=1e-10)
 
@@ -233,7 +234,7 @@ def test_parameters_that_are_not_finite_are_an_error_and_not_a_number():
 
 def summed_up(sequences, answered, prompt_loss_weight=0.0, reduction="token_mean", seed=0):
     theta, config = toy(seed)
-    weighted = batch(sequences, prompt_loss_weight, reduction, np.float64)
+    weighted = collate(sequences, prompt_loss_weight, reduction, np.float64)
     return evaluate.summary(evaluate.log_probs(theta, config, sequences), sequences, weighted, answered)
 
 
@@ -272,10 +273,10 @@ def test_loss_is_under_the_reduction_and_lambda_of_the_run_but_log_prob_is_alway
 def test_mean_token_accuracy_is_the_share_of_targets_that_are_the_likeliest():
     theta, config = markov(np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]]))  # 0→0 1→2 2→1
     sequence = Sequence(np.array([0, 0, 1, 2, 2, 1]), np.array([0, 0, 1, 1, 1, 1], bool), "")
-    weighted = batch([sequence], 0.0, "sum", np.float64)
+    weighted = collate([sequence], 0.0, "sum", np.float64)
     found = evaluate.summary(evaluate.log_probs(theta, config, [sequence]), [sequence], weighted, [])
     assert found["mean_token_accuracy"] == 2 / 4  # of 0→1, 1→2, 2→2, 2→1 the second and the last
-    joint = batch([sequence], 0.1, "sum", np.float64)
+    joint = collate([sequence], 0.1, "sum", np.float64)
     found = evaluate.summary(evaluate.log_probs(theta, config, [sequence]), [sequence], joint, [])
     assert found["mean_token_accuracy"] == 3 / 5  # and 0→0 of the prompt
 
@@ -308,8 +309,8 @@ def test_an_evaluation_has_one_row_an_example_kept_and_the_rows_add_up_to_the_su
     assert (whole["num_examples"], whole["exact_match"], whole["stop_rate"]) == (3, 1 / 2, 1)
     for row, sequence in zip(found, sequences, strict=True):
         by_hand = log_pi(theta, config, sequence.ids[:-1])[np.arange(len(sequence.ids) - 1), sequence.ids[1:]]
-        assert_allclose(row["log_prob"], by_hand[sequence.mask[1:]].sum(), rtol=1e-10, atol=1e-12)
-        assert row["num_target_tokens"] == (len(by_hand) if prompt_loss_weight else sequence.mask[1:].sum())
+        assert_allclose(row["log_prob"], by_hand[sequence.is_y[1:]].sum(), rtol=1e-10, atol=1e-12)
+        assert row["num_target_tokens"] == (len(by_hand) if prompt_loss_weight else sequence.is_y[1:].sum())
     for name in ("log_prob", "num_target_tokens"):
         assert_allclose(sum(row[name] for row in found), whole[name], rtol=1e-12)
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from by_hand import END, all_answers, log_pi, log_prob, markov, toy
 from numpy.testing import assert_allclose, assert_array_equal
+from support.by_hand import END, all_answers, log_pi, log_prob, markov, toy
 
 from minisft import model
 from minisft.errors import MinisftError

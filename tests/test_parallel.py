@@ -14,7 +14,9 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from commandline import (
+from conftest import random_sequences, random_theta, tiny_config
+from numpy.testing import assert_allclose, assert_array_equal
+from support.commandline import (
     PRETRAIN,
     ROOT,
     SFT,
@@ -29,8 +31,6 @@ from commandline import (
     subprocess_of,
     wait_for,
 )
-from conftest import random_sequences, random_theta, tiny_config
-from numpy.testing import assert_allclose, assert_array_equal
 
 from minisft import checkpoint, data, model, objective, optim, parallel, train
 from minisft.config import REDUCTIONS, TrainConfig
@@ -98,10 +98,10 @@ def accumulated(theta, config, sequences, settings):
     for t in range(total):
         epoch, k = divmod(t, steps_an_epoch)
         order = train.order(len(sequences), settings, epoch)[k * settings.batch_size :][: settings.batch_size]
-        whole = data.batch([sequences[i] for i in order], 0.0, settings.loss_reduction, theta.flat.dtype)
+        whole = data.collate([sequences[i] for i in order], 0.0, settings.loss_reduction, theta.flat.dtype)
         grad.flat[:] = 0
         for rank in range(2):
-            part, of_slice = whole.only(Ranks(rank, 2).share(np.diff(whole.starts))), theta.like()
+            part, of_slice = whole.only(Ranks(rank, 2).portion(np.diff(whole.starts))), theta.like()
             rows = np.flatnonzero(part.weights)
             if len(part.ids):
                 logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
@@ -184,22 +184,22 @@ def test_a_loss_that_is_not_finite_in_one_share_stops_all_ranks_with_the_same_wo
 
 def test_every_sequence_has_one_taker_and_the_tokens_are_balanced():
     """By hand: 7 + 5 = 7 + 3 + 2; whoever takes them as they come has 7 + 7 and 2 + 5 + 3."""
-    assert [sum(np.array((7, 2, 5, 7, 3))[Ranks(rank, 2).share((7, 2, 5, 7, 3))]) for rank in (0, 1)] == [12, 12]
+    assert [sum(np.array((7, 2, 5, 7, 3))[Ranks(rank, 2).portion((7, 2, 5, 7, 3))]) for rank in (0, 1)] == [12, 12]
     rng = np.random.default_rng(0)
     for size in range(1, 6):
         lengths = rng.integers(1, 100, 20)
-        shares = np.array([Ranks(rank, size).share(lengths) for rank in range(size)])
+        shares = np.array([Ranks(rank, size).portion(lengths) for rank in range(size)])
         assert (shares.sum(0) == 1).all()
         loads = shares @ lengths
         assert loads.max() - loads.min() <= lengths.max()
 
 
 def test_more_ranks_than_sequences_leave_some_without():
-    assert [Ranks(rank, 3).share([4, 6]) for rank in range(3)] == [[False, True], [True, False], [False, False]]
+    assert [Ranks(rank, 3).portion([4, 6]) for rank in range(3)] == [[False, True], [True, False], [False, False]]
 
 
 def test_a_share_of_a_batch_has_its_sequences_in_order_with_the_weights_they_have_in_the_whole(sequences):
-    whole = data.batch(sequences, 0.3, "token_mean", np.float64)
+    whole = data.collate(sequences, 0.3, "token_mean", np.float64)
     parts = list(whole.split(1))
     share = whole.only([True, False, True, True, False])
     for ours, part in zip(share.split(1), (parts[0], parts[2], parts[3]), strict=True):
@@ -281,7 +281,7 @@ def test_the_ranks_of_a_machine_share_its_cores_and_one_process_is_left_alone(mo
         monkeypatch.setenv(variable, "")  # so that monkeypatch takes back what is set below
         monkeypatch.delenv(variable)
     monkeypatch.setenv(name, ranks)
-    parallel.share_cores()
+    parallel.divide_cores()
     assert [os.environ.get(variable) for variable in THREADS] == [threads, threads]
 
 
@@ -289,7 +289,7 @@ def test_threads_that_the_user_has_set_stay(monkeypatch):
     monkeypatch.setenv("MPI_LOCALNRANKS", "2")
     for variable in THREADS:
         monkeypatch.setenv(variable, "7")
-    parallel.share_cores()
+    parallel.divide_cores()
     assert [os.environ[variable] for variable in THREADS] == ["7", "7"]
 
 
@@ -342,9 +342,8 @@ def by_mpi(size, *arguments):
 
 def script(code, *arguments):
     """A line of Python for every rank, after the imports and `rank`."""
-    start = (
-        "import os, sys, hashlib, signal, numpy as np; from minisft import *; from minisft import cli, model, runs\n"
-    )
+    start = "import os, sys, hashlib, signal, numpy as np; from minisft import MinisftError, cli, model\n"
+    start += "from minisft.runs import directory as runs\n"
     start += "rank = int(os.environ.get('PMI_RANK') or os.environ['OMPI_COMM_WORLD_RANK'])\n"
     line = command(*arguments)
     line["args"][1:3] = ["-c", start + code]

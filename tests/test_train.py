@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from by_hand import log_pi, log_prob
 from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
+from support.by_hand import log_pi, log_prob
 
 from minisft import evaluate, gradcheck, model, optim, train
 from minisft.config import REDUCTIONS, TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.errors import MinisftError
 from minisft.params import Params
 
@@ -57,7 +57,7 @@ def without_time(rows):
 def log_probs(theta, config, sequences):
     """Of all sequences: log Pr of every row, whether it predicts y, whether it is the likeliest."""
     values, hits = (np.concatenate(part) for part in zip(*evaluate.log_probs(theta, config, sequences), strict=True))
-    return values, np.concatenate([sequence.mask[1:] for sequence in sequences]), hits
+    return values, np.concatenate([sequence.is_y[1:] for sequence in sequences]), hits
 
 
 # θ̂, θ_t, θ̃
@@ -126,7 +126,7 @@ def test_under_sum_the_loss_is_minus_the_sum_of_log_pr_y_given_x(config, theta, 
     for state in train.finetune(theta, config, sequences, settings):
         values, is_y, _ = log_probs(before, config, sequences)
         assert_allclose(state.metrics["loss"], -values[is_y].sum(), rtol=1e-12)
-        by_hand = [log_prob(before, config, s.ids[~s.mask], s.ids[s.mask]) for s in sequences]
+        by_hand = [log_prob(before, config, s.ids[~s.is_y], s.ids[s.is_y]) for s in sequences]
         assert_allclose(state.metrics["loss"], -sum(by_hand), rtol=1e-10)
         before = state.theta.copy()
     assert (before.flat != theta.flat).any()
@@ -150,7 +150,7 @@ def test_with_lambda_1_the_objective_is_the_joint_log_probability_of_x_and_y(con
 def test_the_gradient_of_the_joint_sum_is_that_of_the_prompt_plus_that_of_the_completion(config, theta, sequences):
     """Exact for sums: ∇ log Pr(x, y) = ∇ log Pr(x) + ∇ log Pr(y|x)."""
     settings = replace(SGD, loss_reduction="sum")
-    of_x = [Sequence(s.ids, ~s.mask, "") for s in sequences]
+    of_x = [Sequence(s.ids, ~s.is_y, "") for s in sequences]
     joint = gradient(theta, config, sequences, replace(settings, prompt_loss_weight=1.0))
     parts = gradient(theta, config, of_x, settings) + gradient(theta, config, sequences, settings)
     assert_allclose(joint, parts, rtol=1e-9, atol=1e-11 * np.abs(joint).max())
@@ -165,7 +165,7 @@ def test_what_a_step_subtracts_is_the_derivative_of_the_loss_by_every_tensor(seq
     settings = replace(settings, prompt_loss_weight=0.3)
     step = theta.like()
     step.flat[:] = theta.flat - run(theta, config, sequences, settings)[0].flat
-    weights = batch(sequences, 0.3, "token_mean", np.float64).weights
+    weights = collate(sequences, 0.3, "token_mean", np.float64).weights
     off = gradcheck.errors(
         lambda: -(weights * log_probs(theta, config, sequences)[0]).sum(),
         [(name, theta.named[name], step.named[name]) for name in theta.named],
@@ -211,7 +211,7 @@ def test_the_row_of_a_step_has_these_numbers_and_no_others(config, theta, sequen
 
 
 def test_num_target_tokens_counts_the_rows_of_weight_above_0(config, theta, sequences):
-    of_y = [int(s.mask[1:].sum()) for s in sequences]
+    of_y = [int(s.is_y[1:].sum()) for s in sequences]
     every = [n - 1 for n in LENGTHS]
     for prompt_loss_weight, counts in ((0.0, of_y), (0.5, every)):
         settings = replace(ADAMW, shuffle=False, num_train_epochs=1, prompt_loss_weight=prompt_loss_weight)
@@ -241,7 +241,7 @@ def test_mean_token_accuracy_is_the_share_of_the_steps_targets_that_are_the_like
         row = run(theta, config, sequences, settings)[1][0]
         hits = total = 0
         for s in sequences:
-            counted = s.mask[1:] | (prompt_loss_weight > 0)
+            counted = s.is_y[1:] | (prompt_loss_weight > 0)
             hits += (log_pi(theta, config, s.ids[:-1]).argmax(-1) == s.ids[1:])[counted].sum()
             total += counted.sum()
         assert 0 < hits < total
@@ -355,7 +355,7 @@ def test_with_lambda_above_0_such_a_step_has_targets_in_x(config, theta):
 def test_the_last_step_of_an_epoch_is_smaller_and_kept(config, theta, sequences):
     settings = replace(ADAMW, batch_size=2, gradient_accumulation_steps=2, shuffle=False, num_train_epochs=2)
     rows = run(theta, config, sequences, settings)[1]
-    targets = [int(s.mask[1:].sum()) for s in sequences]
+    targets = [int(s.is_y[1:].sum()) for s in sequences]
     assert [row["num_target_tokens"] for row in rows] == 2 * [sum(targets[:4]), sum(targets[4:8]), sum(targets[8:])]
 
 
@@ -394,11 +394,11 @@ def test_no_shuffle_keeps_the_order_of_the_file():
 def test_every_epoch_meets_every_example_once_in_its_order(config, theta, shuffle, monkeypatch):
     met = []
 
-    def spying_batch(chosen, *settings):
+    def spying_collate(chosen, *settings):
         met.append([sequence.where for sequence in chosen])
-        return batch(chosen, *settings)
+        return collate(chosen, *settings)
 
-    monkeypatch.setattr(train, "batch", spying_batch)
+    monkeypatch.setattr(train, "collate", spying_collate)
     settings = replace(ADAMW, shuffle=shuffle, seed=5, max_steps=7)
     sequences = random_sequences(lengths=LENGTHS)
     run(theta, config, sequences, settings)
@@ -505,7 +505,7 @@ def test_a_first_loss_that_is_not_finite_keeps_theta_hat(config, theta, sequence
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @both
 def test_a_gradient_that_is_not_finite_stops_as_a_loss_does(config, theta, sequences, settings, bad, monkeypatch):
-    whole = batch(sequences, dtype=np.float64)
+    whole = collate(sequences, dtype=np.float64)
     optimizer, kept = optim.make(theta, settings), theta.flat.copy()
 
     def broken(theta, grad, *rest):

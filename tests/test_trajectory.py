@@ -164,7 +164,7 @@ def test_the_kl_is_the_mean_over_rows_of_a_sum_over_the_vocabulary(
     terms = []
     for s in sequences:
         for i in range(1, len(s.ids)):
-            if s.mask[i] or rows == "all":
+            if s.is_y[i] or rows == "all":
                 p, q = (prediction(theta_, config, s.ids[:i]) for theta_ in (theta, theta_hat))
                 terms.append(sum(p[v] * np.log(p[v] / q[v]) for v in range(config.vocab_size)))
     assert_allclose(trajectory.kl(theta, theta_hat, config, sequences, rows), np.mean(terms), rtol=1e-12)
@@ -253,7 +253,7 @@ def test_a_watched_example_gives_one_log_probability_for_each_token_of_its_last_
     assert_array_equal(sequence.ids, encode(example, tokenizer).ids)
     expected = [
         np.log(prediction(theta, config, sequence.ids[:i])[sequence.ids[i]])
-        for i in np.flatnonzero(sequence.mask)  # y_i | x, y_<i
+        for i in np.flatnonzero(sequence.is_y)  # y_i | x, y_<i
     ]
     assert_allclose(log_probs, expected, rtol=1e-10)
     assert len(log_probs) == len(texts)

@@ -14,7 +14,7 @@ import numpy as np
 from minisft import evaluate, model, objective
 from minisft.config import ModelConfig
 from minisft.course.verdict import Verdict, kindly, run, settle
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.params import Params
 
 SYMBOLS, FALSE = ("Σ", "D", "x", "y", "θ", "argmax"), ("∇", "mean", "max")
@@ -37,7 +37,7 @@ def boxes(theta, config, pairs, seed=None) -> Boxes:
     rng = np.random.default_rng(seed)
     grad, one = theta.like(), int(rng.integers(len(pairs)))
     sequences = [sequence(*pair) for pair in pairs]
-    whole = batch(sequences, 0.0, "sum", theta.flat.dtype)
+    whole = collate(sequences, 0.0, "sum", theta.flat.dtype)
     rows = np.flatnonzero(whole.weights)
     logits, cache = model.forward(theta, config, whole.ids, whole.starts, rows)
     _, c_objective = objective.forward(logits, whole.targets[rows], whole.weights[rows])

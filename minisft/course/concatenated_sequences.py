@@ -23,7 +23,7 @@ from minisft.course.verdict import Stumbled, Verdict, kindly, run, same, settle
 from minisft.params import Params
 
 TINY = ModelConfig(29, 8, 12, 1, 2, 1)
-START, END = 1, 2  # the control tokens of the conversations that checks make
+START, END = 1, 2  # the special tokens of the conversations that checks make
 
 
 # --- shown in the notebook -------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def end_token(prediction, with_end, without_end):
 
 
 def encode(text):
-    """A toy tokenizer: words, single signs, and white space in one piece, as ids above those of the control tokens."""
+    """A toy tokenizer: words, single signs, and white space in one piece, as ids above those of the special tokens."""
     pieces = re.findall(r"\s+|\w+|[^\w\s]", text)
     return [3 + int.from_bytes(piece.encode()) % 999_983 for piece in pieces]
 

@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
-from minisft import shipped
 from minisft.errors import MinisftError
-from minisft.files import read_json, write_atomically
+from minisft.formats import resources
+from minisft.formats.files import read_json, write_atomically
 
 
 def write(directory: Path, overwrite: bool = False) -> list[Path]:
     """Write all notebooks to a folder. Raises MinisftError, before writing any, if one is there already."""
-    sources = sorted(shipped.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    sources = sorted(resources.notebooks().glob("[0-9][0-9]_*.ipynb"))
     if not sources:
-        raise MinisftError(f"{shipped.notebooks()}: no notebooks there; install minisft again")
+        raise MinisftError(f"{resources.notebooks()}: no notebooks there; install minisft again")
     targets = [directory / source.name for source in sources]
     standing = [target for target in targets if target.exists()]
     if standing and not overwrite:

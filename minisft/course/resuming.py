@@ -9,7 +9,7 @@ from minisft import model, optim, train
 from minisft.config import TrainConfig
 from minisft.course.nameless import SMALL
 from minisft.course.verdict import Verdict, kindly, run, same
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.params import Params
 
 LOST = {
@@ -97,7 +97,7 @@ def resumed(stopped, lost, sequences, settings, steps, total) -> Params:
         at = {name: step + (0 if name in lost else stopped.step) for name in ("order", "schedule")}
         epoch, k = divmod(at["order"], len(sequences) // size)
         chosen = train.order(len(sequences), settings, epoch)[k * size : (k + 1) * size]
-        whole = batch([sequences[i] for i in chosen], dtype=theta.flat.dtype)
+        whole = collate([sequences[i] for i in chosen], dtype=theta.flat.dtype)
         rate = optim.learning_rate(settings, min(at["schedule"], total), total)
         train.step(theta, grad, optimizer, whole, SMALL, settings, rate)
     return theta

@@ -85,7 +85,7 @@ BUILD = {
     "only the last answer is trained; every answer is a target": trained("y", "end", turns=slice(-1, None)),
     "only the first answer is trained; every answer is a target": trained("y", "end", turns=slice(1)),
     "the newline after an end token is missing": trained("y", "end", newline=""),
-    "the control tokens are spelled out as text": trained("y", "end", spelled=True),
+    "the special tokens are spelled out as text": trained("y", "end", spelled=True),
     "the newline after the role is missing": trained("y", "end", header=""),
     "header and content of an answer are encoded in one piece, and trained as one": trained("y", "end", joined=True),
     "the system's turn is left out": lambda messages, *rest: trained("y", "end")(

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import allocator, checkpoint, data, evaluate, model, objective, optim, shipped, train
+from minisft import checkpoint, data, evaluate, model, objective, optim, train
 from minisft.config import TrainConfig
 from minisft.data import Example, Sequence
+from minisft.formats import resources
 from minisft.params import Params
+from minisft.runs import allocator
 
 SEEDS = (0, 1, 2)
 ALL = ("losses", "forgetting", "answers")
@@ -88,7 +90,7 @@ def world(name: str, seed: int) -> World:
         before = [texts(pair)[1] for pair in pairs]
         padded = [[after(before[rng.integers(len(before))], example) for example in part] for part in (pairs, known)]
         return World(padded[0], {"held out": padded[1]})
-    names = [line.split("\t")[0] for line in shipped.path("facts/invented.tsv").read_text("utf-8").splitlines()[1:]]
+    names = [line.split("\t")[0] for line in resources.path("facts/invented.tsv").read_text("utf-8").splitlines()[1:]]
     mixed, closed = read("closed_book_train"), read("closed_book_test")
     hidden = [n for i, n in enumerate(names) if i % len(SEEDS) != seed % len(SEEDS)]
     chosen = [e for e in mixed if not any(n in texts(e)[0] for n in hidden)]
@@ -97,7 +99,7 @@ def world(name: str, seed: int) -> World:
 
 
 def read(name):
-    return data.read([shipped.path(f"{name}.jsonl")])
+    return data.read([resources.path(f"{name}.jsonl")])
 
 
 def texts(example):
@@ -113,13 +115,13 @@ def after(sentence, example):
 
 @functools.lru_cache
 def theta_hat():
-    return checkpoint.load(shipped.path("atlas"))
+    return checkpoint.load(resources.path("atlas"))
 
 
 @functools.lru_cache
 def pretrained():
     """Documents that θ̂ has read, and its loss on them, in nats a token."""
-    documents = encode(data.read_documents(shipped.path("pretrain.jsonl"))[::DOCUMENTS])
+    documents = encode(data.read_documents(resources.path("pretrain.jsonl"))[::DOCUMENTS])
     return documents, losses(theta_hat()[0], documents)[1]
 
 
@@ -129,7 +131,7 @@ def encode(examples) -> list[Sequence]:
 
 def length_ratio(name: str, seed: int = 0) -> float:
     """Tokens of x for each token of y in a training set; the first token of a sequence is given, and not counted."""
-    masks = np.concatenate([s.mask[1:] for s in encode(world(name, seed).train)])
+    masks = np.concatenate([s.is_y[1:] for s in encode(world(name, seed).train)])
     return float((~masks).sum() / masks.sum())
 
 
@@ -139,7 +141,7 @@ def length_ratio(name: str, seed: int = 0) -> float:
 def losses(theta: Params, sequences: list[Sequence]) -> tuple[float, float]:
     """−log Pr in nats a token: its mean over all tokens of x, and over all of y."""
     values = np.concatenate([log_prob for log_prob, _ in evaluate.log_probs(theta, theta_hat()[1], sequences)])
-    of_y = np.concatenate([s.mask[1:] for s in sequences])
+    of_y = np.concatenate([s.is_y[1:] for s in sequences])
     return tuple(-float(values[rows].mean(dtype=np.float64)) if rows.any() else 0.0 for rows in (~of_y, of_y))
 
 
@@ -154,8 +156,8 @@ def gradient(theta: Params, part: data.Batch, rows: np.ndarray) -> np.ndarray:
 
 def two_gradients(theta: Params, sequences: list[Sequence]) -> dict:
     """‖∇ log Pr(x)‖ and ‖∇ log Pr(y|x)‖, summed over the sequences, and the angle between them in degrees."""
-    part = data.batch(sequences, 1.0, "sum", theta.flat.dtype)
-    of_x, of_y = (gradient(theta, part, rows).astype(np.float64) for rows in (~part.mask, part.mask))
+    part = data.collate(sequences, 1.0, "sum", theta.flat.dtype)
+    of_x, of_y = (gradient(theta, part, rows).astype(np.float64) for rows in (~part.is_y, part.is_y))
     norm_x, norm_y = np.linalg.norm(of_x), np.linalg.norm(of_y)
     angle = np.degrees(np.arccos(np.clip(of_x @ of_y / (norm_x * norm_y), -1, 1)))
     return {"norm x": float(norm_x), "norm y": float(norm_y), "angle": float(angle)}
@@ -191,7 +193,7 @@ def follow(run: Run) -> list[dict]:
             rows.append({"step": t} | two_gradients(theta, probe))
         epoch, k = divmod(t, steps_an_epoch)
         chosen = train.order(len(sequences), settings, epoch)[k * size : (k + 1) * size]
-        whole = data.batch([sequences[i] for i in chosen])
+        whole = data.collate([sequences[i] for i in chosen])
         w = data.weights(np.concatenate([run.m[i] for i in chosen]), whole.starts, settings.loss_reduction)
         whole = replace(whole, weights=w.astype(theta.flat.dtype))
         train.step(
@@ -221,7 +223,7 @@ def compare(pool, rules: dict, name: str, settings: TrainConfig, looks=(), measu
     """
     runs = []
     for seed in SEEDS:
-        masks = [sequence.mask[1:] for sequence in encode(world(name, seed).train)]
+        masks = [sequence.is_y[1:] for sequence in encode(world(name, seed).train)]
         for rule in rules.values():
             m = [np.asarray(rule(mask), np.float64) for mask in masks]
             runs.append(Run(name, seed, m, replace(settings, seed=seed), tuple(looks), measures))

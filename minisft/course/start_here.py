@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from minisft import data, shipped
+from minisft import data
 from minisft.course.verdict import Verdict, kindly, run, same, settle
+from minisft.formats import resources
 
 STEPS_DO = ("continue", "form only", "answer")
 
@@ -102,7 +103,7 @@ def case(rng, ys, kinds):
 
 def cases(rng):
     """(predicted, expected, the share of right answers, known from how they were made), four times."""
-    ys = sorted({example.completion[1]["content"] for example in data.read([shipped.path("atlas_test.jsonl")])})
+    ys = sorted({example.completion[1]["content"] for example in data.read([resources.path("atlas_test.jsonl")])})
     right, wrong = (case(rng, ys[half::2], kinds) for half, kinds in enumerate((RIGHT, WRONG)))
     for first, second in ((right, wrong), (wrong, right)):
         yield *(a + b for a, b in zip(first, second)), len(right[0]) / len(right[0] + wrong[0])

@@ -21,7 +21,9 @@ def by_weights(theta_hat, config, sequences, settings, weigh: Callable) -> Itera
     for t in range(settings.max_steps):
         epoch, k = divmod(t, math.ceil(len(sequences) / size))
         order = train.order(len(sequences), settings, epoch)
-        batch = data.batch([sequences[i] for i in order[k * size : (k + 1) * size]], 0.0, "sum", state.theta.flat.dtype)
+        batch = data.collate(
+            [sequences[i] for i in order[k * size : (k + 1) * size]], 0.0, "sum", state.theta.flat.dtype
+        )
         batch = replace(batch, weights=np.asarray(weigh(state.theta, batch), state.theta.flat.dtype))
         rate = optim.learning_rate(settings, t, settings.max_steps)
         state.metrics = train.step(state.theta, grad, state.optimizer, batch, config, settings, rate)

@@ -19,7 +19,7 @@ def part_of(theta, config, part, rows):
 
 
 def both(theta, config, part):
-    return np.stack([part_of(theta, config, part, rows) for rows in (~part.mask, part.mask)])
+    return np.stack([part_of(theta, config, part, rows) for rows in (~part.is_y, part.is_y)])
 
 
 def angle_of(gradients):
@@ -28,12 +28,12 @@ def angle_of(gradients):
 
 
 def of_inputs(theta, config, part):
-    is_y = np.append(False, part.mask[:-1])
+    is_y = np.append(False, part.is_y[:-1])
     return np.stack([part_of(theta, config, part, rows) for rows in (~is_y, is_y)])
 
 
 def means(theta, config, part):
-    return both(theta, config, part) / np.array([[(~part.mask).sum()], [part.mask.sum()]])
+    return both(theta, config, part) / np.array([[(~part.is_y).sum()], [part.is_y.sum()]])
 
 
 GRADIENT_MISTAKES = {
@@ -52,7 +52,7 @@ GRADIENT_MISTAKES = {
     "both are one buffer, which holds ∇ log Pr(y|x): grad.flat is no copy": lambda *a: np.stack([both(*a)[1]] * 2),
     "each is divided by the number of its rows: these are means, and means do not add up to the joint": means,
     "both are divided by the number of all rows: the sum is asked for, not the mean": lambda *a: (
-        both(*a) / len(a[2].mask)
+        both(*a) / len(a[2].is_y)
     ),
     "the mask is aligned with the inputs, not the targets: row i belongs to y if the token it predicts does": of_inputs,
 }
@@ -76,7 +76,7 @@ def case(rng):
     for _ in range(3):
         n_x, n_y = rng.integers(2, 7, 2)
         sequences.append(Sequence(rng.integers(0, 11, n_x + n_y), np.arange(n_x + n_y) >= n_x, "random"))
-    return theta, config, data.batch(sequences, 1.0, "sum", np.float64)
+    return theta, config, data.collate(sequences, 1.0, "sum", np.float64)
 
 
 def two_vectors(result, size):

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from minisft import checkpoint, data, plots, shipped
+from minisft import checkpoint, data, plots
 from minisft.course import concatenated_sequences as check
+from minisft.formats import resources
 
 from .solutions import sections, solution
 
@@ -180,12 +181,12 @@ def test_a_wrong_conversation_is_called_by_its_mistake(answer, words):
 
 
 def test_the_check_and_the_library_agree_on_what_is_trained():
-    _, _, tokenizer = checkpoint.load(shipped.path("atlas"))
-    example = data.read([shipped.path("shop_train.jsonl")])[0]
+    _, _, tokenizer = checkpoint.load(resources.path("atlas"))
+    example = data.read([resources.path("shop_train.jsonl")])[0]
     ids, targets, weights = solved("build")(
         example.completion, tokenizer.encode, tokenizer.backend.token_to_id("<|im_start|>"), tokenizer.end_of_turn_id
     )
-    part = data.batch([data.encode(example, tokenizer)], 0.0, "sum")
+    part = data.collate([data.encode(example, tokenizer)], 0.0, "sum")
     assert (ids == part.ids).all() and (targets == part.targets).all() and (weights == part.weights).all()
 
 
@@ -377,13 +378,15 @@ def test_passes_that_keep_what_follows_their_answer_are_right_too():
 
 
 def test_the_gradient_at_the_prompts_embedding_is_what_was_measured():
-    theta, config, tokenizer = checkpoint.load(shipped.path("atlas"), np.float64)
-    part = data.batch([data.encode(data.read([shipped.path("atlas_train.jsonl")])[0], tokenizer)], 0.0, "sum", float)
+    theta, config, tokenizer = checkpoint.load(resources.path("atlas"), np.float64)
+    part = data.collate(
+        [data.encode(data.read([resources.path("atlas_train.jsonl")])[0], tokenizer)], 0.0, "sum", float
+    )
     received = check.at_each_position(theta, config, part)
-    assert check.prompt_gradient("not zero", received, part.mask).right is True
-    assert check.prompt_gradient("zero", received, part.mask).right is False
-    assert check.prompt_gradient(None, received, part.mask).right is None
-    assert (received["logits"][~part.mask] == 0).all()
+    assert check.prompt_gradient("not zero", received, part.is_y).right is True
+    assert check.prompt_gradient("zero", received, part.is_y).right is False
+    assert check.prompt_gradient(None, received, part.is_y).right is None
+    assert (received["logits"][~part.is_y] == 0).all()
     _, gradient = check.value_and_gradient(theta, config, part)  # the tied embedding: through the input and the head
     ids, lookup = np.unique(part.ids, return_inverse=True)
     assert received["embedding"].shape == lookup.shape and np.isfinite(gradient).all() and len(ids) < len(lookup)

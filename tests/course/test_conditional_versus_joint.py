@@ -79,7 +79,7 @@ def degrees(a, b):
 
 
 def right_vectors(theta, config, part):
-    return [gradient(theta, config, part, 1.0 * rows) for rows in (~part.mask, part.mask)]
+    return [gradient(theta, config, part, 1.0 * rows) for rows in (~part.is_y, part.is_y)]
 
 
 def swapped(*a):
@@ -88,39 +88,39 @@ def swapped(*a):
 
 
 def of_the_loss(theta, config, part):
-    x, y = (gradient(theta, config, part, 1.0 * rows, dJ=-1.0) for rows in (~part.mask, part.mask))
+    x, y = (gradient(theta, config, part, 1.0 * rows, dJ=-1.0) for rows in (~part.is_y, part.is_y))
     return x, y, degrees(x, y)
 
 
 def one_buffer(theta, config, part):
     grad = theta.like()
-    x = gradient(theta, config, part, 1.0 * ~part.mask, grad).copy()
-    y = gradient(theta, config, part, 1.0 * part.mask, grad)
+    x = gradient(theta, config, part, 1.0 * ~part.is_y, grad).copy()
+    y = gradient(theta, config, part, 1.0 * part.is_y, grad)
     return x, y, degrees(x, y)
 
 
 def one_buffer_uncopied(theta, config, part):
     grad = theta.like()
-    x, y = (gradient(theta, config, part, 1.0 * rows, grad) for rows in (~part.mask, part.mask))
+    x, y = (gradient(theta, config, part, 1.0 * rows, grad) for rows in (~part.is_y, part.is_y))
     return x, y, degrees(x, y)
 
 
 def one_buffer_zeroed(theta, config, part):
     grad = theta.like()
-    x = gradient(theta, config, part, 1.0 * ~part.mask, grad)
+    x = gradient(theta, config, part, 1.0 * ~part.is_y, grad)
     grad.flat[:] = 0
-    y = gradient(theta, config, part, 1.0 * part.mask, grad)
+    y = gradient(theta, config, part, 1.0 * part.is_y, grad)
     return x, y, degrees(x, y)
 
 
 def joint_for_x(theta, config, part):
-    x, y = gradient(theta, config, part, part.weights), gradient(theta, config, part, 1.0 * part.mask)
+    x, y = gradient(theta, config, part, part.weights), gradient(theta, config, part, 1.0 * part.is_y)
     return x, y, degrees(x, y)
 
 
 def as_means(*a):
     x, y = right_vectors(*a)
-    return x / (~a[2].mask).sum(), y / a[2].mask.sum(), degrees(x, y)
+    return x / (~a[2].is_y).sum(), y / a[2].is_y.sum(), degrees(x, y)
 
 
 def over_all_rows(*a):
@@ -129,7 +129,7 @@ def over_all_rows(*a):
 
 
 def shifted_mask(theta, config, part):
-    mask = np.r_[False, part.mask[:-1]]
+    mask = np.r_[False, part.is_y[:-1]]
     x, y = (gradient(theta, config, part, 1.0 * rows) for rows in (~mask, mask))
     return x, y, degrees(x, y)
 
@@ -411,7 +411,7 @@ def few():
 def test_a_run_with_the_rule_of_a_lambda_is_finetune(few, monkeypatch):
     seen = []
     monkeypatch.setattr(side_by_side, "worth", lambda theta, run, here: seen.append(theta.flat.copy()) or {})
-    follow(Run("few", 0, [weighted(0.3)(s.mask[1:]) for s in few], SHORT, (), ()))
+    follow(Run("few", 0, [weighted(0.3)(s.is_y[1:]) for s in few], SHORT, (), ()))
     theta_hat, config, _ = side_by_side.theta_hat()
     *_, state = train.finetune(theta_hat, config, few, replace(SHORT, prompt_loss_weight=0.3))
     np.testing.assert_array_equal(seen[0], state.theta.flat)
@@ -426,7 +426,7 @@ def test_every_rule_meets_every_seed():
 
 
 def test_a_process_of_its_own_gives_what_this_one_gives(few):
-    run = Run("few", 0, [last_token(s.mask[1:]) for s in few], replace(SHORT, max_steps=1), (0,), ())
+    run = Run("few", 0, [last_token(s.is_y[1:]) for s in few], replace(SHORT, max_steps=1), (0,), ())
     with side_by_side.processes(1) as pool:
         (there,) = pool.map(follow, [run])
     for ours, theirs in zip(follow(run), there):
@@ -453,9 +453,9 @@ def test_an_idle_sentence_makes_x_as_long_as_the_paragraphs_do():
 
 def test_two_gradients_add_up(few):
     theta_hat, _, _ = side_by_side.theta_hat()
-    part = data.batch(few[:3], 1.0, "sum", np.float64)
+    part = data.collate(few[:3], 1.0, "sum", np.float64)
     theta = theta_hat.astype(np.float64)
-    joint, x, y = (side_by_side.gradient(theta, part, rows) for rows in (part.mask | True, ~part.mask, part.mask))
+    joint, x, y = (side_by_side.gradient(theta, part, rows) for rows in (part.is_y | True, ~part.is_y, part.is_y))
     assert np.abs(joint - x - y).max() <= 1e-12 * np.abs(joint).max()
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from minisft import checkpoint, evaluate, model, shipped
+from minisft import checkpoint, evaluate, model
 from minisft.config import ModelConfig
 from minisft.course import counting, small_world
 from minisft.course import pretraining as check
 from minisft.course import pretraining_mistakes as mistakes
+from minisft.formats import resources
 from minisft.tokenizer import Tokenizer
 
 from .solutions import sections, solution
@@ -213,7 +214,7 @@ def test_a_wrong_count_is_called_by_its_mistake(answer, words):
 
 
 def test_the_solution_counts_the_shipped_model():
-    theta, config, _ = checkpoint.load(shipped.path("atlas"))
+    theta, config, _ = checkpoint.load(resources.path("atlas"))
     assert solution(NOTEBOOK, "count_parameters")["count_parameters"](config) == theta.flat.size
 
 

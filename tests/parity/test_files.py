@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from small_sentencepiece import BYTES, CONTROL, FORMS, LLAMA3, LLAMA3_CONTROL, ZEPHYR, backend, learned, save
+from support.conversations import render
+from support.small_sentencepiece import BYTES, FORMS, LLAMA3, LLAMA3_CONTROL, SPECIAL, ZEPHYR, backend, learned, save
 from tokenizers import AddedToken, Regex, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from minisft import checkpoint, data, gguf_files, model, shipped
+from minisft import checkpoint, data, model
 from minisft.config import ModelConfig
+from minisft.formats import huggingface, resources
+from minisft.formats.gguf import read as gguf_files
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -32,7 +35,7 @@ CONFIG = ModelConfig(
     head_dim=6,
     max_position_embeddings=64,
     rms_norm_eps=2e-5,
-    rope_theta=5000.0,
+    rope_base=5000.0,
 )
 tied_or_not = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 
@@ -40,7 +43,7 @@ tied_or_not = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untie
 @pytest.fixture(scope="module")
 def tokenizer():
     """400 tokens: merges reach into ordinary words of the shipped text, and into runs of white space."""
-    texts = [example.completion for example in data.read([shipped.path("pretrain.jsonl")])[::10]]
+    texts = [example.completion for example in data.read([resources.path("pretrain.jsonl")])[::10]]
     return Tokenizer.train(texts + ["one\n\n two\n\n\n   three\t\t\n  four\n \n five"] * 1000, 400)
 
 
@@ -88,9 +91,9 @@ def test_transformers_reads_what_minisft_writes_and_computes_the_same_logits(tie
 @pytest.mark.parametrize("stored", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_minisft_reads_bit_for_bit_what_transformers_writes(tied, shards, stored, theirs, tmp_path):
     config = replace(CONFIG, tie_word_embeddings=tied)
-    sizes = {name: getattr(config, name) for name in checkpoint.SIZES}
+    sizes = {name: getattr(config, name) for name in huggingface.SIZES}
     sizes |= {name: getattr(config, name) for name in ("num_key_value_heads", "head_dim", "rms_norm_eps")}
-    rope = {"rope_type": "default", "rope_theta": config.rope_theta}
+    rope = {"rope_type": "default", "rope_theta": config.rope_base}
     theta = random_theta(config, np.float64)
     other = reference.build(
         sizes | {"rope_parameters": rope, "tie_word_embeddings": tied, "max_position_embeddings": 64}, theta.named
@@ -181,7 +184,7 @@ def test_conversations_have_the_ids_and_the_assistant_mask_of_the_written_templa
     different = []
     for messages in random_conversations(500):
         ours = data.encode(data.Example([], messages, "here"), tokenizer)
-        if (ours.ids.tolist(), ours.mask.tolist()) != rendered(theirs, messages):
+        if (ours.ids.tolist(), ours.is_y.tolist()) != rendered(theirs, messages):
             different.append(messages)
     WORST["transformers", "conversations with other ids or mask, of 500"] = len(different), 0
     assert not different
@@ -193,7 +196,7 @@ def test_only_an_answer_that_begins_with_white_space_is_cut_elsewhere_and_its_te
     ours = data.encode(data.Example([], messages, "here"), tokenizer)
     ids, mask = rendered(theirs, messages)
     assert theirs.decode(ours.ids) == theirs.decode(ids)
-    assert theirs.decode(ours.ids[ours.mask]) == "\n Hello<|im_end|>"
+    assert theirs.decode(ours.ids[ours.is_y]) == "\n Hello<|im_end|>"
     assert theirs.decode([i for i, is_answer in zip(ids, mask) if is_answer]) != "\n Hello<|im_end|>"
 
 
@@ -209,7 +212,7 @@ def test_what_the_model_is_asked_has_the_ids_of_the_generation_prompt(tokenizer,
 @pytest.fixture(scope="module")
 def learned_from():
     """Lines of the shipped text and of code, for a small vocabulary of SentencePiece's kind."""
-    texts = [example.completion for example in data.read([shipped.path("pretrain.jsonl")])[::10]]
+    texts = [example.completion for example in data.read([resources.path("pretrain.jsonl")])[::10]]
     return {"texts": (*texts, *["    def the(x):   return  x"] * 50), "size": 400}
 
 
@@ -258,7 +261,7 @@ def test_the_class_llama_tokenizer_of_transformers_5_puts_blanks_elsewhere_than_
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     text = theirs.apply_chat_template(messages, tokenize=False)
     file = Backend.from_file(str(tmp_path / "tokenizer.json"))
-    ids = [i for run, _ in tokenizer.render(messages) for i in run]
+    ids = [i for run, _ in render(tokenizer, messages) for i in run]
     assert ids == file.encode(text, add_special_tokens=False).ids
     assert ids != ids_of(theirs, text)
     assert tokenizer.encode("Hello") == ids_of(theirs, "Hello")
@@ -286,7 +289,7 @@ def test_texts_and_conversations_of_a_llama_3_have_the_ids_of_transformers(token
 
 def test_a_gguf_file_with_scores_has_the_ids_of_transformers(learned_from, tmp_path):
     """Of texts that do not begin with a blank: before one transformers puts no other, llama.cpp and ours do."""
-    tokens = [*CONTROL, *BYTES, *learned(**learned_from)[0]]
+    tokens = [*SPECIAL, *BYTES, *learned(**learned_from)[0]]
     writer = gguf.GGUFWriter(tmp_path / "model.gguf", "llama")
     writer.add_tokenizer_model("llama")
     writer.add_token_list(tokens)

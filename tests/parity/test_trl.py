@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from minisft import checkpoint, cli, data, model, shipped
+from minisft import checkpoint, cli, data, model
 from minisft.config import ModelConfig
+from minisft.formats import resources
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -64,7 +65,7 @@ FLAGS = {"per_device_train_batch_size": "--batch-size", "assistant_only_loss": N
 def theta_hat(tmp_path_factory):
     """A random checkpoint in float64, logits a few units apart, gains away from 1."""
     directory = tmp_path_factory.mktemp("theta_hat")
-    tokenizer = Tokenizer.train((e.completion for e in data.read([shipped.path("pretrain.jsonl")])[::20]), 320)
+    tokenizer = Tokenizer.train((e.completion for e in data.read([resources.path("pretrain.jsonl")])[::20]), 320)
     config = ModelConfig(
         vocab_size=330,
         hidden_size=24,

@@ -26,10 +26,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from run import AT_A_TIME, PRELOADED, ROOT, Verdict, copy_of_the_repository, verdict
+from run import AT_A_TIME, PRELOADED, ROOT, Verdict, asked, copy_of_the_repository, verdict
 
 FILES = sorted(f"layers/{path.name}" for path in (ROOT / "minisft/layers").glob("*.py"))
-FILES += ["objective.py", "model.py", "optim.py", "data.py", "train.py"]
+FILES += ["objective.py", "model.py", "optim.py", "data.py", "formats/rows.py", "train.py"]
 ORDER = ["layers", "objective", "model", "optim", "data", "train", "gradcheck", "params"]
 ORDER += ["generate", "evaluate", "golden", "train_only"]
 ENOUGH = 0.95
@@ -78,7 +78,7 @@ EQUIVALENT = (
             "every = np.arange(positions.max(initial=1) + 1)",
         ): "One row of the table more, which nobody reads.",
         (
-            "data.py",
+            "formats/rows.py",
             'for key in ("instruction", "input", "output")[: 3 if answered else 2]:',
             'for key in ("instruction", "input", "output")[: 4 if answered else 2]:',
         ): "There are three keys only, so the first four are the first three.",
@@ -282,9 +282,7 @@ def squeezed(code: str) -> str:
 
 def ask(place: Path, file: str, about: str = "") -> Verdict:
     """Run the files of tests on a copy, the likeliest first, until anything fails."""
-    likeliest = "layers" if file.startswith("layers/") else file.removesuffix(".py")
-    order = sorted(ORDER, key=lambda name: name != likeliest)
-    return verdict(place, [[f"tests/test_{name}.py"] for name in order], about, LIMIT, any_failure=True)
+    return verdict(place, asked(file, ORDER), about, LIMIT, any_failure=True)
 
 
 def mutate(mutant: Mutant) -> bool:

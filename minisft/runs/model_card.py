@@ -1,0 +1,167 @@
+"""README.md of a trained model: its card, made of the record and the metrics of its run. Another's is never touched."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from minisft.config import flag
+from minisft.formats.files import read_json, write_atomically
+from minisft.formats.gguf.header import Walk
+
+CARD = "README.md"
+OURS = "library_name: minisft"  # in the front matter
+SHOWN = {  # settings, each with the value at which it is left out
+    "batch_size": None,
+    "gradient_accumulation_steps": 1,
+    "learning_rate": None,
+    "lr_scheduler_type": None,
+    "warmup_steps": 0,
+    "optim": None,
+    "weight_decay": 0.0,
+    "max_grad_norm": None,
+    "prompt_loss_weight": None,
+    "loss_reduction": None,
+    "assistant_turns": "all",
+    "max_length": None,
+    "train_only": [],
+    "seed": None,
+    "shuffle": True,
+    "dtype": None,
+}
+PARTS = 5  # of a run, whose mean losses are its curve
+
+TEXT = """\
+---
+{front}
+---
+
+# {title}
+
+{what} Made by minisft {minisft} (NumPy {numpy}, Python {python}).
+
+| | |
+|---|---|
+{facts}
+
+## Settings
+
+| | |
+|---|---|
+{settings}
+
+## Loss
+
+{curve}
+
+## Use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{title}")  # this directory
+model = AutoModelForCausalLM.from_pretrained("{title}")
+```
+
+or `minisft chat --model {title}`.
+"""
+
+
+def front_matter(path: Path) -> list[str]:
+    """The lines between the first two --- of a card; none if it has no such part or cannot be read."""
+    try:
+        found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", path.read_text("utf-8", errors="replace"), re.DOTALL)
+    except OSError:
+        return []
+    return found[1].splitlines() if found else []
+
+
+def is_ours(directory: Path) -> bool:
+    return OURS in front_matter(directory / CARD)
+
+
+def licence(model: Path | None) -> str:
+    """What the files of a model say about its licence, the card or the field of a .gguf file; else "not stated"."""
+    if model and model.is_file():
+        with open(model, "rb") as file:
+            stated = Walk(file, model).header()[0].get("general.license")
+    else:
+        lines = front_matter(model / CARD) if model else []
+        stated = next((line.partition(":")[2].strip(" '\"") for line in lines if line.startswith("license:")), None)
+    known = isinstance(stated, str) and re.fullmatch(r"[\w.+-]{1,40}", stated)
+    return stated if known else "not stated"
+
+
+def table(rows) -> str:
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+
+
+def named(path: str) -> str:
+    """The name of a file without the folders of this machine; a name of the hub as it is."""
+    return Path(path).name if Path(path).exists() else path
+
+
+def curve(rows: list[dict], reduction: str) -> str:
+    """The loss as a few numbers: means over parts of the run, and what was measured on held-out data."""
+    steps = [row for row in rows if "loss" in row]
+    if not steps:
+        return "No step was made."
+    parts = np.array_split(np.arange(len(steps)), min(PARTS, len(steps)))
+    shown = [["steps", f"mean loss ({reduction})"], ["---", "---"]]
+    for part in parts:
+        mean = np.mean([steps[i]["loss"] for i in part])
+        shown.append([f"{steps[part[0]]['step']} to {steps[part[-1]]['step']}", f"{mean:.4f}"])
+    held_out = [row for row in rows if "eval_loss" in row]
+    chosen = [["step", "held-out loss", "exact match", "stop rate"], ["---"] * 4]
+    for row in held_out[:: max(1, len(held_out) // PARTS)][:-1] + held_out[-1:]:
+        rates = [row.get(f"eval_{name}") for name in ("exact_match", "stop_rate")]
+        rates = ["" if rate is None else f"{rate:.1%}" for rate in rates]
+        chosen.append([row["step"], f"{row['eval_loss']:.4f}", *rates])
+    return table(shown) + (f"\n\n{table(chosen)}" if held_out else "")
+
+
+def text(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> str:
+    """The card of the model that was saved in a directory.
+
+    record      the content of train_config.json;  rows: those of metrics.jsonl
+    parameters  their number;  stated: the licence of the base
+    """
+    base, examples = record.get("model"), record["examples"]
+    last = max((row["step"] for row in rows), default=0)
+    family = read_json(directory / "config.json")["model_type"]
+    front = [OURS, "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
+    front += [f"base_model: {json.dumps(named(base), ensure_ascii=False)}"] if base else []
+    front += [f"license: {stated}"] if stated != "not stated" else []
+    what = f"`{named(base)}`, fine-tuned on answers." if base else "A language model, trained on text from the start."
+    facts = [
+        ("base model", f"`{named(base)}`" if base else "none"),
+        ("licence of the base model", stated),
+        ("parameters", f"{parameters:,}"),
+        ("data", ", ".join(f"`{named(file)}`" for file in record["data"])),
+        ("examples read, cut, dropped", ", ".join(str(examples[name]) for name in ("read", "cut", "dropped"))),
+        ("steps", last),
+        ("tokens", f"{max((row.get('num_tokens', 0) for row in rows), default=0):,}"),
+    ]
+    if record.get("eval_data"):
+        facts.append(("held-out data", ", ".join(f"`{named(file)}`" for file in record["eval_data"])))
+    settings = [
+        (f"`{flag(name)}`", " ".join(f"`{one}`" for one in value) if isinstance(value, (list, tuple)) else value)
+        for name, usual in SHOWN.items()
+        if (value := record.get(name, usual)) != usual and value != ()
+    ]
+    return TEXT.format(
+        front="\n".join(front),
+        title=directory.resolve().name,
+        what=what,
+        facts=table(facts),
+        settings=table(settings),
+        curve=curve(rows, record["loss_reduction"]),
+        **record["versions"],
+    )
+
+
+def write(directory: Path, *about):
+    """Write the card, unless a README.md of another hand is there. Arguments as for `text`."""
+    if not (directory / CARD).exists() or is_ours(directory):
+        write_atomically(directory / CARD, text(directory, *about).encode())
