@@ -551,7 +551,7 @@ def test_a_token_that_is_as_long_as_a_book_is_refused(tmp_path):
         ({"llama.block_count": 3}, ["model.layers.2.input_layernorm.weight", "missing"]),
         ({"llama.embedding_length": 2**24}, ["model.embed_tokens.weight", "(300, 64)", 2**24]),
         ({"llama.attention.head_count": 2**24, "llama.attention.head_count_kv": 2**24}, ["q_proj", 24 * 2**24]),
-        ({"llama.rope.freq_base": float("nan")}, ["rope_theta", "nan"]),
+        ({"llama.rope.freq_base": float("nan")}, ["rope.freq_base", "nan"]),
         ({"tokenizer.ggml.model": "t5"}, ["tokenizer.ggml.model", "t5", "gpt2", "llama"]),
         ({"tokenizer.ggml.model": "llama"}, ["tokenizer.ggml.scores"]),
         ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 5}, [" 5 scores"]),
