@@ -11,7 +11,7 @@ from support.conversations import render
 from support.refusals import refusal
 from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers
 
-from formats.test_gguf_read import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, write
+from formats.gguf.test_read import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, write
 from minisft import checkpoint
 from minisft.config import RopeScaling
 from minisft.formats import resources
