@@ -1,4 +1,4 @@
-"""What becomes of an example that is empty, too short or too long, and of a document that is longer than the context."""
+"""What becomes of an example that is empty, too short or too long, and of a document longer than the context."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Answers in tests: many to one prompt, and a model that gives one of them all but certainly.
+"""Answers in tests: many to one prompt, and a model that is all but certain of one.
 
 A file of tests that needs the fixture takes it by its name: `tokenizer = answers.tokenizer`.
 """
