@@ -1,28 +1,14 @@
-"""Training runs in a directory: what is written and when, what stays after an interruption, and what is refused."""
+"""Training runs in a directory: what is written and when, and which directories are refused."""
 
 import json
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commandline import (
-    CONTEXT,
-    SIZES,
-    assert_same_run,
-    command,
-    contents,
-    conversation,
-    minisft,
-    read_rows,
-    sft_line,
-    wait_for,
-    write_rows,
-)
+from support.commandline import CONTEXT, SIZES, assert_same_run, contents, conversation, minisft, read_rows, write_rows
 
-from minisft import checkpoint, data, optim, train
+from minisft import checkpoint, data, train
 from minisft.formats import huggingface
 from minisft.runs import directory as runs
 
@@ -145,99 +131,6 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
     assert state["step"] == 4 and state["updates"] == 4
     assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]
     checkpoint.load(path)
-
-
-# --- interrupted, diverged --------------------------------------------------------------------------------------------
-
-
-def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, monkeypatch, capsys):
-    """Pressed where it does the most harm: in the middle of an update, with half of θ moved."""
-    assert sft("whole", "--save-steps", 1) == 0
-    step, calls = optim.AdamW.step, []
-
-    def interrupted(optimizer, theta, *arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            theta.flat[: theta.flat.size // 2] += 1
-            raise KeyboardInterrupt
-        step(optimizer, theta, *arguments)
-
-    monkeypatch.setattr(optim.AdamW, "step", interrupted)
-    assert sft("stopped") == 130
-    assert "after step 3" in capsys.readouterr().err
-    saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-3"))
-    assert saved.read_bytes() == expected.read_bytes()
-    assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == 3
-
-
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_waits_for_the_row_of_the_step_unless_pressed_twice(presses, sft, tmp_path, monkeypatch, capsys):
-    """θ, the message and metrics.jsonl say the same, whenever the key is pressed."""
-    step, calls = train.step, []
-
-    def pressed(theta, *arguments):
-        calls.append(1)
-        for _ in range(presses if len(calls) == 4 else 0):
-            signal.raise_signal(signal.SIGINT)
-        return step(theta, *arguments)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        monkeypatch.setattr(train, "step", pressed)
-        assert sft("stopped") == 130
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    made = 4 if presses == 1 else 3
-    assert f"after step {made}" in capsys.readouterr().err
-    assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == made
-
-
-def test_ctrl_c_saves_theta_in_a_process_of_its_own(shared, tmp_path):
-    line = sft_line(shared, tmp_path / "out", "--max-steps", 100000, "--lr-scheduler-type", "constant")
-    process = subprocess.Popen(
-        **command(*line),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit "ignore"
-    )
-    metrics = tmp_path / "out" / "metrics.jsonl"
-    wait_for(lambda: metrics.exists() and metrics.stat().st_size > 2000, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    steps = len(read_rows(metrics))
-    assert out == "" and err.splitlines()[-1].startswith("minisft: interrupted")
-    assert "Traceback" not in err and checkpoint.load(tmp_path / "out")
-    assert f"after step {steps} is saved in {tmp_path / 'out'}" in err
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_theta(
-    sft, shared, tmp_path, monkeypatch, capsys
-):
-    assert sft("whole", "--save-steps", 1) == 0
-    step, calls = train.step, []
-
-    def diverging(theta, *arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            theta.flat[:] = np.nan  # the fourth loss, at θ_3, is not finite; so θ_2 is the last good one
-        return step(theta, *arguments)
-
-    monkeypatch.setattr(train, "step", diverging)
-    assert sft("stopped") == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("minisft: error: step 4: the loss is nan") and "train.jsonl:" in error
-    assert error.endswith(f"the last good parameters are saved in {tmp_path / 'stopped'}")
-    saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-2"))
-    assert saved.read_bytes() == expected.read_bytes()
-
-
-def test_an_update_that_makes_theta_infinite_is_noticed_even_in_the_last_step(sft, tmp_path, capsys):
-    assert sft("out", "--learning-rate", 1e300, "--max-steps", 1) == 2
-    assert "not finite" in capsys.readouterr().err
-    theta, _, _ = checkpoint.load(tmp_path / "out")
-    assert np.isfinite(theta.flat).all()
 
 
 def test_a_run_that_cannot_write_its_metrics_ends_with_the_file_named(sft, tmp_path, capsys, monkeypatch):

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from support import small_gguf
 from support.commandline import assert_refused, contents, minisft
 from support.conversations import render
 from support.refusals import refusal
+from support.small_gguf import CONFIG, TEMPLATE, TEXTS, UNTIED, gguf, logits_of, random_theta, write
 from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers
 
-from formats.test_gguf_read import CONFIG, TEMPLATE, TEXTS, UNTIED, logits_of, random_theta, write
 from minisft import checkpoint
 from minisft.config import RopeScaling
 from minisft.formats import resources
@@ -19,7 +20,7 @@ from minisft.formats.gguf import read as gguf_files
 from minisft.formats.gguf import write as gguf_export
 from minisft.tokenizer import Tokenizer
 
-gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
+tokenizer = small_gguf.tokenizer
 LLAMA3 = RopeScaling(8.0, 1.0, 4.0, 8192)
 KINDS = {
     "tied": CONFIG,
@@ -29,11 +30,6 @@ KINDS = {
     "qwen2": replace(CONFIG, qkv_bias=True),
 }
 MESSAGES = [{"role": "user", "content": "the cat"}, {"role": "assistant", "content": " 1984"}]
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return Tokenizer.train(TEXTS, 300)
 
 
 @pytest.fixture
