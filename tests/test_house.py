@@ -16,8 +16,8 @@ FLOORS = (
     {"layers", "objective", "gradcheck", "tokenizer", "templates", "sentencepiece", "gguf_header"},
     {"model", "data", "optim", "checkpoint", "gguf_files", "gguf_export", "parallel", "card"},
     {"train", "generate", "evaluate"},
-    {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
-    {"inputs", "jobs", "demo", "course", "cli", "__main__"},
+    {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck"},
+    {"course", "cli", "__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -33,9 +33,8 @@ SAME_FLOOR = {
     "evaluate": {"generate"},  # exact match is about answers
     "gguf_export": {"gguf_files"},  # the tables of names, used backwards
     "modelcheck": {"autograd"},  # one oracle more
-    "jobs": {"inputs"},
     "course": {"course"},
-    "cli": {"inputs", "jobs", "demo", "course"},  # the door to all of it
+    "cli": {"cli", "course"},  # the door to all of it
     "__main__": {"cli"},
 }
 

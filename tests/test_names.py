@@ -6,8 +6,9 @@ import pytest
 from commandline import make_theta_hat, minisft
 from refusals import refusal
 
-from minisft import inputs, shipped
-from minisft.inputs import model_directory
+from minisft import shipped
+from minisft.cli import inputs
+from minisft.cli.inputs import model_directory
 
 
 @pytest.fixture

@@ -342,9 +342,8 @@ def by_mpi(size, *arguments):
 
 def script(code, *arguments):
     """A line of Python for every rank, after the imports and `rank`."""
-    start = (
-        "import os, sys, hashlib, signal, numpy as np; from minisft import *; from minisft import cli, model, runs\n"
-    )
+    start = "import os, sys, hashlib, signal, numpy as np; from minisft import *; from minisft import model, runs\n"
+    start += "from minisft.cli.main import main\n"
     start += "rank = int(os.environ.get('PMI_RANK') or os.environ['OMPI_COMM_WORLD_RANK'])\n"
     line = command(*arguments)
     line["args"][1:3] = ["-c", start + code]
@@ -483,7 +482,7 @@ def failing(*arguments):
         {failure}
     backward(*arguments)
 model.backward = failing
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out"))), seconds=30)
     status, words = FAILURES[failure]
@@ -517,7 +516,7 @@ def slowly(*arguments):
     time.sleep(2)
     save(*arguments)
 runs.save_model = slowly
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     line = sft_line(shared, tmp_path / "out", "--learning-rate", 1e300)
     done = finish(mpiexec(2, script(code, *line)))
@@ -547,7 +546,7 @@ def test_ranks_that_read_other_data_are_refused(shared, tmp_path):
     """As on a second machine with an old copy: rank 1 alone notices, and the job ends."""
     other = tmp_path / "other.jsonl"
     other.write_text((shared / "train.jsonl").read_text().replace("Lima", "Lema"))
-    code = f"cli.main([{str(other)!r} if rank and 'train.jsonl' in word else word for word in sys.argv[1:]])"
+    code = f"main([{str(other)!r} if rank and 'train.jsonl' in word else word for word in sys.argv[1:]])"
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out"))))
     assert done.status == 2 and "minisft: error: --data: its content on" in done.err
 
@@ -558,9 +557,7 @@ def test_only_rank_0_reads_and_writes_in_the_directory_of_the_run(shared, tmp_pa
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "metrics.jsonl").write_text("nonsense\n")
     before = contents(tmp_path)
-    code = (
-        f"cli.main([{str(tmp_path / 'broken')!r} if rank and word.endswith('out') else word for word in sys.argv[1:]])"
-    )
+    code = f"main([{str(tmp_path / 'broken')!r} if rank and word.endswith('out') else word for word in sys.argv[1:]])"
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out", "--save-steps", 2))))
     assert done.status == 0, done.err
     assert before.items() <= contents(tmp_path).items() and len(contents(tmp_path / "broken")) == 1
@@ -577,7 +574,7 @@ def other(*arguments):
     theta.flat[:] += rank
     return theta, config, tokenizer
 checkpoint.load = other
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     code = "from minisft import checkpoint\n" + code
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "parts"))))

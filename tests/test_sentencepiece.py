@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Regex, normalizers
 from tokenizers import Tokenizer as Backend
 
 from minisft import data
-from minisft.chat import whole
+from minisft.cli.commands.chat import whole
 from minisft.sentencepiece import from_scores, without_blank
 from minisft.tokenizer import Tokenizer
 

@@ -1,0 +1,40 @@
+"""Fine-tune a model on prompts and answers.
+
+example:
+  minisft sft --model atlas --data train.jsonl --output-dir theta_tilde
+  minisft sft --model atlas --data train.jsonl --output-dir last_block --train-only "model.layers.3.*" "*norm*"
+"""
+
+from pathlib import Path
+
+from minisft import card, checkpoint, data, runs
+from minisft.cli import flags
+from minisft.cli.inputs import model_directory, sequences_of
+from minisft.cli.training import train
+from minisft.config import TrainConfig
+from minisft.parallel import Ranks
+
+
+def add_flags(parser):
+    flags.model(parser)
+    flags.examples(parser, "what to learn from")
+    flags.prompts(parser)
+    choice = "freeze all tensors but those whose names match (default: train all)"
+    parser.add_argument(
+        "--train-only", help=choice, type=flags.path, nargs="+", default=TrainConfig.train_only, metavar="PATTERN"
+    )
+    flags.training(parser)
+
+
+def run(arguments, ranks: Ranks):
+    source = model_directory(arguments.model)
+    if ranks.rank == 0:  # who may be writing there by the time another rank comes to look
+        runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
+    examples = data.read(arguments.data)
+    theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
+    sequences, counts = sequences_of(arguments, examples, tokenizer, config)
+    tested = None
+    if arguments.eval_data:
+        held_out = data.read(arguments.eval_data)
+        tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, card.licence(source))
