@@ -54,6 +54,11 @@ def test_defaults_are_those_of_the_library(name, shared):
     assert {field for field in vars(TrainConfig()) if arguments.get(field, 0) is None} == {"learning_rate", "max_steps"}
 
 
+def test_every_setting_of_a_run_is_a_flag_of_sft():
+    line = ["sft", "--data", "x", "--output-dir", "y", "--model", "z"]
+    assert set(vars(TrainConfig())) <= set(vars(parser().parse_args(line)))
+
+
 def test_a_flag_given_twice_counts_the_last_time():
     line = "sft --model z --output-dir y --data a b --seed 1 --data c --seed 2"
     arguments = parser().parse_args(shlex.split(line))

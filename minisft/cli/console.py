@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -82,14 +81,16 @@ class Bar:
     def __init__(self, what: str, total: int):
         self.what, self.total, self.bar = what, total, None
         if sys.stderr and sys.stderr.isatty():
+            from rich import progress  # only a terminal pays for it
+
             columns = (
-                TextColumn(what),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                progress.TextColumn(what),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeRemainingColumn(),
+                progress.TextColumn("{task.fields[note]}"),
             )
-            self.bar = Progress(*columns, console=Console(stderr=True))
+            self.bar = progress.Progress(*columns, console=Console(stderr=True))
             self.task = self.bar.add_task(what, total=total, note="")
 
     def __enter__(self):

@@ -1,12 +1,13 @@
 """What the flags of several commands share: their types, and groups of flags with defaults and help.
 
-Defaults of a run are those of `TrainConfig`, so the help, the library and train_config.json cannot disagree.
+The settings of a run are said in `TrainConfig`, so the help, the library and train_config.json cannot disagree.
 """
 
 import argparse
 import math
+from dataclasses import fields
 
-from minisft.config import DTYPES, OPTIMIZERS, REDUCTIONS, SCHEDULES, TrainConfig
+from minisft.config import DTYPES, Numbers, TrainConfig, flag, number, whole
 
 DATA_HELP = """\
 data, one JSON object a line:
@@ -18,33 +19,16 @@ data, one JSON object a line:
 """
 
 
-def whole(low=1, high=2**63 - 1):
-    """The type of a flag: a whole number from low to high."""
+def number_type(allowed: Numbers):
+    """The type of a flag: text to one of these numbers."""
 
     def convert(text):
         try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
-        if value > high:
-            raise argparse.ArgumentTypeError(f"{text!r} is too large, at most {high} is allowed")
-        return value
-
-    return convert
-
-
-def number(what, allowed):
-    """The type of a flag: a finite number for which allowed(value) holds; `what` says in words which are."""
-
-    def convert(text):
-        try:
-            value = float(text)
+            value = (int if allowed.whole else float)(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and allowed(value)):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a finite number {what}")
+        if wrong := allowed.complaint(value):
+            raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
         return value
 
     return convert
@@ -57,96 +41,93 @@ def path(text):
     return text
 
 
-positive = number("above 0", lambda value: value > 0)
-not_negative = number("of at least 0", lambda value: value >= 0)
-share = number("above 0 and at most 1", lambda value: 0 < value <= 1)
-momentum = number("of at least 0 and below 1", lambda value: 0 <= value < 1)
+def option(parser, name, help, allowed=None, default=None, metavar=None, **more):
+    """A flag whose help ends with its default. Metavars are ASCII: not every terminal has λ.
 
-
-def option(parser, name, help, type=None, default=None, **more):
-    """A flag whose help ends with its default. Metavars are ASCII: not every terminal has λ."""
-    shown = "" if default is None or "action" in more else " (default: %(default)s)"
-    kind = {} if type is None else {"type": type}
-    parser.add_argument(name, help=help + shown, default=default, **kind, **more)
+    allowed  Numbers, a tuple of names to choose from, a function of the text, or None: any text
+    """
+    if isinstance(allowed, Numbers):
+        more["type"], metavar = number_type(allowed), metavar or "N"
+    elif isinstance(allowed, tuple):
+        more["choices"] = allowed
+    elif allowed:
+        more["type"] = allowed
+    shown = "" if default in (None, ()) else " (default: %(default)s)"
+    parser.add_argument(name, help=help + shown, default=default, metavar=metavar, **more)
 
 
 def switch(parser, name, help):
     parser.add_argument(name, action="store_true", help=help)
 
 
-def model(p):
+def setting(parser, name):
+    """The flag of a field of TrainConfig, made of what is said of it there."""
+    field = TrainConfig.__dataclass_fields__[name]
+    about, default, allowed = field.metadata, field.default, field.metadata["allowed"]
+    if field.type is bool:
+        action = "store_false" if default else "store_true"
+        parser.add_argument(flag(name), dest=name, action=action, help=about["help"])
+    elif isinstance(default, tuple):
+        option(parser, flag(name), about["help"], path, default, about["metavar"], nargs="+")
+    else:
+        given = not isinstance(allowed, Numbers) or not allowed.complaint(default)
+        option(parser, flag(name), about["help"], allowed, default if given else None, about["metavar"])
+
+
+def model(parser):
     known = "a directory, a .gguf file, atlas, smollm2, or owner/name of the hub"
-    option(p, "--model", known, path, required=True, metavar="DIR")
+    option(parser, "--model", known, path, required=True, metavar="DIR")
 
 
-def examples(p, help):
+def examples(parser, help):
     """--data of prompts and answers, whose forms the help of the command then lists before its example."""
-    option(p, "--data", help, path, nargs="+", required=True, metavar="FILE")
-    p.epilog = DATA_HELP + p.epilog
+    option(parser, "--data", help, path, nargs="+", required=True, metavar="FILE")
+    parser.epilog = DATA_HELP + parser.epilog
 
 
-def prompts(p):
-    option(
-        p,
-        "--prompt-loss-weight",
-        "weight of prompt tokens: 0 maximises log Pr(y|x), 1 log Pr(x,y)",
-        not_negative,
-        TrainConfig.prompt_loss_weight,
-        metavar="W",
-    )
-    option(p, "--assistant-turns", "answers that are targets", default="all", choices=("all", "last"))
+def turns(parser):
+    option(parser, "--assistant-turns", "answers that are targets", ("all", "last"), "all")
 
 
-def objective(p):
-    option(p, "--loss-reduction", "what the loss is", default=TrainConfig.loss_reduction, choices=REDUCTIONS)
-    option(p, "--max-length", "tokens of an example (default: the context)", whole(2), metavar="N")
-    option(p, "--on-too-long", "for longer ones", default="cut", choices=("cut", "drop", "error"))
+def lengths(parser):
+    option(parser, "--max-length", "tokens of an example (default: the context)", whole(2))
+    option(parser, "--on-too-long", "for longer ones", ("cut", "drop", "error"), "cut")
 
 
-def machine(p):
-    option(p, "--dtype", "precision of everything computed", default="float32", choices=DTYPES)
-    switch(p, "--json", "print one JSON object")
+def objective(parser):
+    """What the loss of examples is, for the commands that compute it and do not train."""
+    setting(parser, "prompt_loss_weight")
+    setting(parser, "loss_reduction")
+    turns(parser)
+    lengths(parser)
 
 
-def sampling(p):
-    option(p, "--max-new-tokens", "an answer's length at most", whole(), 256, metavar="N")
-    option(p, "--temperature", "0 takes the likeliest token; 1 draws from the model", not_negative, 0.0, metavar="T")
-    option(p, "--top-k", "draw from the K likeliest tokens; 0: from all", whole(0), 0, metavar="K")
-    option(p, "--top-p", "draw from the likeliest tokens that reach P", share, 1.0, metavar="P")
-    option(p, "--seed", "seed of the draws", whole(0), 0, metavar="N")
+def machine(parser):
+    option(parser, "--dtype", "precision of everything computed", DTYPES, "float32")
+    switch(parser, "--json", "print one JSON object")
 
 
-def training(p):
-    d = TrainConfig
-    option(p, "--output-dir", "where the run goes", path, required=True, metavar="DIR")
-    existing = p.add_mutually_exclusive_group()
+def sampling(parser):
+    temperature = "0 takes the likeliest token; 1 draws from the model"
+    option(parser, "--max-new-tokens", "an answer's length at most", whole(), 256)
+    option(parser, "--temperature", temperature, number(low=0), 0.0, metavar="T")
+    option(parser, "--top-k", "draw from the K likeliest tokens; 0: from all", whole(0), 0, metavar="K")
+    option(parser, "--top-p", "draw from the likeliest tokens that reach P", number(above=0, high=1), 1.0, metavar="P")
+    option(parser, "--seed", "seed of the draws", whole(0), 0)
+
+
+def training(parser, without=()):
+    """All that a run can be told: every field of TrainConfig but those `without`, and where and when to write."""
+    option(parser, "--output-dir", "where the run goes", path, required=True, metavar="DIR")
+    existing = parser.add_mutually_exclusive_group()
     switch(existing, "--resume", "go on from the newest whole checkpoint there, or from the start")
     switch(existing, "--overwrite", "replace the run that is there")
-    option(
-        p,
-        "--learning-rate",
-        "(default: 1e-3 for models under 10 million parameters, 2e-5 above)",
-        positive,
-        metavar="R",
-    )
-    option(p, "--num-train-epochs", "passes over the data", whole(), d.num_train_epochs, metavar="N")
-    option(p, "--max-steps", "end after N steps, whatever the epochs", whole(), metavar="N")
-    option(p, "--batch-size", "sequences of a micro-batch", whole(), d.batch_size, metavar="N")
-    slices = d.gradient_accumulation_steps
-    option(p, "--gradient-accumulation-steps", "micro-batches of a step", whole(), slices, metavar="N")
-    option(p, "--optim", "the optimiser", default=d.optim, choices=OPTIMIZERS)
-    option(p, "--adam-beta1", "decay of the first moment", momentum, d.adam_beta1, metavar="B")
-    option(p, "--adam-beta2", "decay of the second moment", momentum, d.adam_beta2, metavar="B")
-    option(p, "--adam-epsilon", "added to the root of the second", positive, d.adam_epsilon, metavar="E")
-    option(p, "--weight-decay", "of matrices, not of gains and biases", not_negative, d.weight_decay, metavar="D")
-    option(p, "--max-grad-norm", "clip longer gradients; 0: never", not_negative, d.max_grad_norm, metavar="C")
-    option(p, "--lr-scheduler-type", "the schedule", default=d.lr_scheduler_type, choices=SCHEDULES)
-    option(p, "--warmup-steps", "steps until the full rate", whole(0), d.warmup_steps, metavar="N")
-    objective(p)
-    option(p, "--seed", "seed of everything random", whole(0), d.seed, metavar="N")
-    p.add_argument("--no-shuffle", dest="shuffle", action="store_false", help="keep the order of the file")
-    option(p, "--save-steps", "write checkpoint-N/ every N steps", whole(), metavar="N")
-    option(p, "--eval-data", "evaluate on this at the end", path, nargs="+", metavar="FILE")
-    option(p, "--eval-steps", "and every N steps", whole(), metavar="N")
-    option(p, "--logging-steps", "print the metrics every N steps", whole(), metavar="N")
-    machine(p)
+    for field in fields(TrainConfig):
+        if field.name not in without:
+            setting(parser, field.name)
+    lengths(parser)
+    option(parser, "--save-steps", "write checkpoint-N/ every N steps", whole())
+    option(parser, "--eval-data", "evaluate on this at the end", path, nargs="+", metavar="FILE")
+    option(parser, "--eval-steps", "and every N steps", whole())
+    option(parser, "--logging-steps", "print the metrics every N steps", whole())
+    machine(parser)

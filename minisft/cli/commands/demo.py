@@ -15,7 +15,7 @@ from rich.table import Table
 from minisft import checkpoint, data, model, shipped, train, trajectory
 from minisft.cli import flags
 from minisft.cli.console import Page, print_json
-from minisft.config import TrainConfig
+from minisft.config import TrainConfig, whole
 from minisft.evaluate import answers
 from minisft.files import write_atomically
 
@@ -30,9 +30,7 @@ SHOWN = "What is the capital of Kenya?"
 
 def add_flags(parser):
     flags.option(parser, "--output-dir", "where the results go", flags.path, "minisft-demo", metavar="DIR")
-    flags.option(
-        parser, "--seed", "seed of the order of the pairs and of the random start", flags.whole(0), 0, metavar="N"
-    )
+    flags.option(parser, "--seed", "seed of the order of the pairs and of the random start", whole(0), 0, metavar="N")
     flags.switch(parser, "--json", "print the table as one JSON object instead")
 
 

@@ -7,6 +7,7 @@ example:
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, row_file, track, with_reduction
 from minisft.cli.inputs import load_with_data, settings_of, warn_of
+from minisft.config import whole
 from minisft.evaluate import evaluate
 
 
@@ -14,8 +15,7 @@ def add_flags(parser):
     flags.model(parser)
     flags.examples(parser, "what to evaluate on")
     flags.option(parser, "--per-example", "write one JSON object an example to this file", flags.path, metavar="FILE")
-    flags.option(parser, "--max-new-tokens", "an answer's length at most", flags.whole(), 256, metavar="N")
-    flags.prompts(parser)
+    flags.option(parser, "--max-new-tokens", "an answer's length at most", whole(), 256)
     flags.objective(parser)
     flags.machine(parser)
 

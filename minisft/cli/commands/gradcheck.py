@@ -11,6 +11,7 @@ from minisft import data, modelcheck
 from minisft.cli import flags
 from minisft.cli.console import complain, print_json, print_table
 from minisft.cli.inputs import load_with_data, settings_of
+from minisft.config import whole
 from minisft.errors import MinisftError
 
 
@@ -19,8 +20,7 @@ def add_flags(parser):
         parser, "--model", "a directory or the name of a shipped model; needs --data", flags.path, metavar="DIR"
     )
     flags.option(parser, "--data", "check on the first 4 examples of this file", flags.path, nargs="+", metavar="FILE")
-    flags.option(parser, "--seed", "seed of the random directions", flags.whole(0), 0, metavar="N")
-    flags.prompts(parser)
+    flags.option(parser, "--seed", "seed of the random directions", whole(0), 0)
     flags.objective(parser)
     flags.switch(parser, "--json", "print one JSON object")
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, shown
 from minisft.cli.inputs import load_with_data, settings_of, warn_of
+from minisft.config import whole
 from minisft.errors import MinisftError
 from minisft.receipt import receipt
 
@@ -16,8 +17,7 @@ from minisft.receipt import receipt
 def add_flags(parser):
     flags.model(parser)
     flags.examples(parser, "the examples")
-    flags.option(parser, "--example", "only this one, counted from 0 (default: all)", flags.whole(0), metavar="K")
-    flags.prompts(parser)
+    flags.option(parser, "--example", "only this one, counted from 0 (default: all)", whole(0), metavar="K")
     flags.objective(parser)
     flags.machine(parser)
 

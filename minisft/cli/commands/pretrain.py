@@ -14,27 +14,27 @@ from minisft import data, model, runs
 from minisft.cli import flags
 from minisft.cli.inputs import max_length, model_directory
 from minisft.cli.training import train
-from minisft.config import ModelConfig, flag
+from minisft.config import ModelConfig, flag, whole
 from minisft.errors import MinisftError
 from minisft.parallel import Ranks
 from minisft.tokenizer import Tokenizer
 
 
 def add_flags(parser):
-    size = flags.whole(1, 10**6)  # beyond it no array fits
+    size = whole(1, 10**6)  # beyond it no array fits
     flags.option(
         parser, "--data", "text (.txt) or JSON lines with {text}", flags.path, nargs="+", required=True, metavar="FILE"
     )
     tokenizer = parser.add_mutually_exclusive_group()
     flags.option(tokenizer, "--tokenizer", "use the tokenizer of this model, not a new one", flags.path, metavar="DIR")
-    flags.option(tokenizer, "--vocab-size", "tokens of the new tokenizer at most (default: 512)", size, metavar="N")
-    flags.option(parser, "--hidden-size", "channels C", size, 128, metavar="N")
-    flags.option(parser, "--num-hidden-layers", "blocks", size, 4, metavar="N")
-    flags.option(parser, "--num-attention-heads", "query heads H", size, 4, metavar="N")
-    flags.option(parser, "--num-key-value-heads", "key/value heads G, a divisor of H", size, 2, metavar="N")
-    flags.option(parser, "--intermediate-size", "channels inside the MLP (default: 8/3 of C)", size, metavar="N")
-    flags.option(parser, "--max-position-embeddings", "the context, in tokens", flags.whole(2, 10**6), 256, metavar="N")
-    flags.training(parser)
+    flags.option(tokenizer, "--vocab-size", "tokens of the new tokenizer at most (default: 512)", size)
+    flags.option(parser, "--hidden-size", "channels C", size, 128)
+    flags.option(parser, "--num-hidden-layers", "blocks", size, 4)
+    flags.option(parser, "--num-attention-heads", "query heads H", size, 4)
+    flags.option(parser, "--num-key-value-heads", "key/value heads G, a divisor of H", size, 2)
+    flags.option(parser, "--intermediate-size", "channels inside the MLP (default: 8/3 of C)", size)
+    flags.option(parser, "--max-position-embeddings", "the context, in tokens", whole(2, 10**6), 256)
+    flags.training(parser, without=("prompt_loss_weight", "train_only"))
 
 
 def run(arguments, ranks: Ranks):

@@ -11,18 +11,13 @@ from minisft import card, checkpoint, data, runs
 from minisft.cli import flags
 from minisft.cli.inputs import model_directory, sequences_of
 from minisft.cli.training import train
-from minisft.config import TrainConfig
 from minisft.parallel import Ranks
 
 
 def add_flags(parser):
     flags.model(parser)
     flags.examples(parser, "what to learn from")
-    flags.prompts(parser)
-    choice = "freeze all tensors but those whose names match (default: train all)"
-    parser.add_argument(
-        "--train-only", help=choice, type=flags.path, nargs="+", default=TrainConfig.train_only, metavar="PATTERN"
-    )
+    flags.turns(parser)
     flags.training(parser)
 
 
