@@ -108,9 +108,9 @@ def curve(rows: list[dict], reduction: str) -> str:
 def settings(record: dict) -> list[tuple]:
     """(flag, value) of every setting of the run that a reader should know."""
     usual = {
-        field.name: None if field.metadata["card"] == "always" else field.default
+        field.name: None if field.metadata["model_card"] == "always" else field.default
         for field in fields(TrainConfig)
-        if field.metadata["card"] != "never"
+        if field.metadata["model_card"] != "never"
     } | NOT_OF_TRAINING
     given = {name: record.get(name, value) for name, value in usual.items()}
     return [(f"`{flag(name)}`", cell(value)) for name, value in given.items() if value != usual[name] and value != []]

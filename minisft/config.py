@@ -127,24 +127,28 @@ class Numbers(NamedTuple):
         return f"is not a {'whole' if self.whole else 'finite'} number {words}"
 
 
-def whole(low: int = 1, high: int = 2**63 - 1) -> Numbers:
+def whole(low: int, high: int = 2**63 - 1) -> Numbers:
+    """Whole numbers; none is larger than a 64-bit integer."""
     return Numbers(True, low=low, high=high)
 
 
 def number(**limits: float) -> Numbers:
+    """All finite numbers within the limits: low, above, high, below."""
     return Numbers(False, **limits)
 
 
-def setting(default, allowed, help: str, metavar: str | None = None, card: str = "changed", flag: str | None = None):
+def setting(
+    default, allowed, help: str, metavar: str | None = None, model_card: str = "changed", flag: str | None = None
+):
     """A field of TrainConfig with all that is said of it: the check, the flag, and the line of the model card.
 
-    allowed  Numbers, a tuple of names to choose from, or None: the type says it. The default is allowed, too; where it
-             is none of the Numbers, it means "not given"
-    help     of the flag, and what stands for the value there
-    card     when the model card shows it: "always", if it is "changed", or "never"
-    flag     if it is not the name with hyphens
+    allowed     Numbers, a tuple of names to choose from, or None: the type says it. The default is allowed, too; where
+                it is none of the Numbers, it means "not given"
+    help        of the flag, and metavar: what stands for the value there
+    model_card  when the model card shows it: "always", if it is "changed", or "never"
+    flag        if it is not the name with hyphens
     """
-    about = {"allowed": allowed, "help": help, "metavar": metavar, "card": card, "flag": flag}
+    about = {"allowed": allowed, "help": help, "metavar": metavar, "model_card": model_card, "flag": flag}
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -162,31 +166,33 @@ class TrainConfig:
         number(above=0),
         "(default: 1e-3 for models under 10 million parameters, 2e-5 above)",
         metavar="R",
-        card="always",
+        model_card="always",
     )
-    num_train_epochs: int = setting(3, whole(), "passes over the data", card="never")  # it has the steps made
-    max_steps: int = setting(0, whole(), "end after N steps, whatever the epochs", card="never")
-    batch_size: int = setting(8, whole(), "sequences of a micro-batch", card="always")
-    gradient_accumulation_steps: int = setting(1, whole(), "micro-batches of a step")
-    optim: str = setting("adamw", OPTIMIZERS, "the optimiser", card="always")
+    num_train_epochs: int = setting(3, whole(1), "passes over the data", model_card="never")  # it has the steps made
+    max_steps: int = setting(0, whole(1), "end after N steps, whatever the epochs", model_card="never")
+    batch_size: int = setting(8, whole(1), "sequences of a micro-batch", model_card="always")
+    gradient_accumulation_steps: int = setting(1, whole(1), "micro-batches of a step")
+    optim: str = setting("adamw", OPTIMIZERS, "the optimiser", model_card="always")
     adam_beta1: float = setting(0.9, number(low=0, below=1), "decay of the first moment", metavar="B")
     adam_beta2: float = setting(0.999, number(low=0, below=1), "decay of the second moment", metavar="B")
     adam_epsilon: float = setting(  # 0 would make 0 / 0 where a gradient is 0
         1e-8, number(low=1e-30), "added to the root of the second", metavar="E"
     )
     weight_decay: float = setting(0.0, number(low=0), "of matrices, not of gains and biases", metavar="D")
-    max_grad_norm: float = setting(1.0, number(low=0), "clip longer gradients; 0: never", metavar="C", card="always")
-    lr_scheduler_type: str = setting("linear", SCHEDULES, "the schedule", card="always")
+    max_grad_norm: float = setting(
+        1.0, number(low=0), "clip longer gradients; 0: never", metavar="C", model_card="always"
+    )
+    lr_scheduler_type: str = setting("linear", SCHEDULES, "the schedule", model_card="always")
     warmup_steps: int = setting(0, whole(0), "steps until the full rate")
     prompt_loss_weight: float = setting(  # λ
         0.0,
         number(low=0, high=1000),
         "weight of prompt tokens: 0 maximises log Pr(y|x), 1 log Pr(x,y)",
         metavar="W",
-        card="always",
+        model_card="always",
     )
-    loss_reduction: str = setting("token_mean", REDUCTIONS, "what the loss is", card="always")
-    seed: int = setting(0, whole(0), "seed of everything random", card="always")
+    loss_reduction: str = setting("token_mean", REDUCTIONS, "what the loss is", model_card="always")
+    seed: int = setting(0, whole(0), "seed of everything random", model_card="always")
     shuffle: bool = setting(True, None, "keep the order of the file", flag="--no-shuffle")
     train_only: tuple[str, ...] = setting(
         (), None, "freeze all tensors but those whose names match (default: train all)", metavar="PATTERN"

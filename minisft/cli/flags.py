@@ -10,7 +10,7 @@ from dataclasses import fields
 from minisft.config import DTYPES, Numbers, TrainConfig, flag, number, whole
 
 DATA_HELP = """\
-data, one JSON object a line:
+data, one JSON object per line:
   {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
   {"prompt": "...", "completion": "..."}      texts as they are, or two lists of messages
   {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form; a JSON array too
@@ -109,7 +109,7 @@ def machine(parser):
 
 def sampling(parser):
     temperature = "0 takes the likeliest token; 1 draws from the model"
-    option(parser, "--max-new-tokens", "an answer's length at most", whole(), 256)
+    option(parser, "--max-new-tokens", "an answer's length at most", whole(1), 256)
     option(parser, "--temperature", temperature, number(low=0), 0.0, metavar="T")
     option(parser, "--top-k", "draw from the K likeliest tokens; 0: from all", whole(0), 0, metavar="K")
     option(parser, "--top-p", "draw from the likeliest tokens that reach P", number(above=0, high=1), 1.0, metavar="P")
@@ -126,8 +126,8 @@ def training(parser, without=()):
         if field.name not in without:
             setting(parser, field.name)
     lengths(parser)
-    option(parser, "--save-steps", "write checkpoint-N/ every N steps", whole())
+    option(parser, "--save-steps", "write checkpoint-N/ every N steps", whole(1))
     option(parser, "--eval-data", "evaluate on this at the end", path, nargs="+", metavar="FILE")
-    option(parser, "--eval-steps", "and every N steps", whole())
-    option(parser, "--logging-steps", "print the metrics every N steps", whole())
+    option(parser, "--eval-steps", "and every N steps", whole(1))
+    option(parser, "--logging-steps", "print the metrics every N steps", whole(1))
     machine(parser)

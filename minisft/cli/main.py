@@ -34,7 +34,7 @@ def name_of(command) -> str:
 
 
 def parser() -> Parser:
-    """The parser of `minisft`; the namespace it returns has `command` and a field a flag."""
+    """The parser of `minisft`; the namespace it returns has `command` and one field per flag."""
     top = Parser(
         prog="minisft",
         allow_abbrev=False,

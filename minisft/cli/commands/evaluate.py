@@ -14,8 +14,8 @@ from minisft.evaluate import evaluate
 def add_flags(parser):
     flags.model(parser)
     flags.examples(parser, "what to evaluate on")
-    flags.option(parser, "--per-example", "write one JSON object an example to this file", flags.path, metavar="FILE")
-    flags.option(parser, "--max-new-tokens", "an answer's length at most", whole(), 256)
+    flags.option(parser, "--per-example", "write one JSON object per example to this file", flags.path, metavar="FILE")
+    flags.option(parser, "--max-new-tokens", "an answer's length at most", whole(1), 256)
     flags.objective(parser)
     flags.machine(parser)
 

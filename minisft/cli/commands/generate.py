@@ -18,7 +18,7 @@ def add_flags(parser):
     flags.model(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     flags.option(source, "--prompt", "one question", metavar="TEXT")
-    flags.option(source, "--data", "a file of prompts, one JSON object a line", flags.path, nargs="+", metavar="FILE")
+    flags.option(source, "--data", "a file of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
     flags.option(
         parser, "--output", "write the answers to --data as JSON lines to this file", flags.path, metavar="FILE"
     )

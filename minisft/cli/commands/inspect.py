@@ -43,7 +43,7 @@ def run(arguments):
 
 
 def print_receipt(receipt: dict, titles: list[str], reduction: str):
-    """A table an example: tokens of y in bold green, other tokens with a weight in cyan, the rest dim."""
+    """One table per example: tokens of y in bold green, other tokens with a weight in cyan, the rest dim."""
     columns = ["position", "id", "text", "target", "weight", "log Pr", "contribution"]
     for title, example in zip(titles, receipt["examples"]):
         rows = []
