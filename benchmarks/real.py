@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import checkpoint, data, inputs
+from minisft import checkpoint, data
+from minisft.cli.inputs import model_directory
 from minisft.formats import resources
 from minisft.tokenizer import Tokenizer
 
@@ -235,7 +236,7 @@ def speed(model: str):
     """A dict a task: seconds of each side, the ratio transformers / minisft, and peak memory."""
     with tempfile.TemporaryDirectory() as directory:
         began = time.process_time()
-        loaded = checkpoint.load(inputs.model_directory(model))
+        loaded = checkpoint.load(model_directory(model))
         yield {"task": f"minisft loads {model}", "seconds": {"minisft": time.process_time() - began}}
         checkpoint.save(directory, *loaded)
         del loaded

@@ -5,7 +5,7 @@ from minisft import parallel
 
 def main():
     parallel.divide_cores()  # before anything imports NumPy
-    from minisft.cli import main
+    from minisft.cli.main import main
 
     main()
 

@@ -4,9 +4,12 @@ The fields of `ModelConfig` carry the names of config.json in the Hugging Face l
 of TRL's flags, so nothing has to be translated on the way in or out.
 """
 
+import dataclasses
+import math
 import sys
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from minisft.errors import MinisftError
 
@@ -103,6 +106,52 @@ class ModelConfig:
             )
 
 
+class Numbers(NamedTuple):
+    """The numbers that a setting may be, whole ones or all: low ≤ number ≤ high and above < number < below."""
+
+    whole: bool
+    low: float = -math.inf
+    above: float = -math.inf
+    high: float = math.inf
+    below: float = math.inf
+
+    def complaint(self, value, unset=None) -> str:
+        """What is wrong with a value, in words that follow it; empty if nothing is, or if it means "not given"."""
+        known = is_whole(value) if self.whole else is_number(value)
+        if known and value > self.high:
+            return f"is too large, at most {self.high} is allowed"
+        if known and (value == unset or (self.low <= value and self.above < value < self.below)):
+            return ""
+        limits = {"of at least": self.low, "above": self.above, "below": self.below}
+        words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
+        return f"is not a {'whole' if self.whole else 'finite'} number {words}"
+
+
+def whole(low: int, high: int = 2**63 - 1) -> Numbers:
+    """Whole numbers; none is larger than a 64-bit integer."""
+    return Numbers(True, low=low, high=high)
+
+
+def number(**limits: float) -> Numbers:
+    """All finite numbers within the limits: low, above, high, below."""
+    return Numbers(False, **limits)
+
+
+def setting(
+    default, allowed, help: str, metavar: str | None = None, model_card: str = "changed", flag: str | None = None
+):
+    """A field of TrainConfig with all that is said of it: the check, the flag, and the line of the model card.
+
+    allowed     Numbers, a tuple of names to choose from, or None: the type says it. The default is allowed, too; where
+                it is none of the Numbers, it means "not given"
+    help        of the flag, and metavar: what stands for the value there
+    model_card  when the model card shows it: "always", if it is "changed", or "never"
+    flag        if it is not the name with hyphens
+    """
+    about = {"allowed": allowed, "help": help, "metavar": metavar, "model_card": model_card, "flag": flag}
+    return dataclasses.field(default=default, metadata=about)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Every setting that influences θ̃. Raises MinisftError naming the flag if a value makes no sense.
@@ -112,65 +161,65 @@ class TrainConfig:
     with * ? and [25-9], of which all others are frozen (none: all are trained).
     """
 
-    learning_rate: float = 0.0
-    num_train_epochs: int = 3
-    max_steps: int = 0
-    batch_size: int = 8
-    gradient_accumulation_steps: int = 1
-    optim: str = "adamw"
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    adam_epsilon: float = 1e-8
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    lr_scheduler_type: str = "linear"
-    warmup_steps: int = 0
-    prompt_loss_weight: float = 0.0
-    loss_reduction: str = "token_mean"
-    seed: int = 0
-    shuffle: bool = True
-    train_only: tuple[str, ...] = ()
+    learning_rate: float = setting(
+        0.0,
+        number(above=0),
+        "(default: 1e-3 for models under 10 million parameters, 2e-5 above)",
+        metavar="R",
+        model_card="always",
+    )
+    num_train_epochs: int = setting(3, whole(1), "passes over the data", model_card="never")  # it has the steps made
+    max_steps: int = setting(0, whole(1), "end after N steps, whatever the epochs", model_card="never")
+    batch_size: int = setting(8, whole(1), "sequences of a micro-batch", model_card="always")
+    gradient_accumulation_steps: int = setting(1, whole(1), "micro-batches of a step")
+    optim: str = setting("adamw", OPTIMIZERS, "the optimiser", model_card="always")
+    adam_beta1: float = setting(0.9, number(low=0, below=1), "decay of the first moment", metavar="B")
+    adam_beta2: float = setting(0.999, number(low=0, below=1), "decay of the second moment", metavar="B")
+    adam_epsilon: float = setting(  # 0 would make 0 / 0 where a gradient is 0
+        1e-8, number(low=1e-30), "added to the root of the second", metavar="E"
+    )
+    weight_decay: float = setting(0.0, number(low=0), "of matrices, not of gains and biases", metavar="D")
+    max_grad_norm: float = setting(
+        1.0, number(low=0), "clip longer gradients; 0: never", metavar="C", model_card="always"
+    )
+    lr_scheduler_type: str = setting("linear", SCHEDULES, "the schedule", model_card="always")
+    warmup_steps: int = setting(0, whole(0), "steps until the full rate")
+    prompt_loss_weight: float = setting(  # λ
+        0.0,
+        number(low=0, high=1000),
+        "weight of prompt tokens: 0 maximises log Pr(y|x), 1 log Pr(x,y)",
+        metavar="W",
+        model_card="always",
+    )
+    loss_reduction: str = setting("token_mean", REDUCTIONS, "what the loss is", model_card="always")
+    seed: int = setting(0, whole(0), "seed of everything random", model_card="always")
+    shuffle: bool = setting(True, None, "keep the order of the file", flag="--no-shuffle")
+    train_only: tuple[str, ...] = setting(
+        (), None, "freeze all tensors but those whose names match (default: train all)", metavar="PATTERN"
+    )
 
     def trains(self, name: str) -> bool:
         """Whether the tensor of this name is trained: any, or those that match one of the patterns of `train_only`."""
         return not self.train_only or any(fnmatchcase(name, pattern) for pattern in self.train_only)
 
     def __post_init__(self):
-        rules = {
-            "learning_rate": (is_number, 0, None),
-            "num_train_epochs": (is_whole, 1, None),
-            "max_steps": (is_whole, 0, None),
-            "batch_size": (is_whole, 1, None),
-            "gradient_accumulation_steps": (is_whole, 1, None),
-            "adam_beta1": (is_number, 0, 1),
-            "adam_beta2": (is_number, 0, 1),
-            "adam_epsilon": (is_number, 1e-30, None),  # 0 would make 0 / 0 where a gradient is 0
-            "weight_decay": (is_number, 0, None),
-            "max_grad_norm": (is_number, 0, None),
-            "warmup_steps": (is_whole, 0, None),
-            "prompt_loss_weight": (is_number, 0, None),
-            "seed": (is_whole, 0, None),
-        }
-        for name, (kind, low, high) in rules.items():
-            value = getattr(self, name)
-            if not kind(value) or value < low or (high is not None and value >= high):
-                what = "a whole number" if kind is is_whole else "a finite number"
-                raise MinisftError(
-                    f"{flag(name)}: {value!r} is not {what} of at least {low}"
-                    + (f" and below {high}" if high is not None else "")
-                )
-        choices = {"optim": OPTIMIZERS, "lr_scheduler_type": SCHEDULES, "loss_reduction": REDUCTIONS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise MinisftError(
-                    f"{flag(name)}: '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
-                )
+        for field in fields(self):
+            value, allowed, wrong = getattr(self, field.name), field.metadata["allowed"], ""
+            if isinstance(allowed, Numbers):
+                wrong = allowed.complaint(value, unset=field.default)
+            elif allowed and value not in allowed:
+                wrong = f"is unknown; choose one of {', '.join(allowed)}"
+            elif field.type is bool and not isinstance(value, bool):
+                wrong = "is neither true nor false"
+            if wrong:
+                raise MinisftError(f"{flag(field.name)}: {value!r} {wrong}")
         patterns = self.train_only
         if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
             raise MinisftError(f"--train-only: {patterns!r} is not a list of patterns, such as 'model.layers.2[5-9].*'")
         object.__setattr__(self, "train_only", tuple(patterns))
 
 
-def flag(name):
-    """The command line's spelling of a field: batch_size -> --batch-size."""
-    return "--" + name.replace("_", "-")
+def flag(name: str) -> str:
+    """The command line's spelling of a field: batch_size -> --batch-size, shuffle -> --no-shuffle."""
+    own = {field.name: field.metadata["flag"] for field in fields(TrainConfig)}
+    return own.get(name) or "--" + name.replace("_", "-")

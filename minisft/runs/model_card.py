@@ -2,34 +2,18 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from minisft.config import flag
+from minisft.config import TrainConfig, flag
 from minisft.formats.files import read_json, write_atomically
 from minisft.formats.gguf.header import Walk
 
 CARD = "README.md"
 OURS = "library_name: minisft"  # in the front matter
-SHOWN = {  # settings, each with the value at which it is left out
-    "batch_size": None,
-    "gradient_accumulation_steps": 1,
-    "learning_rate": None,
-    "lr_scheduler_type": None,
-    "warmup_steps": 0,
-    "optim": None,
-    "weight_decay": 0.0,
-    "max_grad_norm": None,
-    "prompt_loss_weight": None,
-    "loss_reduction": None,
-    "assistant_turns": "all",
-    "max_length": None,
-    "train_only": [],
-    "seed": None,
-    "shuffle": True,
-    "dtype": None,
-}
+NOT_OF_TRAINING = {"assistant_turns": "all", "max_length": None, "dtype": None}  # unlike the fields of TrainConfig
 PARTS = 5  # of a run, whose mean losses are its curve
 
 TEXT = """\
@@ -121,6 +105,23 @@ def curve(rows: list[dict], reduction: str) -> str:
     return table(shown) + (f"\n\n{table(chosen)}" if held_out else "")
 
 
+def settings(record: dict) -> list[tuple]:
+    """(flag, value) of every setting of the run that a reader should know."""
+    usual = {
+        field.name: None if field.metadata["model_card"] == "always" else field.default
+        for field in fields(TrainConfig)
+        if field.metadata["model_card"] != "never"
+    } | NOT_OF_TRAINING
+    given = {name: record.get(name, value) for name, value in usual.items()}
+    return [(f"`{flag(name)}`", cell(value)) for name, value in given.items() if value != usual[name] and value != []]
+
+
+def cell(value):
+    if isinstance(value, (list, tuple)):
+        return " ".join(f"`{one}`" for one in value)
+    return "given" if value is False else value  # a switch has no value
+
+
 def text(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> str:
     """The card of the model that was saved in a directory.
 
@@ -145,17 +146,12 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
     ]
     if record.get("eval_data"):
         facts.append(("held-out data", ", ".join(f"`{named(file)}`" for file in record["eval_data"])))
-    settings = [
-        (f"`{flag(name)}`", " ".join(f"`{one}`" for one in value) if isinstance(value, (list, tuple)) else value)
-        for name, usual in SHOWN.items()
-        if (value := record.get(name, usual)) != usual and value != ()
-    ]
     return TEXT.format(
         front="\n".join(front),
         title=directory.resolve().name,
         what=what,
         facts=table(facts),
-        settings=table(settings),
+        settings=table(settings(record)),
         curve=curve(rows, record["loss_reduction"]),
         **record["versions"],
     )

@@ -23,7 +23,7 @@ def talk(monkeypatch, base, capsys):
             for token in [*tokenizer.encode(next(scripts)), tokenizer.end_of_turn_id]:
                 yield [(0, token)]
 
-        monkeypatch.setattr("minisft.chat.decode", decode)
+        monkeypatch.setattr("minisft.cli.commands.chat.decode", decode)
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         status = minisft("chat", *base, *flags)
         return status, *capsys.readouterr(), prompts
@@ -74,7 +74,7 @@ def test_chat_streams_whole_characters_only(base, monkeypatch, loaded):
     _, _, tokenizer = loaded
     assert len(tokenizer.encode("😀")) > 1  # a character in several tokens
     ids = [*tokenizer.encode("a😀é"), tokenizer.end_of_turn_id]
-    monkeypatch.setattr("minisft.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
+    monkeypatch.setattr("minisft.cli.commands.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
     monkeypatch.setattr(sys, "stdin", io.StringIO("Hi\n"))
     written = []
     monkeypatch.setattr("builtins.print", lambda *a, **k: written.append("".join(a)))
@@ -86,7 +86,7 @@ def test_chat_streams_whole_characters_only(base, monkeypatch, loaded):
 def test_chat_shows_bytes_that_never_become_a_character_at_the_end(talk, base, monkeypatch, loaded, capsys):
     _, _, tokenizer = loaded
     ids = [tokenizer.encode("😀")[0], tokenizer.end_of_turn_id]
-    monkeypatch.setattr("minisft.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
+    monkeypatch.setattr("minisft.cli.commands.chat.decode", lambda *a, **k: ([(0, token)] for token in ids))
     monkeypatch.setattr(sys, "stdin", io.StringIO("Hi\n"))
     assert minisft("chat", *base) == 0
     assert capsys.readouterr().out == "\ufffd\n"

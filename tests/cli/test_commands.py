@@ -214,8 +214,8 @@ def test_files_of_answers_are_whole_or_as_they_were(base, pairs, tmp_path, monke
     def fail(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("minisft.cli.generate", fail)
-    monkeypatch.setattr("minisft.cli.evaluate", fail)
+    monkeypatch.setattr("minisft.cli.commands.generate.generate", fail)
+    monkeypatch.setattr("minisft.cli.commands.evaluate.evaluate", fail)
     assert minisft("generate", *base, *pairs, "--output", out) == 130
     assert minisft("evaluate", *base, *pairs, "--per-example", out) == 130
     assert contents(tmp_path) == {out.relative_to(tmp_path): b"before"}

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from minisft import checkpoint, demo, evaluate
+from minisft import checkpoint, data, evaluate
+from minisft.cli.commands import demo
 from minisft.formats import resources
 
 
@@ -45,7 +46,7 @@ def test_the_joint_objective_is_at_least_15_points_lower_after_the_same_steps(ex
 
 def test_no_country_of_the_held_out_questions_is_in_fine_tuning(story):
     asked = {sequence.ids.tobytes() for sequence in story.sequences}
-    held_out = {demo.data.encode(example, story.tokenizer).ids.tobytes() for example in story.held_out}
+    held_out = {data.encode(example, story.tokenizer).ids.tobytes() for example in story.held_out}
     assert len(story.sequences) == 200 and len(story.held_out) == 600
     assert not asked & held_out
 
@@ -56,7 +57,7 @@ def test_the_demonstration_writes_theta_tilde_metrics_and_a_picture_and_returns_
     monkeypatch.setattr(demo, "MAX_NEW_TOKENS", 4)
     monkeypatch.setattr(demo.Story, "ask", lambda self, theta, examples: asked(self, theta, examples[:6]))
     screen = io.StringIO()
-    result = demo.run(tmp_path / "out", 1, Console(file=screen, width=100))
+    result = demo.demonstrate(tmp_path / "out", 1, Console(file=screen, width=100))
     assert [row["run"] for row in result["rows"]] == ["theta_hat", "conditional", "joint", "random"]
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert [(row["run"], row["step"]) for row in rows] == [

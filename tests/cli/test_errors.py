@@ -277,8 +277,8 @@ def test_a_run_that_cannot_go_on_is_refused(mistake, output_dir, words):
     ],
 )
 def test_a_file_that_cannot_be_written_is_named_before_anything_is_computed(mistake, monkeypatch, flag, path, words):
-    monkeypatch.setattr("minisft.cli.generate", pytest.fail)
-    monkeypatch.setattr("minisft.cli.evaluate", pytest.fail)
+    monkeypatch.setattr("minisft.cli.commands.generate.generate", pytest.fail)
+    monkeypatch.setattr("minisft.cli.commands.evaluate.evaluate", pytest.fail)
     mistake(f"{flag} {path}", words)
 
 

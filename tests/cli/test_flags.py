@@ -43,7 +43,8 @@ def test_counts_are_positive_whole_numbers(mistake, value):
 @pytest.mark.parametrize(
     "flags",
     """--learning-rate nan, --learning-rate 0, --learning-rate -1, --learning-rate inf, --prompt-loss-weight -1
-    --prompt-loss-weight nan, --weight-decay -0.1, --max-grad-norm -1, --max-grad-norm inf, --adam-beta1 1
+    --prompt-loss-weight nan, --prompt-loss-weight 1001, --weight-decay -0.1, --max-grad-norm -1, --max-grad-norm inf
+    --adam-beta1 1
     --adam-beta2 -0.1, --adam-epsilon 0, --warmup-steps -1, --warmup-steps 0.5, --seed -1, --seed x, --max-length 1
     --max-length 129, --max-length -5, --loss-reduction mean, --assistant-turns first, --on-too-long truncate
     --dtype float16, --optim adam, --lr-scheduler-type step""".replace("\n", ",").split(","),
@@ -67,6 +68,7 @@ def test_settings_out_of_range_are_refused_by_the_name_of_the_flag(mistake, flag
         "inspect --max-length 1",
         "inspect --max-length 129",
         "evaluate --prompt-loss-weight inf",
+        "evaluate --prompt-loss-weight 1001",
         "evaluate --max-length 129",
         "evaluate --max-new-tokens 0",
         "gradcheck --seed -1",

@@ -6,9 +6,9 @@ import pytest
 from support.commandline import make_theta_hat, minisft
 from support.refusals import refusal
 
-from minisft import inputs
+from minisft.cli import inputs
+from minisft.cli.inputs import model_directory
 from minisft.formats import resources
-from minisft.inputs import model_directory
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from support.commandline import (
     write_rows,
 )
 
-from minisft import checkpoint, data, demo, flags, screen
+from minisft import checkpoint, data
+from minisft.cli.commands import demo
+from minisft.cli.console import print_json
+from minisft.cli.main import COMMANDS, name_of, parser
 from minisft.config import TrainConfig
 from minisft.errors import MinisftError
 from minisft.runs import allocator
@@ -32,38 +35,43 @@ def test_python_m_minisft_is_the_command(shared):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("minisft ")
 
 
-@pytest.mark.parametrize("name", [flag.__name__ for flag in flags.COMMANDS])
+@pytest.mark.parametrize("name", [name_of(command) for command in COMMANDS])
 def test_every_command_has_a_help_with_an_example_that_parses(name, capsys):
     assert minisft(name, "--help") == 0
     text = capsys.readouterr().out
     examples = [line for line in text.splitlines() if line.startswith(f"  minisft {name}")]
     assert examples and text.isascii()
     for example in examples:
-        flags.parser().parse_args(shlex.split(example)[1:])
+        parser().parse_args(shlex.split(example)[1:])
 
 
 @pytest.mark.parametrize("name", ["sft", "pretrain"])
 def test_defaults_are_those_of_the_library(name, shared):
     needed = ["--data", "x", "--output-dir", "y"] + (["--model", "z"] if name == "sft" else [])
-    arguments = vars(flags.parser().parse_args([name, *needed]))
+    arguments = vars(parser().parse_args([name, *needed]))
     for field, value in vars(TrainConfig()).items():
         if field in arguments and arguments[field] is not None:
             assert arguments[field] == value, field
     assert {field for field in vars(TrainConfig()) if arguments.get(field, 0) is None} == {"learning_rate", "max_steps"}
 
 
+def test_every_setting_of_a_run_is_a_flag_of_sft():
+    line = ["sft", "--data", "x", "--output-dir", "y", "--model", "z"]
+    assert set(vars(TrainConfig())) <= set(vars(parser().parse_args(line)))
+
+
 def test_a_flag_given_twice_counts_the_last_time():
     line = "sft --model z --output-dir y --data a b --seed 1 --data c --seed 2"
-    arguments = flags.parser().parse_args(shlex.split(line))
+    arguments = parser().parse_args(shlex.split(line))
     assert (arguments.data, arguments.seed) == (["c"], 2)
 
 
 def test_demo_tells_the_story_and_json_of_it_is_its_table(tmp_path, monkeypatch, capsys, json_of):
-    def run(output_dir, seed, console):
+    def demonstrate(output_dir, seed, console):
         console.print(f"{seed}: {output_dir.name}")
         return {"rows": []}
 
-    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr(demo, "demonstrate", demonstrate)
     assert minisft("demo", "--output-dir", tmp_path / "out", "--seed", 3) == 0
     assert capsys.readouterr() == ("3: out\n", "")
     assert json_of("demo", "--output-dir", tmp_path / "out") == {"rows": []}
@@ -104,7 +112,7 @@ def test_the_allocator_is_told_to_keep_freed_arrays(base, pairs, monkeypatch):
 
 def test_what_is_not_finite_is_no_json():
     with pytest.raises(MinisftError, match="not finite"):
-        screen.print_json({"loss": float("nan")})
+        print_json({"loss": float("nan")})
 
 
 def test_a_terminal_that_cannot_show_a_character_shows_a_question_mark(base, pairs):
@@ -189,7 +197,7 @@ def test_examples_that_are_cut_or_dropped_are_counted_and_reported(json_of, base
 
 def test_steps_without_a_target_are_counted_and_warned_about(json_of, base, pairs, tmp_path, capsys, monkeypatch):
     encode = data.encode
-    monkeypatch.setattr(data, "encode", lambda *a: (s := encode(*a))._replace(is_y=s.is_y & s.where.endswith(":1")))
+    monkeypatch.setattr(data, "encode", lambda *a: (s := encode(*a))._replace(mask=s.is_y & s.where.endswith(":1")))
     line = [*base, *pairs, "--output-dir", tmp_path / "out", "--batch-size", 3, "--num-train-epochs", 1]
     assert json_of("sft", *line)["steps_without_target"] == 2
     assert minisft("sft", *line, "--overwrite") == 0

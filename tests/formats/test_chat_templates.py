@@ -10,7 +10,7 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
 from minisft import checkpoint, model
-from minisft.chat import Conversation
+from minisft.cli.commands.chat import Conversation
 from minisft.config import ModelConfig
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, dialect_of
 from minisft.formats.chat_templates import LLAMA3 as LLAMA3_DIALECT
@@ -207,7 +207,7 @@ def test_the_end_of_a_turn_stops_an_answer_and_is_written_for_other_tools(name, 
     assert stops == list(dict.fromkeys([tokenizer.end_of_turn_id, tokenizer.eos_id]))
 
     script = [*tokenizer.encode(" a😀😀", [5]), tokenizer.end_of_turn_id, *tokenizer.encode("never said")]
-    monkeypatch.setattr("minisft.chat.decode", stopping(script))
+    monkeypatch.setattr("minisft.cli.commands.chat.decode", stopping(script))
     talk = Conversation(theta, config, tokenizer, None, 50, {}, pytest.fail)
     assert "".join(talk.answer("Hi")) == " a😀😀"
     assert talk.messages[-1] == {"role": "assistant", "content": " a😀😀"}

@@ -108,9 +108,7 @@ def test_only_rank_0_reads_and_writes_in_the_directory_of_the_run(shared, tmp_pa
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "metrics.jsonl").write_text("nonsense\n")
     before = contents(tmp_path)
-    code = (
-        f"cli.main([{str(tmp_path / 'broken')!r} if rank and word.endswith('out') else word for word in sys.argv[1:]])"
-    )
+    code = f"main([{str(tmp_path / 'broken')!r} if rank and word.endswith('out') else word for word in sys.argv[1:]])"
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out", "--save-steps", 2))))
     assert done.status == 0, done.err
     assert before.items() <= contents(tmp_path).items() and len(contents(tmp_path / "broken")) == 1
@@ -126,7 +124,7 @@ def other(*arguments):
     theta.flat[:] += rank
     return theta, config, tokenizer
 checkpoint.load = other
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     code = "from minisft import checkpoint\n" + code
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "parts"))))

@@ -33,7 +33,7 @@ def failing(*arguments):
         {failure}
     backward(*arguments)
 model.backward = failing
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out"))), seconds=30)
     status, words = FAILURES[failure]
@@ -64,7 +64,7 @@ def slowly(*arguments):
     time.sleep(2)
     save(*arguments)
 runs.save_model = slowly
-cli.main(sys.argv[1:])
+main(sys.argv[1:])
 """
     line = sft_line(shared, tmp_path / "out", "--learning-rate", 1e300)
     done = finish(mpiexec(2, script(code, *line)))
@@ -92,7 +92,7 @@ def test_ranks_that_read_other_data_are_refused(shared, tmp_path):
     """As on a second machine with an old copy: rank 1 alone notices, and the job ends."""
     other = tmp_path / "other.jsonl"
     other.write_text((shared / "train.jsonl").read_text().replace("Lima", "Lema"))
-    code = f"cli.main([{str(other)!r} if rank and 'train.jsonl' in word else word for word in sys.argv[1:]])"
+    code = f"main([{str(other)!r} if rank and 'train.jsonl' in word else word for word in sys.argv[1:]])"
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "out"))))
     assert done.status == 2 and "minisft: error: --data: its content on" in done.err
 

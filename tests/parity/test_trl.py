@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from minisft import checkpoint, cli, data, model
+from minisft import checkpoint, data, model
+from minisft.cli.main import main
 from minisft.config import ModelConfig
 from minisft.formats import resources
 from minisft.params import Params
@@ -104,7 +105,7 @@ def test_the_trajectory_is_that_of_trl(case, theta_hat, by_trl, tmp_path):
         flag = FLAGS.get(name, "--" + name.replace("_", "-"))
         flags += [flag, str(value)] if flag else []
     source = ["--model", str(theta_hat), "--data", str(by_trl[case] / "data.jsonl"), "--output-dir", str(tmp_path)]
-    cli.main(["sft", *source, "--dtype", "float64", "--no-shuffle", *flags])
+    main(["sft", *source, "--dtype", "float64", "--no-shuffle", *flags])
 
     trace = json.loads((by_trl[case] / "trace.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

@@ -896,7 +896,7 @@ BUGS = [
     Bug(
         "pretrain-ignores-its-seed",
         "The command that pre-trains starts from the same θ_0 under every --seed.",
-        "jobs.py",
+        "cli/commands/pretrain.py",
         "np.random.default_rng(arguments.seed)",
         "np.random.default_rng(0)",
         "habit: a seed for debugging stays in",
@@ -905,7 +905,7 @@ BUGS = [
     Bug(
         "flag-without-effect",
         "--assistant-turns is read and not passed on.",
-        "inputs.py",
+        "cli/inputs.py",
         "data.encode(example, tokenizer, arguments.assistant_turns)",
         "data.encode(example, tokenizer)",
         "habit: a default hides that an argument is missing",

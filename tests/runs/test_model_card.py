@@ -43,6 +43,24 @@ def test_the_card_says_what_the_model_is_made_of(sft, shared, tmp_path):
     assert f"| 6 | {last['eval_loss']:.4f} | {last['eval_exact_match']:.1%} | {last['eval_stop_rate']:.1%} |" in text
 
 
+def test_of_the_usual_settings_the_card_says_only_what_a_reader_looks_for(sft, tmp_path):
+    """Each setting says for itself, in TrainConfig, whether it is always shown, if it is changed, or never."""
+    assert sft("usual") == 0
+    assert sft("changed", "--no-shuffle", "--warmup-steps", 2, "--adam-beta2", 0.99, "--weight-decay", 0.1) == 0
+    rows = [
+        {line for line in card_of(tmp_path / name).splitlines() if line.startswith("| `--")}
+        for name in ("usual", "changed")
+    ]
+    names = "learning-rate batch-size optim max-grad-norm lr-scheduler-type prompt-loss-weight loss-reduction seed"
+    assert {row.split("`")[1] for row in rows[0]} == {f"--{name}" for name in f"{names} max-length dtype".split()}
+    assert rows[1] - rows[0] == {
+        "| `--no-shuffle` | given |",
+        "| `--warmup-steps` | 2 |",
+        "| `--adam-beta2` | 0.99 |",
+        "| `--weight-decay` | 0.1 |",
+    }
+
+
 def test_no_folder_of_the_machine_is_in_the_card(sft, shared, tmp_path):
     assert sft("out") == 0
     assert str(shared) not in card_of(tmp_path / "out") and str(tmp_path) not in card_of(tmp_path / "out")

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from minisft import cli
+from minisft.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = 128
@@ -29,7 +29,7 @@ INSPECT = "inspect --model theta_hat --data train.jsonl"
 def minisft(*arguments):
     """Exit status of a command, run in this process."""
     try:
-        cli.main([str(argument) for argument in arguments])
+        main([str(argument) for argument in arguments])
     except SystemExit as stop:
         return stop.code
     return 0

@@ -1,11 +1,7 @@
-"""The whole story in a minute: θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃
-answers questions about 150 others, whose facts it knows from pre-training alone. The runs differ in one thing each:
+"""The whole story in 90 seconds.
 
-    conditional   from θ̂, log Pr(y|x)            λ = 0
-    joint         from θ̂, log Pr(x, y)           λ = 1
-    random        from random θ, log Pr(y|x)     λ = 0
-
-All take the same steps on the same pairs in the same order, under `sum`: no normaliser between the two objectives.
+example:
+  minisft demo --output-dir minisft-demo
 """
 
 import json
@@ -16,8 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from minisft import checkpoint, data, model, plots, train, trajectory
-from minisft.config import TrainConfig
+from minisft import checkpoint, data, model, train, trajectory
+from minisft.cli import flags
+from minisft.cli.console import Page, print_json
+from minisft.config import TrainConfig, whole
 from minisft.evaluate import answers
 from minisft.formats import resources
 from minisft.formats.files import write_atomically
@@ -29,6 +27,67 @@ LOOKS = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 120)  # steps t at which θ_t is
 ASKED_ON_THE_WAY = 5  # every fifth held-out question; all of them at the end
 MAX_NEW_TOKENS = 48  # more than twice the longest answer
 SHOWN = "What is the capital of Kenya?"
+
+
+def add_flags(parser):
+    flags.option(parser, "--output-dir", "where the results go", flags.path, "minisft-demo", metavar="DIR")
+    flags.option(parser, "--seed", "seed of the order of the pairs and of the random start", whole(0), 0, metavar="N")
+    flags.switch(parser, "--json", "print the table as one JSON object instead")
+
+
+def run(arguments):
+    console = Page(stderr=arguments.json)  # with --json the story is progress
+    result = demonstrate(Path(arguments.output_dir), arguments.seed, console)
+    if arguments.json:
+        print_json(result)
+
+
+def demonstrate(output_dir: Path, seed: int, console: Console) -> dict:
+    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png; returns the four rows of the table.
+
+    θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃ answers questions about 150 others,
+    whose facts it knows from pre-training alone. The runs differ in one thing each:
+
+        conditional   from θ̂, log Pr(y|x)            λ = 0
+        joint         from θ̂, log Pr(x, y)           λ = 1
+        random        from random θ, log Pr(y|x)     λ = 0
+
+    All take the same steps on the same pairs in the same order, under `sum`: no normaliser between the two objectives.
+    Raises MinisftError if output_dir cannot be written.
+    """
+    write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # an output that cannot be written is found out now
+    story = Story(seed, console)
+    random_theta = model.init(story.config, np.random.default_rng(seed))
+    plan = {
+        "conditional": ("θ̃  conditional, log Pr(y|x), from θ̂", SETTINGS, story.theta_hat),
+        "joint": ("θ̃  joint, log Pr(x, y), from θ̂", replace(SETTINGS, prompt_loss_weight=1.0), story.theta_hat),
+        "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
+    }
+
+    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:")
+    for example in story.held_out[1::199]:
+        _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
+        console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)
+    exact, stopped = story.ask(story.theta_hat, story.held_out)
+    table = [{"run": "theta_hat", "exact_match": exact, "stop_rate": stopped}]
+    titles, curves, rows, watched = ["θ̂  pre-trained only"], {"theta_hat": [(t, exact) for t in (0, LOOKS[-1])]}, [], {}
+    for name, (title, settings, start) in plan.items():
+        console.print(f"\n[bold]{title}[/]: {settings.max_steps} steps of {settings.batch_size} pairs, 50 countries")
+        console.print("    t  −J/token  held-out   ŷ_t to: " + SHOWN, highlight=False)
+        theta, curves[name], metrics, watched[name] = story.tell(name, settings, start)
+        rows += metrics
+        exact, stopped = story.ask(theta, story.held_out)
+        table.append({"run": name, "exact_match": exact, "stop_rate": stopped})
+        titles.append(title)
+        if name == "conditional":
+            checkpoint.save(Path(output_dir) / "theta_tilde", theta, story.config, story.tokenizer)
+
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
+    draw(Path(output_dir) / "demo.png", story, curves, watched["conditional"])
+    console.print(report(table, titles, len(story.held_out)))
+    console.print(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png", highlight=False)
+    return {"seed": seed, "num_examples": len(story.held_out), "rows": table}
 
 
 class Story:
@@ -77,46 +136,6 @@ def cut(text, width=50):  # with the numbers before it, 80 columns
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def run(output_dir: Path, seed: int, console: Console) -> dict:
-    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png; returns the four rows of the table.
-
-    Raises MinisftError if output_dir cannot be written.
-    """
-    write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # an output that cannot be written is found out now
-    story = Story(seed, console)
-    random_theta = model.init(story.config, np.random.default_rng(seed))
-    plan = {
-        "conditional": ("θ̃  conditional, log Pr(y|x), from θ̂", SETTINGS, story.theta_hat),
-        "joint": ("θ̃  joint, log Pr(x, y), from θ̂", replace(SETTINGS, prompt_loss_weight=1.0), story.theta_hat),
-        "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
-    }
-
-    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:")
-    for example in story.held_out[1::199]:
-        _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
-        console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)
-    exact, stopped = story.ask(story.theta_hat, story.held_out)
-    table = [{"run": "theta_hat", "exact_match": exact, "stop_rate": stopped}]
-    titles, curves, rows, watched = ["θ̂  pre-trained only"], {"theta_hat": [(t, exact) for t in (0, LOOKS[-1])]}, [], {}
-    for name, (title, settings, start) in plan.items():
-        console.print(f"\n[bold]{title}[/]: {settings.max_steps} steps of {settings.batch_size} pairs, 50 countries")
-        console.print("    t  −J/token  held-out   ŷ_t to: " + SHOWN, highlight=False)
-        theta, curves[name], metrics, watched[name] = story.tell(name, settings, start)
-        rows += metrics
-        exact, stopped = story.ask(theta, story.held_out)
-        table.append({"run": name, "exact_match": exact, "stop_rate": stopped})
-        titles.append(title)
-        if name == "conditional":
-            checkpoint.save(Path(output_dir) / "theta_tilde", theta, story.config, story.tokenizer)
-
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
-    plots.save(picture(story, curves, watched["conditional"]), Path(output_dir) / "demo.png")
-    console.print(report(table, titles, len(story.held_out)))
-    console.print(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png", highlight=False)
-    return {"seed": seed, "num_examples": len(story.held_out), "rows": table}
-
-
 def report(table, titles, count) -> Table:
     result = Table(title=f"{count} questions about 150 countries held out of fine-tuning")
     result.add_column("parameters")
@@ -127,8 +146,10 @@ def report(table, titles, count) -> Table:
     return result
 
 
-def picture(story, curves, watched):
+def draw(path, story, curves, watched):
     """The slide: four curves, log Pr(y_i|x, y_<i) over t for one question, and ŷ_t."""
+    from minisft import plots  # matplotlib takes a second to import: only who draws pays for it
+
     names = {
         "conditional": "θ̃: conditional log Pr(y|x)",
         "joint": "joint log Pr(x, y)",
@@ -136,7 +157,7 @@ def picture(story, curves, watched):
         "theta_hat": "θ̂: before fine-tuning",
     }
     _, token_texts = trajectory.target(story.tokenizer, story.shown)
-    return plots.demo_picture(
+    figure = plots.demo_picture(
         {title: curves[name] for name, title in names.items()},
         np.stack([log_prob for log_prob, _ in watched.values()]),
         list(watched),
@@ -145,3 +166,4 @@ def picture(story, curves, watched):
         [(t, reply) for t, (_, reply) in watched.items()],
         f"From θ̂ to θ̃: {SETTINGS.max_steps} steps on 50 countries, asked about 150 others",
     )
+    plots.save(figure, path)

@@ -1,4 +1,4 @@
-"""What the commands read: flags into settings and sizes, a model by directory or name, files into sequences.
+"""What the commands read: flags into settings, a model by directory or name, files into sequences.
 
 Everything is read and checked here before anything is computed or written.
 """
@@ -7,8 +7,11 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from minisft import data, screen
-from minisft.config import ModelConfig, TrainConfig, flag
+import numpy as np
+
+from minisft import checkpoint, data
+from minisft.cli.console import say
+from minisft.config import ModelConfig, TrainConfig
 from minisft.errors import MinisftError
 from minisft.formats import resources
 from minisft.tokenizer import one_line
@@ -57,6 +60,12 @@ def settings_of(arguments) -> TrainConfig:
     return TrainConfig(**{name: value for name, value in given.items() if value is not None})
 
 
+def sampling_of(arguments) -> dict:
+    """The flags that say how to draw, as the arguments of `generate` and `decode`."""
+    rng = np.random.default_rng(arguments.seed)
+    return {"temperature": arguments.temperature, "top_k": arguments.top_k, "top_p": arguments.top_p, "rng": rng}
+
+
 def max_length(arguments, config: ModelConfig) -> int:
     context = config.max_position_embeddings
     if arguments.max_length and arguments.max_length > context:
@@ -70,40 +79,16 @@ def sequences_of(arguments, examples, tokenizer, config):
     return data.fit(sequences, max_length(arguments, config), arguments.on_too_long)
 
 
-def documents(paths) -> list[tuple[str, list[data.Example]]]:
-    """(path, its documents) of every file of text. Raises MinisftError if one holds prompts: that is for sft."""
-    files = [(path, data.read_documents(path)) for path in paths]
-    for example in (example for _, examples in files for example in examples):
-        if example.prompt or not isinstance(example.completion, str):
-            raise MinisftError(f'{example.where}: not plain text; pretrain reads {{"text": …}}, use sft for prompts')
-    return files
-
-
-def text_sequences_of(arguments, files, tokenizer, config):
-    """Documents in tokens: plain text in pieces, so that nothing of it is lost; lines of JSON like other examples."""
-    length, sequences, counts = max_length(arguments, config), [], {"read": 0, "cut": 0, "dropped": 0}
-    for path, examples in files:
-        encoded = [data.encode(example, tokenizer) for example in examples]
-        if Path(path).suffix not in (".json", ".jsonl"):
-            encoded = [piece for document in encoded for piece in data.pieces(document, length)]
-        fitted, counted = data.fit(encoded, length, arguments.on_too_long)
-        counts = {name: counts[name] + counted[name] for name in counts}
-        sequences += fitted
-    return sequences, counts
+def load_with_data(arguments, dtype):
+    """Model, examples and sequences of the commands that look at both, everything checked."""
+    examples = data.read(arguments.data)
+    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), dtype)
+    sequences, counts = sequences_of(arguments, examples, tokenizer, config)
+    return theta, config, tokenizer, examples, sequences, counts
 
 
 def warn_of(counts):
+    """Say how many examples were longer than --max-length."""
     for name in ("cut", "dropped"):
         if counts[name]:
-            screen.say(f"{counts[name]} of {counts['read']} examples were longer than --max-length and {name}")
-
-
-def sizes(arguments, tokenizer) -> ModelConfig:
-    """The sizes that the flags ask for. Errors name the flags."""
-    names = [field.name for field in fields(ModelConfig) if hasattr(arguments, field.name)]
-    values = {name: getattr(arguments, name) for name in names} | {"vocab_size": tokenizer.vocab_size}
-    values["intermediate_size"] = arguments.intermediate_size or -(-arguments.hidden_size // 3) * 8
-    try:
-        return ModelConfig(**values)
-    except MinisftError as error:
-        raise MinisftError(re.sub("|".join(names), lambda name: flag(name[0]), str(error))) from None
+            say(f"{counts[name]} of {counts['read']} examples were longer than --max-length and {name}")

@@ -1,15 +1,61 @@
-"""A conversation: a history of messages, answers token by token; the oldest turns go when the context is full."""
+"""A conversation in the terminal; /exit or the end of input leaves.
 
+example:
+  minisft chat --model theta_tilde --system "Answer in one sentence."
+"""
+
+import sys
 from collections.abc import Callable, Iterator
 
+from minisft import checkpoint
+from minisft.cli import flags
+from minisft.cli.console import print_json, say
+from minisft.cli.inputs import model_directory, sampling_of
 from minisft.config import ModelConfig
 from minisft.generate import decode
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
 
+def add_flags(parser):
+    flags.model(parser)
+    flags.option(parser, "--system", "a system turn to begin with", metavar="TEXT")
+    flags.sampling(parser)
+    flags.machine(parser)
+
+
+def run(arguments):
+    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    talk = Conversation(
+        theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), say
+    )
+    for question in lines("> " if sys.stdin and sys.stdin.isatty() else ""):
+        for piece in talk.answer(question):
+            if not arguments.json:
+                print(piece, end="", flush=True)
+        if not arguments.json:
+            print(flush=True)
+    if arguments.json:
+        print_json({"messages": talk.messages})
+
+
+def lines(prompt: str) -> Iterator[str]:
+    """What the user types, until the end of input or /exit."""
+    while True:
+        try:
+            line = input(prompt)
+        except (EOFError, RuntimeError):  # the end of the input, or none from the start
+            return
+        if line.strip() == "/exit":
+            return
+        if line.strip():
+            yield line
+
+
 class Conversation:
-    """What was said so far. `answer` yields the next answer in pieces of text and remembers it.
+    """A history of messages, answers token by token; the oldest turns go when the context is full.
+
+    `answer` yields the next answer in pieces of text and remembers it.
 
     sampling  the arguments of `decode` after stop_ids: temperature, top_k, top_p, rng
     notice    called with a line for the user
@@ -79,16 +125,3 @@ class Conversation:
 def whole(text: str) -> str:
     """Text without a last character of which only the first bytes are there."""
     return text.rstrip("\ufffd")
-
-
-def lines(prompt: str) -> Iterator[str]:
-    """What the user types, until the end of input or /exit."""
-    while True:
-        try:
-            line = input(prompt)
-        except (EOFError, RuntimeError):  # the end of the input, or none from the start
-            return
-        if line.strip() == "/exit":
-            return
-        if line.strip():
-            yield line

@@ -1,21 +1,28 @@
-"""What people see: tables on standard output, progress on standard error. Programs get one JSON object instead."""
+"""What comes out: for people tables and progress; for programs one JSON object, and rows of JSON in a file."""
 
 import json
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from minisft.errors import MinisftError
+from minisft.formats.files import replacing
 
 
 def say(text: str):
     """A line for the person at the terminal; if that cannot take it, the work goes on."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
+
+
+def complain(error, status: int) -> int:
+    """Say what went wrong in one line; returns the exit status."""
+    say("minisft: error: " + " ".join(str(error).splitlines()))
+    return status
 
 
 class Page(Console):
@@ -31,6 +38,23 @@ def print_json(value: dict):
         print(json.dumps(value, allow_nan=False), flush=True)  # ASCII: exact on any terminal
     except ValueError:
         raise MinisftError("the result is not finite; the model is damaged or diverged: use another one") from None
+
+
+@contextmanager
+def row_file(path: str | None, flag: str, sources: list[str]):
+    """Yields a function that writes rows as JSON lines to `path`, atomically; nothing happens if path is None.
+
+    Refuses a path that could not be written before anything is computed, and one that is among the sources.
+    """
+    if path is None:
+        yield lambda rows: None
+        return
+    if Path(path).is_dir() or any(Path(path).resolve() == Path(source).resolve() for source in sources):
+        raise MinisftError(f"{flag}: {path} is {'a directory' if Path(path).is_dir() else 'read'}; name another file")
+    with replacing(path) as beside:
+        yield lambda rows: beside.write_text(
+            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8"
+        )
 
 
 def metrics_line(metrics: dict, reduction: str) -> str:
@@ -57,14 +81,16 @@ class Bar:
     def __init__(self, what: str, total: int):
         self.what, self.total, self.bar = what, total, None
         if sys.stderr and sys.stderr.isatty():
+            from rich import progress  # only a terminal pays for it
+
             columns = (
-                TextColumn(what),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                progress.TextColumn(what),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeRemainingColumn(),
+                progress.TextColumn("{task.fields[note]}"),
             )
-            self.bar = Progress(*columns, console=Console(stderr=True))
+            self.bar = progress.Progress(*columns, console=Console(stderr=True))
             self.task = self.bar.add_task(what, total=total, note="")
 
     def __enter__(self):
@@ -100,29 +126,3 @@ def print_table(title: str, columns: list[str], rows: list[list]):
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
     Page().print(table)
-
-
-def visible(text: str) -> str:
-    """A token's text with its control characters made visible."""
-    return "".join("↵" if c == "\n" else c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def print_receipt(receipt: dict, titles: list[str], reduction: str):
-    """The tables of `minisft inspect`, one an example: targets in colour."""
-    for title, example in zip(titles, receipt["examples"]):
-        rows = []
-        for token in example["tokens"]:
-            style = "bold green" if token["is_target"] else "cyan" if token["weight"] else "dim"
-            cells = (
-                token["position"],
-                token["id"],
-                visible(token["text"]),
-                "y" if token["is_target"] else "",
-                token["weight"],
-                token["log_prob"],
-                token["contribution"],
-            )
-            rows.append([Text(shown(cell) if cell is not None else "", style) for cell in cells])
-        columns = ["position", "id", "text", "target", "weight", "log Pr", "contribution"]
-        print_table(f"{title}: objective ({reduction}) {shown(example['objective'])}", columns, rows)
-    print(f"loss ({reduction}) {shown(receipt['loss'])}: the sum of all contributions")

@@ -1,0 +1,25 @@
+"""Write the notebooks of the course to a folder: exercises to be solved, no outputs.
+
+example:
+  minisft course my-course
+"""
+
+from pathlib import Path
+
+from minisft.cli import flags
+from minisft.cli.console import print_json
+from minisft.course import copies
+
+
+def add_flags(parser):
+    parser.add_argument("directory", type=flags.path, metavar="DIR", help="a folder; made if it is not there")
+    flags.switch(parser, "--overwrite", "replace notebooks that are in DIR, with the answers in them")
+    flags.switch(parser, "--json", "print one JSON object")
+
+
+def run(arguments):
+    written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
+    if arguments.json:
+        print_json({"notebooks": written})
+    else:
+        print("\n".join(written))

@@ -1,0 +1,41 @@
+"""Write a model as one .gguf file, for llama.cpp and the programs around it.
+
+example:
+  minisft export --model theta_tilde --gguf theta_tilde.gguf
+"""
+
+from pathlib import Path
+
+from minisft import checkpoint
+from minisft.cli import flags
+from minisft.cli.console import print_json
+from minisft.cli.inputs import model_directory
+from minisft.errors import MinisftError
+from minisft.formats.gguf import write as gguf_export
+
+
+def add_flags(parser):
+    flags.model(parser)
+    flags.option(
+        parser, "--gguf", "the file, in float32; its name ends in .gguf", flags.path, required=True, metavar="FILE"
+    )
+    flags.switch(parser, "--overwrite", "replace the file that is there")
+    flags.switch(parser, "--json", "print one JSON object")
+
+
+def run(arguments):
+    source, target = model_directory(arguments.model), Path(arguments.gguf)
+    if target.suffix.lower() != ".gguf" or target.is_dir():
+        why = "is a directory" if target.is_dir() else "has another ending"
+        raise MinisftError(f"--gguf: {target} {why}; name a file that ends in .gguf")
+    if target.resolve() == source.resolve():
+        raise MinisftError(f"--gguf: {target} is the model that is read; name another file")
+    if target.exists() and not arguments.overwrite:
+        raise MinisftError(f"--gguf: {target} is there already; give another or --overwrite")
+    theta, config, tokenizer = checkpoint.load(source)
+    gguf_export.write(target, theta, config, tokenizer)
+    size = target.stat().st_size
+    if arguments.json:
+        print_json({"gguf": str(target), "num_parameters": theta.flat.size, "bytes": size})
+    else:
+        print(f"{target}: {theta.flat.size:,} parameters in {size / 1e6:,.1f} MB")

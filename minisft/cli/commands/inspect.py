@@ -1,0 +1,68 @@
+"""The loss receipt: what every token contributes to the loss.
+
+example:
+  minisft inspect --model theta_tilde --data train.jsonl --example 0
+"""
+
+from rich.text import Text
+
+from minisft.cli import flags
+from minisft.cli.console import print_json, print_table, shown
+from minisft.cli.inputs import load_with_data, settings_of, warn_of
+from minisft.config import whole
+from minisft.errors import MinisftError
+from minisft.evaluate import token_report
+
+
+def add_flags(parser):
+    flags.model(parser)
+    flags.examples(parser, "the examples")
+    flags.option(parser, "--example", "only this one, counted from 0 (default: all)", whole(0), metavar="K")
+    flags.objective(parser)
+    flags.machine(parser)
+
+
+def run(arguments):
+    settings = settings_of(arguments)
+    theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
+    if arguments.example is not None:
+        if arguments.example >= len(examples):
+            raise MinisftError(
+                f"--example: {arguments.example} is not there, the last of the data is {len(examples) - 1}"
+            )
+        wanted = examples[arguments.example].where
+        sequences = [sequence for sequence in sequences if sequence.where == wanted][:1]
+        if not sequences:
+            raise MinisftError(f"--example: {wanted} was dropped as longer than --max-length; use --on-too-long cut")
+    result = token_report(theta, config, tokenizer, sequences, settings)
+    warn_of(counts)
+    if arguments.json:
+        print_json(result)
+    else:
+        print_receipt(result, [sequence.where for sequence in sequences], settings.loss_reduction)
+
+
+def print_receipt(receipt: dict, titles: list[str], reduction: str):
+    """One table per example: tokens of y in bold green, other tokens with a weight in cyan, the rest dim."""
+    columns = ["position", "id", "text", "target", "weight", "log Pr", "contribution"]
+    for title, example in zip(titles, receipt["examples"]):
+        rows = []
+        for token in example["tokens"]:
+            style = "bold green" if token["is_target"] else "cyan" if token["weight"] else "dim"
+            cells = (
+                token["position"],
+                token["id"],
+                visible(token["text"]),
+                "y" if token["is_target"] else "",
+                token["weight"],
+                token["log_prob"],
+                token["contribution"],
+            )
+            rows.append([Text(shown(cell) if cell is not None else "", style) for cell in cells])
+        print_table(f"{title}: objective ({reduction}) {shown(example['objective'])}", columns, rows)
+    print(f"loss ({reduction}) {shown(receipt['loss'])}: the sum of all contributions")
+
+
+def visible(text: str) -> str:
+    """A token's text with its control characters made visible."""
+    return "".join("↵" if c == "\n" else c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,87 @@
+"""Train a first model, and its tokenizer, on text.
+
+example:
+  minisft pretrain --data book.txt --output-dir theta_hat --num-train-epochs 5
+"""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from minisft import data, model
+from minisft.cli import flags
+from minisft.cli.inputs import max_length, model_directory
+from minisft.cli.training import train
+from minisft.config import ModelConfig, flag, whole
+from minisft.errors import MinisftError
+from minisft.parallel import Ranks
+from minisft.runs import directory as runs
+from minisft.tokenizer import Tokenizer
+
+
+def add_flags(parser):
+    size = whole(1, 10**6)  # beyond it no array fits
+    flags.option(
+        parser, "--data", "text (.txt) or JSON lines with {text}", flags.path, nargs="+", required=True, metavar="FILE"
+    )
+    tokenizer = parser.add_mutually_exclusive_group()
+    flags.option(tokenizer, "--tokenizer", "use the tokenizer of this model, not a new one", flags.path, metavar="DIR")
+    flags.option(tokenizer, "--vocab-size", "tokens of the new tokenizer at most (default: 512)", size)
+    flags.option(parser, "--hidden-size", "channels C", size, 128)
+    flags.option(parser, "--num-hidden-layers", "blocks", size, 4)
+    flags.option(parser, "--num-attention-heads", "query heads H", size, 4)
+    flags.option(parser, "--num-key-value-heads", "key/value heads G, a divisor of H", size, 2)
+    flags.option(parser, "--intermediate-size", "channels inside the MLP (default: 8/3 of C)", size)
+    flags.option(parser, "--max-position-embeddings", "the context, in tokens", whole(2, 10**6), 256)
+    flags.training(parser, without=("prompt_loss_weight", "train_only"))
+
+
+def run(arguments, ranks: Ranks):
+    sources = [model_directory(arguments.tokenizer, "--tokenizer")] if arguments.tokenizer else []
+    if ranks.rank == 0:  # who may be writing there by the time another rank comes to look
+        runs.require_free(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite)
+    files = documents(arguments.data)
+    texts = (example.completion for _, examples in files for example in examples)
+    tokenizer = Tokenizer.load(sources[0]) if sources else Tokenizer.train(texts, arguments.vocab_size or 512)
+    config = sizes(arguments, tokenizer)
+    sequences, counts = text_sequences_of(arguments, files, tokenizer, config)
+    tested = None
+    if arguments.eval_data:  # no examples: text asks nothing
+        tested = [], text_sequences_of(arguments, documents(arguments.eval_data), tokenizer, config)[0]
+    theta = model.init(config, np.random.default_rng(arguments.seed), arguments.dtype)
+    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
+
+
+def documents(paths) -> list[tuple[str, list[data.Example]]]:
+    """(path, its documents) of every file of text. Raises MinisftError if one holds prompts: that is for sft."""
+    files = [(path, data.read_documents(path)) for path in paths]
+    for example in (example for _, examples in files for example in examples):
+        if example.prompt or not isinstance(example.completion, str):
+            raise MinisftError(f'{example.where}: not plain text; pretrain reads {{"text": …}}, use sft for prompts')
+    return files
+
+
+def text_sequences_of(arguments, files, tokenizer, config):
+    """Documents in tokens: plain text in pieces, so that nothing of it is lost; lines of JSON like other examples."""
+    length, sequences, counts = max_length(arguments, config), [], {"read": 0, "cut": 0, "dropped": 0}
+    for path, examples in files:
+        encoded = [data.encode(example, tokenizer) for example in examples]
+        if Path(path).suffix not in (".json", ".jsonl"):
+            encoded = [piece for document in encoded for piece in data.pieces(document, length)]
+        fitted, counted = data.fit(encoded, length, arguments.on_too_long)
+        counts = {name: counts[name] + counted[name] for name in counts}
+        sequences += fitted
+    return sequences, counts
+
+
+def sizes(arguments, tokenizer) -> ModelConfig:
+    """The sizes that the flags ask for. Errors name the flags."""
+    names = [field.name for field in fields(ModelConfig) if hasattr(arguments, field.name)]
+    values = {name: getattr(arguments, name) for name in names} | {"vocab_size": tokenizer.vocab_size}
+    values["intermediate_size"] = arguments.intermediate_size or -(-arguments.hidden_size // 3) * 8
+    try:
+        return ModelConfig(**values)
+    except MinisftError as error:
+        raise MinisftError(re.sub("|".join(names), lambda name: flag(name[0]), str(error))) from None
