@@ -6,7 +6,7 @@ is the end token. Every path from the root to an end token is an answer, and its
 
 import numpy as np
 
-from minisft.course.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
 
 END = 0
 

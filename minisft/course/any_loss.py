@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from minisft.course.verdict import Stumbled, Verdict, judge, kindly, run, same
+from minisft.course.grading.arrays import array
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
 
 V = 5
 
@@ -20,10 +22,7 @@ def value_and_gradient(answer, z, y):
     result = run(answer, z, y)
     if not (isinstance(result, tuple) and len(result) == 2):
         raise Stumbled(False, "return two things: L, a number, and its gradient by z")
-    try:
-        L, dz = np.asarray(result[0], float), np.asarray(result[1], float)
-    except (TypeError, ValueError):
-        raise Stumbled(False, "L and its gradient must be numbers") from None
+    L, dz = (array(part, "L and its gradient must be numbers") for part in result)
     if L.shape:
         raise Stumbled(False, f"L is one number for one sample; this has the shape {L.shape}")
     if dz.shape != z.shape:

@@ -4,8 +4,10 @@ import numpy as np
 
 from minisft import gradcheck
 from minisft.course import attention_mistakes as mistakes
-from minisft.course.gradients import TOLERANCE, case, judge_backward, multiple
-from minisft.course.verdict import Stumbled, Verdict, difference, judge, kindly, run, same, settle
+from minisft.course.grading.arrays import array, numeric, several, three_cotangents
+from minisft.course.grading.comparison import difference, judge
+from minisft.course.grading.gradients import TOLERANCE, case, judge_backward, multiple
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same, settle
 from minisft.layers import rmsnorm
 from minisft.layers import rotary as rotary_layer
 
@@ -24,16 +26,6 @@ def probabilities(q, k):
 
 def one_head(q, k, v):
     return probabilities(q, k) @ v
-
-
-def numeric(answer):
-    """The answer, its result an array of numbers, or an error where it is none."""
-
-    def converted(*arguments):
-        result = answer(*arguments)
-        return result if result is None or result is ... else np.asarray(result, dtype=float)
-
-    return converted
 
 
 @kindly
@@ -63,7 +55,7 @@ def attention_backward(answer, seed=None):
     for T, D in ((5, 3), (4, 6)):
         q, k, v, do = rng.standard_normal((4, T, D))
         P = probabilities(q, k)
-        found = three(run(answer, q, k, v, P, do), q.shape)
+        found = three_cotangents(run(answer, q, k, v, P, do), q.shape)
         twins = {name: value.astype(complex) for name, value in zip("qkv", (q, k, v))}
         pairs = [(name, twins[name], found[name]) for name in "qkv"]
         errors = gradcheck.complex_errors(lambda do=do, twins=twins: (do * one_head(**twins)).sum(), pairs, rng)
@@ -72,18 +64,6 @@ def attention_backward(answer, seed=None):
             return Verdict(False, explained(found, wrong, (q, k, v, P, do)))
         largest = max(largest, *errors.values())
     return Verdict(True, f"dq, dk and dv are the derivatives; the largest error by the complex step is {largest:.0e}")
-
-
-def three(result, shape):
-    """{"q": dq, "k": dk, "v": dv}. Raises Stumbled if they are not three arrays of this shape."""
-    try:
-        found = dict(zip("qkv", (np.asarray(value, dtype=float) for value in result), strict=True))
-    except (TypeError, ValueError):
-        raise Stumbled(False, "it does not return three arrays: dq, dk, dv") from None
-    for name, value in found.items():
-        if value.shape != shape:
-            raise Stumbled(False, f"d{name} has the shape {value.shape}; that of {name} is {shape}")
-    return found
 
 
 def explained(found, wrong, arguments):
@@ -201,15 +181,10 @@ def blind_spot(name, value, shape) -> str | None:
 def blind(answer, seed=None):
     """The inputs dP, S, w of three tests, each of which then passes on a wrong gradient; all else is random."""
     rng = np.random.default_rng(seed)
-    result = run(answer)
-    if not isinstance(result, (tuple, list)) or len(result) != len(TESTS):
-        raise Stumbled(False, "it does not return three arrays: dP, S, w")
+    result = several(run(answer), len(TESTS), "it does not return three arrays: dP, S, w")
     measured = []
     for (name, shape, test, why), value in zip(TESTS, result):
-        try:
-            value = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            raise Stumbled(False, f"{name} is not an array of numbers") from None
+        value = array(value, f"{name} is not an array of numbers")
         if objection := blind_spot(name, value, shape):
             raise Stumbled(False, objection)
         off, honest = test(value, rng), max(test(rng.standard_normal(shape), rng) for _ in range(5))

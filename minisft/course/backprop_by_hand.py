@@ -8,8 +8,8 @@ import numpy as np
 from minisft import objective as objective_layer
 from minisft.course import backprop_mistakes as mistakes
 from minisft.course import layernorm
-from minisft.course.gradients import case, judge_backward
-from minisft.course.verdict import settle
+from minisft.course.grading.gradients import case, judge_backward
+from minisft.course.grading.verdict import settle
 from minisft.layers import embedding as embedding_layer
 from minisft.layers import linear as linear_layer
 from minisft.layers import rmsnorm as rmsnorm_layer

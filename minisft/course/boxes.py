@@ -13,7 +13,7 @@ import numpy as np
 
 from minisft import evaluate, model, objective
 from minisft.config import ModelConfig
-from minisft.course.verdict import Verdict, kindly, run, settle
+from minisft.course.grading.verdict import Verdict, kindly, run, settle
 from minisft.data import Sequence, batch
 from minisft.params import Params
 

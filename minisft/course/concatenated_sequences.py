@@ -7,6 +7,8 @@ import numpy as np
 
 from minisft import model, objective
 from minisft.config import ModelConfig
+from minisft.course.grading.comparison import compare
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same, settle
 from minisft.course.sequence_mistakes import (
     BUILD,
     LAYOUT,
@@ -18,8 +20,6 @@ from minisft.course.sequence_mistakes import (
     side_by_side,
     trained,
 )
-from minisft.course.several_arrays import compare
-from minisft.course.verdict import Stumbled, Verdict, kindly, run, same, settle
 from minisft.params import Params
 
 TINY = ModelConfig(29, 8, 12, 1, 2, 1)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.arrays import array
+from minisft.course.grading.verdict import Verdict, kindly, run, same, settle
 from minisft.course.normalisers import completion_share, weigh
 from minisft.course.side_by_side import last_token, weighted, winner
 from minisft.course.two_parts import two_gradients
-from minisft.course.verdict import Verdict, kindly, run, same, settle
 
 __all__ = [
     "best_weight",
@@ -128,10 +129,7 @@ def my_objective(answer, seed=None):
     masks = [np.arange(x + y) >= x for x, y in rng.integers(3, 25, (6, 2))]
     rules = [run(answer, mask) for mask in masks]
     for mask, rule in zip(masks, rules):
-        try:
-            m = np.asarray(rule, np.float64)
-        except (TypeError, ValueError):
-            return Verdict(False, f"{rule!r:.60} is no array of numbers")
+        m = array(rule, f"{rule!r:.60} is no array of numbers")
         if m.shape != mask.shape:
             return Verdict(False, f"the shape is {m.shape}: one number for each row is asked for, {mask.shape}")
         if not np.isfinite(m).all():

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from minisft.course.three_tutors import numeric, without_the_last
-from minisft.course.verdict import Stumbled, Verdict, judge, kindly
+from minisft.course.grading.arrays import numeric
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly
+from minisft.course.three_tutors import without_the_last
 
 TERM = {
     "still Pr(y|x), a product: its logarithm is wanted, so that a pair of small probability counts too": lambda v: (

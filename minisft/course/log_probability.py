@@ -3,7 +3,8 @@
 import numpy as np
 
 from minisft.course.answer_trees import answers, draw
-from minisft.course.verdict import Verdict, judge, settle
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict, settle
 
 __all__ = ["answers", "draw", "hardest", "log_pr", "perplexity", "reach", "underflow"]
 

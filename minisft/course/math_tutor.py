@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from minisft.course.three_tutors import numeric
-from minisft.course.verdict import Stumbled, Verdict, judge, kindly, run
+from minisft.course.grading.arrays import numeric
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run
 
 SIDE = r"\d+(?: *[-+] *\d+)*"  # of an equation
 CHAIN = re.compile(rf"{SIDE}(?: *= *{SIDE})+")

@@ -11,7 +11,7 @@ import numpy as np
 
 from minisft import model, objective, train
 from minisft.config import ModelConfig, TrainConfig
-from minisft.course.verdict import Verdict, kindly, run
+from minisft.course.grading.verdict import Verdict, kindly, run
 from minisft.data import Sequence
 from minisft.params import Params
 

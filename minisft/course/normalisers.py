@@ -3,18 +3,8 @@
 import numpy as np
 
 from minisft import data
-from minisft.course.verdict import judge
-
-
-def numbers(answer):
-    """The answer, its results as arrays of numbers; what is not written yet stays so."""
-
-    def given(*arguments):
-        result = answer(*arguments)
-        return result if result is None or result is ... else np.asarray(result, np.float64)
-
-    return given
-
+from minisft.course.grading.arrays import numeric
+from minisft.course.grading.comparison import judge
 
 # --- the share of y --------------------------------------------------------------------------------------------------
 
@@ -58,7 +48,7 @@ def completion_share(answer, seed=None):
         cases.append(([np.arange(x + y) >= x for x, y in lengths], float(lam)))
     n_x, n_y = counts(cases[0][0])
     praise = f"N_y / (λ N_x + N_y), as here {n_y} / ({n_x} + {n_y}) = {share(*cases[0]):.3f} for λ = 1"
-    return judge(numbers(answer), share, cases, SHARE_MISTAKES, praise)
+    return judge(numeric(answer), share, cases, SHARE_MISTAKES, praise)
 
 
 # --- the weights -----------------------------------------------------------------------------------------------------
@@ -153,4 +143,4 @@ def weigh(answer, seed=None):
         starts = np.cumsum([0, *sizes.sum(1), 3])
         cases += [(mask, starts, lam, reduction) for reduction in ("sum", "token_mean", "sequence_mean")]
     praise = "m first, the divisor after: 1 on y, λ on x, in each reduction"
-    return judge(numbers(answer), true_weights, cases, WEIGHT_MISTAKES, praise, rtol=1e-9)
+    return judge(numeric(answer), true_weights, cases, WEIGHT_MISTAKES, praise, rtol=1e-9)

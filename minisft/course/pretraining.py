@@ -4,6 +4,8 @@ import numpy as np
 
 from minisft import model
 from minisft.config import ModelConfig
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, settle
 from minisft.course.pretraining_mistakes import (
     BIGRAM,
     CHARACTERS,
@@ -15,7 +17,6 @@ from minisft.course.pretraining_mistakes import (
     uniform,
     unigram,
 )
-from minisft.course.verdict import Stumbled, Verdict, judge, kindly, run, settle
 
 # --- quizzes ---------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minisft.course.verdict import Verdict, judge, kindly, run, settle
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict, kindly, run, settle
 
 IGNORED = -100  # what trainers with labels write where nothing is predicted
 

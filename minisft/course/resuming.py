@@ -7,8 +7,8 @@ import numpy as np
 
 from minisft import model, optim, train
 from minisft.config import TrainConfig
+from minisft.course.grading.verdict import Verdict, kindly, run, same
 from minisft.course.nameless import SMALL
-from minisft.course.verdict import Verdict, kindly, run, same
 from minisft.data import Sequence, batch
 from minisft.params import Params
 

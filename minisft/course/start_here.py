@@ -3,7 +3,7 @@
 import numpy as np
 
 from minisft import data, shipped
-from minisft.course.verdict import Verdict, kindly, run, same, settle
+from minisft.course.grading.verdict import Verdict, kindly, run, same, settle
 
 STEPS_DO = ("continue", "form only", "answer")
 

@@ -6,7 +6,8 @@ from minisft import model
 from minisft.config import ModelConfig
 from minisft.course.any_loss import one_step, optimum, own_loss
 from minisft.course.boxes import boxes, kind, match, symbols, which_argmax
-from minisft.course.verdict import Verdict, judge, kindly, run, settle
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict, kindly, run, settle
 from minisft.params import Params
 
 __all__ = [

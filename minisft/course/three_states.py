@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from minisft.course.verdict import Verdict, judge, kindly, run, same, settle
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict, kindly, run, same, settle
 
 # --- quizzes ----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """The checks of notebook 09: objectives for a shop and its customers, wrong ones, and how to train by any of them."""
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from minisft import data, optim, train
-from minisft.course.verdict import Verdict, judge, settle
+from minisft.course.grading.arrays import numeric
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict, settle
 
 
 def by_weights(theta_hat, config, sequences, settings, weigh: Callable) -> Iterator[train.State]:
@@ -83,22 +84,6 @@ def falling(prediction, own: dict[str, tuple[float, float]]) -> Verdict:
     outcome = FALLING[(len(fell) + 1) // 2]
     what = f"It falls for {len(fell)} of {len(own)}: {', '.join(fell) or 'none'}. "
     return settle(prediction, FALLING, outcome, what + "A falling loss says that some objective is met, not which one.")
-
-
-def numeric(answer: Callable) -> Callable:
-    """An answer whose result is an array of numbers, and which says so if it is none."""
-
-    @functools.wraps(answer)
-    def converted(*arguments):
-        result = answer(*arguments)
-        if result is None or result is ...:
-            return result
-        try:
-            return np.asarray(result, np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(f"it gives a {type(result).__name__}, where numbers are wanted") from None
-
-    return converted
 
 
 # --- the weights of the shop's objective -----------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import numpy as np
 
 from minisft import data, model, objective
 from minisft.config import ModelConfig
-from minisft.course.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.arrays import two_vectors
+from minisft.course.grading.verdict import Verdict, kindly, run, same
 from minisft.data import Sequence
 from minisft.params import Params
 
@@ -77,17 +78,6 @@ def case(rng):
         n_x, n_y = rng.integers(2, 7, 2)
         sequences.append(Sequence(rng.integers(0, 11, n_x + n_y), np.arange(n_x + n_y) >= n_x, "random"))
     return theta, config, data.batch(sequences, 1.0, "sum", np.float64)
-
-
-def two_vectors(result, size):
-    """The first two of what is returned, as an array (2, P)."""
-    if not isinstance(result, (tuple, list)) or len(result) != 3:
-        raise Stumbled(False, "three things are asked for: return gradient_x, gradient_y, angle")
-    flat = [np.asarray(g.flat if isinstance(g, Params) else g) for g in result[:2]]
-    if any(g.shape != (size,) for g in flat):
-        shapes = " and ".join(str(g.shape) for g in flat)
-        raise Stumbled(False, f"the shapes are {shapes}; a gradient is one vector, grad.flat, {(size,)}")
-    return np.stack(flat)
 
 
 @kindly

@@ -1,8 +1,7 @@
-"""Judging an answer by running it: on fresh random cases, beside the mathematics, and saying which mistake was made.
+"""What a check returns, a Verdict, and how it runs an answer.
 
-A check returns a Verdict. An answer that is not written yet, raises, returns nothing or changes its arguments is met
-with one sentence, never with a traceback. `judge` serves wherever the right answer is a function; where the mathematics
-can decide (a gradient check, an identity, an enumeration), a check is written out, on `run` and under `kindly`.
+An answer that is not written yet, raises, returns nothing or changes its arguments is met with one sentence, never with
+a traceback: a check runs it with `run`, and stands under `kindly`. A quiz compares a prediction with what was measured.
 """
 
 import functools
@@ -105,41 +104,6 @@ def same(a, b, rtol=1e-9):
         return False
     size = max(np.abs(x).max(initial=0), np.abs(y).max(initial=0))
     return bool(np.all(np.abs(x - y) <= rtol * size)) if np.isfinite(size) else bool(np.all(x == y))
-
-
-@kindly
-def judge(answer, solution, cases, mistakes, praise, rtol=1e-9):
-    """Compare an answer with the right function on the same cases; if it is wrong, say how.
-
-    cases     a list of tuples of arguments
-    mistakes  {what is wrong, as a sentence: a function that does it}; the first that agrees in all cases is named
-    praise    what a right answer has shown
-    """
-    ours = [solution(*deepcopy(case)) for case in cases]
-    theirs = [run(answer, *case) for case in cases]
-    wrong = [number for number in range(len(cases)) if not same(theirs[number], ours[number], rtol)]
-    if not wrong:
-        return Verdict(True, praise)
-    for sentence, mistake in mistakes.items():
-        if all(same(mistake(*deepcopy(case)), result, rtol) for case, result in zip(cases, theirs)):
-            return Verdict(False, sentence)
-    return Verdict(False, difference(theirs[wrong[0]], ours[wrong[0]], cases[wrong[0]]))
-
-
-def difference(theirs, ours, case):
-    """One sentence about a mistake that no catalogue has."""
-    on = f"on {', '.join(map(described, case))}"
-    try:
-        theirs, ours = np.asarray(theirs, np.float64), np.asarray(ours, np.float64)
-    except (TypeError, ValueError):  # texts, or rows of different lengths
-        return f"{on}: {described(theirs)} where {described(ours)} is right"
-    if theirs.shape != ours.shape:
-        return f"{on}: the shape is {theirs.shape} where {ours.shape} is right"
-    off = np.abs(theirs - ours)
-    if not off.ndim:
-        return f"{on}: {float(theirs):.6g} where {float(ours):.6g} is right"
-    place = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
-    return f"{on}: entry {tuple(map(int, place))} is {theirs[place]:.6g} where {ours[place]:.6g} is right"
 
 
 def settle(prediction, options, outcome, happened):

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minisft import gradcheck
-from minisft.course.verdict import Stumbled, Verdict, difference, kindly, run, same
+from minisft.course.grading.arrays import cotangent
+from minisft.course.grading.comparison import difference
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
 
 TOLERANCE = 1e-9  # of the complex step: far above rounding, far below any mistake
 
@@ -78,26 +80,11 @@ def attempt(answer, c: Case, before) -> dict:
         if not (now is then or same(now, then, 0)):
             raise Stumbled(False, f"it changes {name}: work on a copy, others still need it")
     found = {name: g.named[name] - before.named[name] for name in g.named} if g else {}
-    return found if has_no_derivative(c.x) else found | {"input": array(dx, c.x)}
+    return found if has_no_derivative(c.x) else found | {"input": cotangent(dx, c.x)}
 
 
 def has_no_derivative(x):
     return np.issubdtype(x.dtype, np.integer)
-
-
-def array(dx, x):
-    """dx as an array of the shape of x. Raises Stumbled if it is none."""
-    if dx is ...:
-        raise Stumbled(None, "not written yet: replace the `...`")
-    if dx is None:
-        raise Stumbled(False, "it returns nothing: dx, the cotangent of the layer below, is missing")
-    try:
-        dx = np.asarray(dx, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise Stumbled(False, f"it returns a {type(dx).__name__} where dx, an array like x, is wanted") from None
-    if dx.shape != x.shape:
-        raise Stumbled(False, f"dx has the shape {dx.shape}; as the derivative by x it has that of x, {x.shape}")
-    return dx
 
 
 def complex_errors(c: Case, found: dict, rng) -> dict:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minisft.course.verdict import Stumbled, Verdict, judge, run, same, settle
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Stumbled, Verdict, run, same, settle
 from minisft.params import Params
 
 CASES = [(np.array([1.0, 2.0, 4.0]),), (np.array([3.0, -1.0]),)]
