@@ -5,7 +5,7 @@ import pytest
 
 from minisft import gradcheck, plots
 from minisft.course import backprop_by_hand as check
-from minisft.course import layernorm
+from minisft.course.backprop_by_hand import layernorm
 
 from .solutions import sections, solution
 

@@ -7,6 +7,7 @@ import pytest
 
 from minisft import checkpoint, data, plots, shipped
 from minisft.course import concatenated_sequences as check
+from minisft.course.concatenated_sequences import mistakes
 
 from .solutions import sections, solution
 
@@ -45,7 +46,12 @@ def test_nonsense_is_wrong_and_never_a_traceback(exercise, nonsense):
 
 @pytest.mark.parametrize(
     "exercise, catalogue",
-    [("build", check.BUILD), ("step_weights", check.STEP), ("layout", check.LAYOUT), ("passes", check.TURNS)],
+    [
+        ("build", mistakes.BUILD),
+        ("step_weights", mistakes.STEP),
+        ("layout", mistakes.LAYOUT),
+        ("passes", mistakes.TURNS),
+    ],
 )
 def test_each_mistake_of_the_catalogue_is_told_apart_from_the_others(exercise, catalogue):
     for sentence, mistake in catalogue.items():

@@ -5,9 +5,8 @@ import pytest
 
 from minisft import checkpoint, evaluate, model, shipped
 from minisft.config import ModelConfig
-from minisft.course import counting, small_world
 from minisft.course import pretraining as check
-from minisft.course import pretraining_mistakes as mistakes
+from minisft.course.pretraining import mistakes, ngrams, synthetic_corpus
 from minisft.tokenizer import Tokenizer
 
 from .solutions import sections, solution
@@ -251,8 +250,8 @@ def test_a_counted_model_has_the_loss_that_its_entropy_says():
     """Up to the one token that is shared out so that nothing has probability 0."""
     rng = np.random.default_rng(0)
     documents = [rng.integers(0, 4, 3000) for _ in range(3)]
-    unigram, bigram = counting.distributions(documents, 4)
-    nats, tokens = counting.surprise(bigram, documents)
+    unigram, bigram = ngrams.distributions(documents, 4)
+    nats, tokens = ngrams.surprise(bigram, documents)
     assert tokens == 3 * 2999 and abs(nats / tokens - mistakes.bigram(documents, 4)) < 1e-3
     np.testing.assert_allclose(bigram.sum(1), 1)
     assert abs(unigram.sum() - 1) < 1e-12 and (bigram > 0).all()
@@ -260,31 +259,31 @@ def test_a_counted_model_has_the_loss_that_its_entropy_says():
 
 def test_the_divergence_is_zero_only_from_itself():
     p = np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])
-    assert counting.divergence(p, np.log(p)) == 0 < counting.divergence(p, np.log(p[::-1]))
-    assert abs(counting.divergence(p[0], np.log(np.full((4, 3), 1 / 3))) - (np.log(3) - H(p[0]))) < 1e-12
+    assert ngrams.divergence(p, np.log(p)) == 0 < ngrams.divergence(p, np.log(p[::-1]))
+    assert abs(ngrams.divergence(p[0], np.log(np.full((4, 3), 1 / 3))) - (np.log(3) - H(p[0]))) < 1e-12
 
 
 def test_the_small_world_has_one_thing_a_document_and_each_place_of_a_tale_once():
-    world, documents = small_world.make(np.random.default_rng(0), countries=3, tales=5, copies=2)
+    world, documents = synthetic_corpus.make(np.random.default_rng(0), countries=3, tales=5, copies=2)
     assert len(documents) == 3 * 2 * 2 + 5 and all(len(sentences) == 4 for sentences in documents)
     for country in world:
         about = [d for d in documents if all(country["name"] in sentence for sentence in d)]
         assert len(about) == 4
-    again, _ = small_world.make(np.random.default_rng(0), countries=3, tales=5, copies=2)
+    again, _ = synthetic_corpus.make(np.random.default_rng(0), countries=3, tales=5, copies=2)
     assert world == again
 
 
 def test_the_right_country_is_found_in_an_answer_as_a_whole_word(monkeypatch):
-    world, documents = small_world.make(np.random.default_rng(0), countries=2, tales=0)
+    world, documents = synthetic_corpus.make(np.random.default_rng(0), countries=2, tales=0)
     words = Tokenizer.train(["\n".join(d) for d in documents], 300)
     config = ModelConfig(words.vocab_size, 8, 8, 1, 2, 1)
     theta = model.init(config, np.random.default_rng(0))
-    assert small_world.known(theta, config, words, world) == 0
-    assert small_world.copied(theta, config, words, documents, np.random.default_rng(0), 3) == 0
-    names = small_world.pairs(world)[3]
+    assert synthetic_corpus.known(theta, config, words, world) == 0
+    assert synthetic_corpus.copied(theta, config, words, documents, np.random.default_rng(0), 3) == 0
+    names = synthetic_corpus.pairs(world)[3]
     said = [{"predicted": f"The sea of {name}{end}", "exact": False} for name, end in zip(names, [".", "lo.", "."] * 2)]
     monkeypatch.setattr(evaluate, "answers", lambda *arguments: said)
-    assert small_world.answered(theta, config, words, world) == (said, 0.0, 4 / 6)
+    assert synthetic_corpus.answered(theta, config, words, world) == (said, 0.0, 4 / 6)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minisft import model, plots
-from minisft.course import boxes as course_boxes
 from minisft.course import the_objective as check
+from minisft.course.the_objective import match_symbols
 
 from .solutions import solution
 
@@ -193,8 +193,8 @@ def test_letters_by_heart_do_not_help():
 
 
 def test_by_hand_the_formula_is_run_with_the_things_chosen():
-    b = course_boxes.toy(np.random.default_rng(3))
-    right = {symbol: b.names[symbol] for symbol in course_boxes.SYMBOLS}
+    b = match_symbols.toy(np.random.default_rng(3))
+    right = {symbol: b.names[symbol] for symbol in match_symbols.SYMBOLS}
     verdict = check.symbols(right, b)
     assert verdict.right and "the formula runs" in verdict.text
     assert check.symbols(right | {"Σ": None}, b).right is None

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 
 from minisft import train
-from minisft.course import nameless
-from minisft.course.nameless import identify, match, toy
-from minisft.course.resuming import stop_and_go
-from minisft.course.three_states import climb, divergence, first_to_flip, flip_step, from_scratch
+from minisft.course.three_states import (
+    climb,
+    divergence,
+    first_to_flip,
+    flip_step,
+    from_scratch,
+    identify,
+    match,
+    match_arrays,
+    stop_and_go,
+    toy,
+)
 from minisft.optim import make
 
 from .solutions import solution
@@ -129,9 +137,9 @@ def test_a_wrong_divergence_is_named(words, seed):
 def test_what_the_notebook_says_of_a_nameless_world_holds_in_the_toy(seed):
     w = toy(np.random.default_rng(seed))
     at = {symbol: letter for letter, symbol in w.names.items()}
-    hat, moving, tilde = (w.J(at[symbol], w.things[at["D"]]) for symbol in nameless.STATES)
+    hat, moving, tilde = (w.J(at[symbol], w.things[at["D"]]) for symbol in match_arrays.STATES)
     assert hat < moving < tilde
-    vectors = [w.things[at[symbol]] for symbol in nameless.STATES]
+    vectors = [w.things[at[symbol]] for symbol in match_arrays.STATES]
     assert (w.log_pi(vectors[1], w.things[at["ŷ"]]).argmax(-1) == w.things[at["ŷ"]][:, 3:]).all()
     assert not any((w.log_pi(v, w.things[at["D"]]).argmax(-1) == w.things[at["D"]][:, 3:]).all() for v in vectors)
 
@@ -156,9 +164,9 @@ WRONG_NAMES = {
     "are mixed up": turned,
     "real numbers: parameters, not tokens": exchanged("D", "θ̂"),
     "tokens, not parameters": lambda things, *_: dict(
-        zip(sorted(things, key=lambda k: things[k].size), nameless.STATES + nameless.TOKENS)
+        zip(sorted(things, key=lambda k: things[k].size), match_arrays.STATES + match_arrays.TOKENS)
     ),
-    "the letters are dealt anew": lambda things, *_: dict(zip("KLMNP", nameless.STATES + nameless.TOKENS)),
+    "the letters are dealt anew": lambda things, *_: dict(zip("KLMNP", match_arrays.STATES + match_arrays.TOKENS)),
     "a dict with the keys": lambda things, *_: list(things),
     "is wanted once": lambda things, *_: dict.fromkeys(things, "θ̂"),
     "it stops with KeyError": lambda things, *_: things["A"],

@@ -8,8 +8,8 @@ import pytest
 
 from minisft import data, model, train
 from minisft.config import ModelConfig, TrainConfig
-from minisft.course import five_flaws, math_tutor
 from minisft.course import three_tutors as check
+from minisft.course.three_tutors import math_tutor
 
 from .solutions import solution
 
@@ -200,7 +200,7 @@ NAMES = ("pair_of", "term", "counted", "loss_of", "mean")
 
 def repaired(seed=None, **changed):
     answers = solution(NAME, "repaired") | changed
-    return five_flaws.repaired(*(answers[name] for name in NAMES), seed=seed)
+    return check.repaired(*(answers[name] for name in NAMES), seed=seed)
 
 
 @each_seed
