@@ -34,6 +34,7 @@ SAME_FLOOR = {
     "gguf_export": {"gguf_files"},  # the tables of names, used backwards
     "modelcheck": {"autograd"},  # one oracle more
     "jobs": {"inputs"},
+    "plots": {"plots"},  # the figures, in one style
     "course": {"course"},
     "cli": {"inputs", "jobs", "demo", "course"},  # the door to all of it
     "__main__": {"cli"},

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from minisft import data, model, objective, plots, train
+from minisft import data, model, objective, train
 from minisft.config import TrainConfig
 from minisft.course import conditional_versus_joint as check
 from minisft.course.conditional_versus_joint import experiment, outcomes, worlds
@@ -478,7 +478,7 @@ def test_consequences_name_what_all_seeds_agree_on():
 
 
 def test_the_bars_of_a_contest_are_the_means_of_the_seeds():
-    figure = plots.contest(
+    figure = check.contest(
         {"held out": {"λ = 0": [70, 80], "λ = 1": [10, 30]}, "loss": {"λ = 0": [1, 2], "λ = 1": [0, 1]}},
         ["exact match (%)", "nats"],
     )
@@ -488,7 +488,7 @@ def test_the_bars_of_a_contest_are_the_means_of_the_seeds():
 
 
 def test_twins_are_two_pictures_of_curves_the_left_one_logarithmic():
-    figure = plots.twins(
+    figure = check.twins(
         {"x": [(0, [100.0, 1000.0]), (1, [10.0, 10.0])]}, {"run": [(0, 90.0), (1, 80.0)]}, "t", ("a", "b"), ("", "")
     )
     assert [len(ax.lines) >= 1 for ax in figure.axes] == [True, True]

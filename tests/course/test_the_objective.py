@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minisft import model, plots
+from minisft import model
 from minisft.course import the_objective as check
 from minisft.course.the_objective import match_symbols
 
@@ -373,8 +373,8 @@ def test_the_pair_helped_most_is_found_by_measuring():
 
 
 def test_a_matrix_is_drawn_with_a_number_in_each_cell_and_panels_with_one_legend():
-    figure = plots.matrix(np.array([[1.0, -0.5], [0.25, 1.0]]), ["a", "$b"], "title", "to", "from", "cosine")
+    figure = check.matrix(np.array([[1.0, -0.5], [0.25, 1.0]]), ["a", "$b"], "title", "to", "from", "cosine")
     assert {text.get_text() for text in figure.axes[0].texts} == {"1.00", "-0.50", "0.25"}
     series = {name: {"θ̃: whole": [(0, 1.0), (2, [2.0, 3.0])], "without": [(0, 1.0), (2, 0.0)]} for name in "abcd"}
-    figure = plots.panels(series, "step $t$", "nats", "title")
+    figure = check.panels(series, "step $t$", "nats", "title")
     assert len(figure.legends) == 1 and len(figure.axes) == 6 and figure._repr_png_()

@@ -4,12 +4,14 @@ The backward of each layer, of the objective, and of LayerNorm, a layer that the
 """
 
 from minisft.course.backprop_by_hand import layernorm
+from minisft.course.backprop_by_hand.figures import error_against_step
 from minisft.course.backprop_by_hand.layers import embedding, layer_norm, linear, objective, rmsnorm, swiglu
 from minisft.course.backprop_by_hand.quizzes import best_step
 
 __all__ = [
     "best_step",
     "embedding",
+    "error_against_step",
     "layer_norm",
     "layernorm",
     "linear",

@@ -6,6 +6,7 @@ runs objectives side by side.
 """
 
 from minisft.course.conditional_versus_joint import experiment, outcomes, worlds
+from minisft.course.conditional_versus_joint.figures import contest, twins
 from minisft.course.conditional_versus_joint.my_objective import my_objective
 from minisft.course.conditional_versus_joint.predict_winner import predict_winner
 from minisft.course.conditional_versus_joint.quizzes import (
@@ -21,6 +22,7 @@ from minisft.course.conditional_versus_joint.two_gradients import two_gradients
 __all__ = [
     "best_weight",
     "completion_share",
+    "contest",
     "experiment",
     "follows_the_ratio",
     "forgets_least",
@@ -29,6 +31,7 @@ __all__ = [
     "outcomes",
     "predict_winner",
     "pulls_harder",
+    "twins",
     "two_gradients",
     "weigh",
     "worlds",

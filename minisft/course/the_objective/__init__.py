@@ -4,6 +4,7 @@ J(θ) from the model alone, symbols matched with things, a symbol that is missin
 loss of the student's own.
 """
 
+from minisft.course.the_objective.figures import matrix, panels
 from minisft.course.the_objective.match_symbols import boxes, kind, match, symbols, toy, which_argmax
 from minisft.course.the_objective.missing_symbol import missing
 from minisft.course.the_objective.objective import J
@@ -18,10 +19,12 @@ __all__ = [
     "kind",
     "least_harm",
     "match",
+    "matrix",
     "missing",
     "one_step",
     "optimum",
     "own_loss",
+    "panels",
     "symbols",
     "toy",
     "which_argmax",

@@ -6,6 +6,7 @@ is stopped and resumed.
 
 from minisft.course.three_states.climb import climb
 from minisft.course.three_states.divergence import divergence
+from minisft.course.three_states.figures import cells, film, path_plane
 from minisft.course.three_states.flips import flip_step, flip_steps
 from minisft.course.three_states.match_arrays import SMALL, World, identify, match, toy, world
 from minisft.course.three_states.quizzes import first_to_flip, from_scratch
@@ -14,14 +15,17 @@ from minisft.course.three_states.resume import stop_and_go
 __all__ = [
     "SMALL",
     "World",
+    "cells",
     "climb",
     "divergence",
+    "film",
     "first_to_flip",
     "flip_step",
     "flip_steps",
     "from_scratch",
     "identify",
     "match",
+    "path_plane",
     "stop_and_go",
     "toy",
     "world",
