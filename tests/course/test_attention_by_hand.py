@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
+from course.solutions import sections, solution
 from minisft.course import attention_by_hand as check
 from minisft.layers import attention as attention_layer
 from minisft.layers import rotary as rotary_layer
 from minisft.params import Params
-
-from .solutions import sections, solution
 
 NOTEBOOK = "05_attention_by_hand"
 FUNCTIONS = {

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minisft import plots
 from minisft.plots import style
 
-from .examples import EVERY, TOKENS, demo, heat, plane, texts_of
+from .conftest import EVERY, TOKENS, demo, heat, plane, texts_of
 
 
 def test_a_curve_has_the_colour_and_line_of_the_object_its_name_begins_with():

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from minisft import plots
 from minisft.plots import style
 
-from .examples import EVERY, texts
+from .conftest import EVERY, texts
 
 
 @pytest.fixture(params=EVERY)

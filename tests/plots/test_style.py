@@ -12,7 +12,7 @@ import minisft
 from minisft import plots
 from minisft.errors import MinisftError
 
-from .examples import EVERY, demo, heat, texts, texts_of
+from .conftest import EVERY, demo, heat, texts, texts_of
 
 # --- texts -----------------------------------------------------------------------------------------------------------
 
