@@ -1,6 +1,6 @@
-"""What the notebooks need beside the library: one package a notebook, which judges its exercises and draws its figures.
+"""What the notebooks need besides the library. Each has a package that judges its exercises and draws its figures.
 
 grading    how an answer is judged
-display    what a notebook shows beside pictures
+display    what a notebook shows besides pictures
 copies     the students' copy of the notebooks
 """

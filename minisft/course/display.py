@@ -1,4 +1,4 @@
-"""What a notebook shows beside pictures: the library's own source, and tables of numbers."""
+"""What a notebook shows besides pictures: the library's own source, and tables of numbers."""
 
 import inspect
 

@@ -1,6 +1,6 @@
 """Notebook 03: how does a question with its answer become one sequence, and where does the "given x" go?
 
-From a conversation to ids, targets and weights; micro-batches, sequences laid end to end, one pass a turn; and what
+From a conversation to ids, targets and weights; micro-batches, sequences laid end to end, one pass per turn; and what
 each position receives from the loss.
 """
 

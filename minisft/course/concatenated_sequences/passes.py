@@ -1,4 +1,4 @@
-"""A conversation of several turns, one pass a turn: log Pr of the passes adds up to that of one pass over all."""
+"""A conversation of several turns, one pass per turn: log Pr of the passes adds up to that of one pass over all."""
 
 import numpy as np
 

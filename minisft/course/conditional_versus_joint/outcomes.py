@@ -1,4 +1,4 @@
-"""What many runs lead to, in numbers and in a table: by objective, a number a seed."""
+"""What many runs lead to: for each objective a number per seed, and a table of all that is good and bad about it."""
 
 import numpy as np
 

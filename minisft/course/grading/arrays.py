@@ -9,7 +9,7 @@ from minisft.params import Params
 
 
 def numeric(answer):
-    """An answer whose result is an array of numbers, and which says so if it is none."""
+    """The answer, its result made an array of numbers; where that is impossible, the error says so."""
 
     @functools.wraps(answer)
     def converted(*arguments):
@@ -33,7 +33,7 @@ def array(value, otherwise: str) -> np.ndarray:
 
 
 def several(result, count: int, otherwise: str):
-    """The result, if it is a tuple or list of so many things. Raises Stumbled with the sentence `otherwise` if not."""
+    """The result, if it is a tuple or list of so many. Raises Stumbled with the sentence `otherwise` if it is not."""
     if not isinstance(result, (tuple, list)) or len(result) != count:
         raise Stumbled(False, otherwise)
     return result
@@ -46,7 +46,7 @@ def arrays(result, names) -> list[np.ndarray]:
 
 
 def cotangent(dx, x) -> np.ndarray:
-    """What a backward returns, as an array of the shape of x. Raises Stumbled if it is none."""
+    """What a backward returns, as an array of the shape of x. Raises Stumbled if it is not one."""
     if dx is ...:
         raise Stumbled(None, "not written yet: replace the `...`")
     if dx is None:

@@ -107,7 +107,7 @@ def same(a, b, rtol=1e-9):
 
 
 def settle(prediction, options, outcome, happened):
-    """A quiz: the prediction of the reader, one of `options`, beside the one that the experiment has just shown.
+    """A quiz: the prediction of the reader, one of `options`, compared with what the experiment has just shown.
 
     outcome   the option that came out, found by measuring
     happened  what was measured, and why, in a sentence or two

@@ -1,4 +1,4 @@
-"""One pass a turn: each mistake is called by its name."""
+"""One pass per turn: each mistake is called by its name."""
 
 from itertools import pairwise
 
