@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from minisft.cli.main import parser
 
 from minisft import __version__
+from minisft.cli.main import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "data", "docs", "minisft", "notebooks", "tests")

@@ -197,7 +197,7 @@ def test_examples_that_are_cut_or_dropped_are_counted_and_reported(json_of, base
 
 def test_steps_without_a_target_are_counted_and_warned_about(json_of, base, pairs, tmp_path, capsys, monkeypatch):
     encode = data.encode
-    monkeypatch.setattr(data, "encode", lambda *a: (s := encode(*a))._replace(mask=s.is_y & s.where.endswith(":1")))
+    monkeypatch.setattr(data, "encode", lambda *a: (s := encode(*a))._replace(is_y=s.is_y & s.where.endswith(":1")))
     line = [*base, *pairs, "--output-dir", tmp_path / "out", "--batch-size", 3, "--num-train-epochs", 1]
     assert json_of("sft", *line)["steps_without_target"] == 2
     assert minisft("sft", *line, "--overwrite") == 0

@@ -232,7 +232,7 @@ def test_what_the_page_for_teachers_links_to_is_there():
 
 
 def test_the_mistakes_on_the_page_for_teachers_are_said_by_a_check():
-    checks = " ".join(path.read_text(encoding="utf-8") for path in (NOTEBOOKS.parent / "minisft/course").glob("*.py"))
+    checks = " ".join(path.read_text(encoding="utf-8") for path in (NOTEBOOKS.parent / "minisft/course").rglob("*.py"))
     quoted = re.findall(r"^\| [\d, ]+ \| \"(.+?)\" \|", TEACHERS, re.MULTILINE)
     assert len(quoted) >= 10
     for sentence in quoted:
