@@ -306,7 +306,7 @@ def test_a_file_of_a_qwen2_has_biases_and_rows_that_are_not_dealt_out(tokenizer,
 def test_a_llama_with_biases_and_a_qwen2_without_are_refused(tokenizer, theta, tmp_path):
     path, name = tmp_path / "model.gguf", "blk.1.attn_k.bias"
     write(path, theta, CONFIG, tokenizer, also={name: (np.ones(48, np.float32), None)})
-    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "no part of the model")
+    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "not part of the model")
     config = replace(CONFIG, qkv_bias=True)
     write(path, random_theta(config), config, tokenizer, drop=[name])
     refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "missing")
@@ -731,7 +731,7 @@ def test_a_name_that_is_unknown_or_there_twice_or_no_name_is_refused(old, new, w
 
 def test_a_key_that_is_there_twice_is_refused(whole, tmp_path):
     (tmp_path / "model.gguf").write_bytes(whole.replace(b"ggml.bos_token_id", b"ggml.eos_token_id"))
-    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), "tokenizer.ggml.eos_token_id once more")
+    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), "tokenizer.ggml.eos_token_id twice")
 
 
 def test_rows_that_are_no_whole_blocks_are_refused(whole, tmp_path):
