@@ -7,6 +7,7 @@ as well.
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
@@ -22,11 +23,11 @@ from minisft.tokenizer import Tokenizer
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
-def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
-    """θ, its sizes and its tokenizer, of a directory or a .gguf file; the weights, as whatever stored, become dtype.
+def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
+    """θ, its sizes and its tokenizer, from a directory or a .gguf file; weights of any type become dtype.
 
     Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's;
-    unless it is about the numbers themselves, before there is memory for them.
+    before it allocates memory for θ, unless the numbers themselves are wrong.
     """
     path = Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
@@ -56,8 +57,8 @@ def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
     return theta, config, tokenizer
 
 
-def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
-    """The tensors of θ, and the head if it is tied and some tool has written it all the same. Refuses any others."""
+def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], Stored | None]:
+    """The tensors of θ, and the head if it is tied but some tool has written it all the same. Refuses any others."""
     shapes = model.shapes(config)
     wanted, head = dict(shapes), None
     for tensor in stored:
@@ -66,11 +67,11 @@ def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
         elif tensor.name in wanted:
             shape = wanted.pop(tensor.name)
         else:
-            why = "appears in two files" if tensor.name in shapes else "is no part of the model that the sizes describe"
+            why = "appears in two files" if tensor.name in shapes else "is not part of the model of these sizes"
             raise MinisftError(f"{tensor.path}: tensor {tensor.name} {why}; use files that belong together")
         if tensor.shape != shape:
             raise MinisftError(
-                f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but by the sizes of the model it is "
+                f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but in a model of these sizes it has "
                 f"{shape}; use files that belong together"
             )
     if wanted:
@@ -81,10 +82,10 @@ def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
     return [tensor for tensor in stored if tensor is not head], head
 
 
-def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
+def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Each file is whole or as it was. Raises MinisftError naming the file that cannot be written.
+    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written.
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
@@ -109,7 +110,8 @@ def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
             raise OSError(str(error)) from error
 
 
-def require_room(tokenizer, config, directory):
+def require_room(tokenizer: Tokenizer, config: ModelConfig, directory: Path) -> None:
+    """Refuse a vocabulary with ids beyond the model's."""
     if tokenizer.vocab_size > config.vocab_size:
         raise MinisftError(
             f"{directory}: the ids of tokenizer.json reach {tokenizer.vocab_size - 1}, but vocab_size of "

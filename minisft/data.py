@@ -2,13 +2,15 @@
 
 What belongs to y is decided here, once, in `encode`: runs of tokens are encoded one after the other, those of x with
 False, those of y with True. The shift is made here, once, in `collate`: of a sequence's n tokens the first n − 1 are
-inputs and the last n − 1 targets, and is_y is cut with the targets.
+the inputs and the last n − 1 the targets, and is_y is cut with the targets.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minisft.errors import MinisftError
 from minisft.formats.rows import Example, example, read, read_documents
@@ -35,7 +37,7 @@ class Sequence(NamedTuple):
 
     ids: np.ndarray  # (n,) int
     is_y: np.ndarray  # (n,) bool: True where the token belongs to y
-    where: str
+    where: str  # "file:line", for messages to the user
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,13 @@ class Batch:
     starts: np.ndarray
     is_y: np.ndarray
 
-    def only(self, chosen: list[bool]):
-        """The batch of the chosen among its S sequences, with the weights they have here."""
+    def only(self, chosen: list[bool]) -> "Batch":
+        """The batch of the chosen ones of its S sequences, with the weights they have here."""
         lengths = np.diff(self.starts)
         rows, starts = np.repeat(chosen, lengths), np.append(0, np.cumsum(lengths[chosen]))
         return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows])
 
-    def split(self, size: int):
+    def split(self, size: int) -> Iterator["Batch"]:
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
         for first in range(0, len(self.starts) - 1, size):
             starts = self.starts[first : first + size + 1]
@@ -82,17 +84,17 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all")
         runs = [(prompt, False), (completion, True)]
     else:
         messages = example.prompt + example.completion
-        is_y = [i >= len(example.prompt) and message["role"] == "assistant" for i, message in enumerate(messages)]
+        of_y = [i >= len(example.prompt) and message["role"] == "assistant" for i, message in enumerate(messages)]
         if assistant_turns == "last":
-            is_y = [of_y and not any(is_y[i + 1 :]) for i, of_y in enumerate(is_y)]
-        runs = tokenizer.render(messages, is_y)
+            of_y = [y and not any(of_y[i + 1 :]) for i, y in enumerate(of_y)]
+        runs = tokenizer.render(messages, of_y)
     ids = np.concatenate([np.array(run, np.int64) for run, _ in runs])
-    is_y = np.repeat([of_y for _, of_y in runs], [len(run) for run, _ in runs])
+    is_y = np.repeat([y for _, y in runs], [len(run) for run, _ in runs])
     return Sequence(ids, is_y, example.where)
 
 
 def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
-    """What the model is asked, in tokens, and the answer expected: the last assistant turn, or the completion."""
+    """What the model is asked, in tokens, and the expected answer: the last assistant turn, or the completion."""
     if isinstance(example.completion, str):
         return tokenizer.encode(example.prompt), example.completion
     messages = example.prompt + example.completion
@@ -100,16 +102,16 @@ def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
     return tokenizer.prompt(asked), answer
 
 
-def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") -> tuple[list[Sequence], dict]:
+def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") -> tuple[list[Sequence], dict[str, int]]:
     """Sequences of at most max_length tokens, and the counts {"read", "cut", "dropped"}.
 
-    on_too_long  "cut": the end is cut off and no end token put back; "drop"; "error"
-    Raises MinisftError naming file and line if nothing of y is left, or nothing can be predicted, or on "error".
+    on_too_long  "cut": the end is cut off, and the end token is not put back; "drop"; "error"
+    Raises MinisftError naming file and line if nothing of y is left, if nothing can be predicted, or on "error".
     """
     kept, counts = [], {"read": len(sequences), "cut": 0, "dropped": 0}
     for ids, is_y, where in sequences:
         if len(ids) < 2:
-            raise MinisftError(f"{where}: one token only, and the first is given, not predicted; give more text")
+            raise MinisftError(f"{where}: only one token, and the first is given, not predicted; give more text")
         if len(ids) > max_length:
             if on_too_long == "error":
                 raise MinisftError(
@@ -145,12 +147,12 @@ def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
 
 
 def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") -> np.ndarray:
-    """Weights w of J(θ) = Σᵢ wᵢ log π_θ(yᵢ) for one whole optimiser step; slice them, never remake them.
+    """Weights w of J(θ) = Σᵢ wᵢ log π_θ(yᵢ) for one whole optimiser step; slice them, never make them anew.
 
     m          (N,) float, no unit: 1 where the row predicts a token of y, λ where it predicts one of x
     starts     (S + 1,) int, increasing: sequence s is rows starts[s]:starts[s + 1]
     reduction  "sum" (J in nats), "token_mean" (nats per token), "sequence_mean" (its mean over sequences with a target)
-    Returns (N,) float64, all 0 if m is. Raises MinisftError if the reduction is unknown.
+    Returns (N,) float64, all 0 if m is all 0. Raises MinisftError if the reduction is unknown.
 
     >>> weights(np.array([0, 1, 1]), np.array([0, 3]))
     array([0. , 0.5, 0.5])
@@ -167,7 +169,10 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
 
 
 def collate(
-    sequences: list[Sequence], prompt_loss_weight: float = 0.0, reduction: str = "token_mean", dtype=np.float32
+    sequences: list[Sequence],
+    prompt_loss_weight: float = 0.0,
+    reduction: str = "token_mean",
+    dtype: DTypeLike = np.float32,
 ) -> Batch:
     """The batch of one whole optimiser step, with its weights; λ is `prompt_loss_weight`."""
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])

@@ -1,10 +1,10 @@
 """Text ↔ token ids, and conversations as runs of ids.
 
-The arithmetic of BPE is the `tokenizers` package's; what is ours is where a text is cut. `render` spells a conversation
-piece by piece; which pieces belong to y, data.py decides.
+The arithmetic of BPE is done by the `tokenizers` package; what is ours is where a text is cut. `render` spells a
+conversation piece by piece; data.py decides which pieces belong to y.
 
 There are two kinds: byte-level, where every byte of a text is spelled as a character, and SentencePiece's
-(sentencepiece.py), which puts a blank before a text.
+(formats/sentencepiece.py), which puts a blank before a text.
 """
 
 import re
@@ -32,7 +32,7 @@ class Tokenizer:
 
     vocab_size      highest id + 1
     eos_id          the token after a document or a plain completion: tokenizer_config.json's `eos_token`
-    end_of_turn_id  the last target of an answer; None in a vocabulary without it, which cannot chat
+    end_of_turn_id  the last target of an answer; None in a vocabulary without it: such a model cannot chat
     """
 
     def __init__(
@@ -41,25 +41,25 @@ class Tokenizer:
         config: dict,
         template: str = CHAT_TEMPLATE,
         dialect: Dialect = CHATML,
-        path="tokenizer.json",
-    ):
+        path: str | Path = "tokenizer.json",
+    ) -> None:
         """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`."""
         try:
             self.backend = Backend.from_buffer(source)
         except Exception as error:  # the package raises nothing narrower
             raise MinisftError(
-                f"{path}: not a file of the tokenizers package ({one_line(error)}); it is cut off, damaged "
+                f"{path}: is not a file of the tokenizers package ({one_line(error)}); it is cut off, damaged "
                 "or of another kind: copy it again"
             ) from error
         self.source, self.config, self.template = source, config, template
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
-        self.eos_id = vocabulary.get(config["eos_token"])
-        if self.eos_id is None:
+        if config["eos_token"] not in vocabulary:
             raise MinisftError(
-                f"{path}: does not hold the eos_token {config['eos_token']!r} of tokenizer_config.json; "
+                f"{path}: does not contain the eos_token {config['eos_token']!r} of tokenizer_config.json; "
                 "correct one of them"
             )
+        self.eos_id = vocabulary[config["eos_token"]]
         self.dialect = dialect._replace(end=dialect.end or config["eos_token"])
         self.end_of_turn_id = vocabulary.get(self.dialect.end)
         self.default_system = default_system(template)
@@ -70,19 +70,21 @@ class Tokenizer:
             token for token in (*SPECIAL, *self.dialect.special_tokens(), config["eos_token"]) if token in vocabulary
         ]
         self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
-        self.special_ids = {i for i, token in self.backend.get_added_tokens_decoder().items() if token.special}
-        names = sorted(map(self.backend.id_to_token, self.special_ids), key=len, reverse=True)
+        added = self.backend.get_added_tokens_decoder()
+        self.special_tokens = {token.content: i for i, token in added.items() if token.special}
+        self.special_ids = set(self.special_tokens.values())
+        names = sorted(self.special_tokens, key=len, reverse=True)
         self.special = re.compile(f"({'|'.join(map(re.escape, names))})")
 
         self.sentencepiece = sentencepiece.BLANK in vocabulary
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
         self.begins_after_special = again == self.backend.encode("x", add_special_tokens=False).ids
-        # A special token in a text is encoded as text.
+        # A special token inside a text is encoded as text.
         self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
 
         if self.sentencepiece:
-            self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # need no bytes
+            self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # never spelled as bytes
             fallback = vocabulary if getattr(self.backend.model, "byte_fallback", False) else ()
             self.unknown_bytes = {byte for token, byte in sentencepiece.BYTES.items() if token not in fallback}
         else:
@@ -92,23 +94,23 @@ class Tokenizer:
             }
         if words("x", self.inside) != ["x"]:
             raise MinisftError(
-                f"{path}: adds something before every text, in a way that is not implemented; texts that are encoded "
-                "piece by piece would change: use a model with another tokenizer"
+                f"{path}: adds something before every text, in a way that is not implemented; texts encoded piece by "
+                "piece would change: use a model with another tokenizer"
             )
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
         """Learn at most vocab_size tokens from texts: the special tokens as 0, 1, 2, the 256 bytes, then merges.
 
-        Digits stand alone, words are cut as in GPT-2. The same texts give the same tokenizer. Fewer tokens come out
-        where the texts have nothing left to merge. Raises MinisftError if vocab_size has no room for the bytes.
+        Digits stand alone, and words are cut as in GPT-2. The same texts give the same tokenizer. It has fewer tokens
+        if the texts have nothing left to merge. Raises MinisftError if vocab_size has no room for the bytes.
         """
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         smallest = len(SPECIAL) + len(alphabet)
         if vocab_size < smallest:
             raise MinisftError(
-                f"--vocab-size: {vocab_size} is too small; {smallest} tokens are the 256 bytes and the "
-                f"special tokens {' '.join(SPECIAL)}"
+                f"--vocab-size: {vocab_size} is too small; the 256 bytes and the special tokens "
+                f"{' '.join(SPECIAL)} need {smallest}"
             )
         backend = Backend(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.Sequence(
@@ -124,11 +126,11 @@ class Tokenizer:
         return cls(backend.to_str(pretty=True).encode(), own_config())
 
     @classmethod
-    def load(cls, directory) -> "Tokenizer":
+    def load(cls, directory: str | Path) -> "Tokenizer":
         """Read tokenizer.json and, if present, tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
 
         A default system turn in the template is honoured; nothing is executed. Raises MinisftError naming the file if
-        it is missing, broken, has no eos_token, or holds a template in no dialect of templates.py.
+        it is missing or broken, has no eos_token, or has a template in none of the dialects of formats/chat_templates.
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
@@ -146,11 +148,11 @@ class Tokenizer:
         config = (config or own_config()) | {"eos_token": eos_token(directory, config)}
         return cls(source, config, template, dialect, directory / "tokenizer.json")
 
-    def save(self, directory, model_max_length: int | None = None):
+    def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
         """Write tokenizer.json, tokenizer_config.json and chat_template.jinja, each whole or not at all.
 
-        What was loaded is written back unchanged, except that model_max_length, in tokens, takes the place of the one
-        in tokenizer_config.json. Raises MinisftError naming a file that cannot be written.
+        What was loaded is written back unchanged, except that model_max_length, in tokens, replaces the one in
+        tokenizer_config.json. Raises MinisftError naming a file that cannot be written.
         """
         directory = Path(directory)
         config = self.config if model_max_length is None else self.config | {"model_max_length": model_max_length}
@@ -161,8 +163,8 @@ class Tokenizer:
     def encode(self, text: str, before: Sequence[int] = ()) -> list[int]:
         """The ids of a plain text: no BOS is added, and a special token in it is text like any other.
 
-        before  the ids that precede it in its sequence: only a text that begins has a blank put before it
-        Raises MinisftError if the text holds a lone surrogate, or a byte that a foreign vocabulary has no token for.
+        before  the ids that precede it in its sequence: only where a text begins is a blank put before it
+        Raises MinisftError if the text contains a lone surrogate, or a byte without a token in a foreign vocabulary.
         """
         try:
             text.encode()
@@ -179,7 +181,7 @@ class Tokenizer:
         begins = not before or (self.begins_after_special and before[-1] in self.special_ids)
         backend = self.backend if begins else self.inside
         ids = backend.encode(text, add_special_tokens=False).ids
-        if not self.special_ids.isdisjoint(ids):  # a vocabulary that finds it as a word: spell it out
+        if not self.special_ids.isdisjoint(ids):  # the vocabulary has it as a word, too: spell it out
             ids = backend.encode(text[0], add_special_tokens=False).ids
             ids += [i for char in text[1:] for i in self.inside.encode(char, add_special_tokens=False).ids]
         return ids
@@ -187,7 +189,7 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids as it stands in a sequence; special tokens, and ids beyond the vocabulary, are left out.
 
-        So an answer has the blank it begins with; and of a text that begins, the blank put before it is there too.
+        So an answer keeps the blank it begins with, and the text at the beginning keeps the blank put before it.
         """
         ids = [int(i) for i in ids]
         if not self.sentencepiece:
@@ -212,10 +214,10 @@ class Tokenizer:
     ) -> list[tuple[list[int], bool]]:
         """A conversation in the model's dialect as runs (ids, of y?); all ids in a row are the sequence.
 
-        messages  {"role", "content"} each;  is_y: of each, whether its content belongs to y
-        In ChatML <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token are
-        a run of their own. With add_generation_prompt it ends where the assistant is to answer. Raises MinisftError if
-        the vocabulary lacks a special token of the dialect.
+        messages  {"role", "content"} each;  is_y: for each, whether its content belongs to y
+        In ChatML it is <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token
+        are a run of their own. With add_generation_prompt it ends where the assistant is to answer. Raises MinisftError
+        if the vocabulary lacks a special token of the dialect.
         """
         d = self.dialect
         for token in d.special_tokens():
@@ -226,13 +228,13 @@ class Tokenizer:
                 )
         if self.default_system is not None and messages[0]["role"] != "system":
             messages, is_y = [{"role": "system", "content": self.default_system}, *messages], [False, *is_y]
-        runs = []
+        runs: list[tuple[list[str], bool]] = []
         for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
             content = content.strip() if d.trims else content
-            # A text, a special token, a text, … in turn: what is typed is joined to a text and stays one.
+            # In turn a text, a special token, a text, …: what a user typed is joined to a text, so it stays text.
             header = self.special.split(("" if runs else d.begin) + d.before + role + d.after)
-            if role == "assistant":  # header and content apart: as the model meets them
+            if role == "assistant":  # header and content apart, as the model meets them
                 runs.append((header, False))
                 runs.append(([content, d.end], of_y))
             else:
@@ -240,7 +242,7 @@ class Tokenizer:
             runs.append(([d.then], False))
         if add_generation_prompt:
             runs.append((self.special.split(d.before + "assistant" + d.after), False))
-        ids = []
+        ids: list[int] = []
         return [(self.extend(ids, parts), of_y) for parts, of_y in runs]
 
     def prompt(self, messages: list[dict]) -> list[int]:
@@ -248,16 +250,16 @@ class Tokenizer:
         runs = self.render(messages, [False] * len(messages), add_generation_prompt=True)
         return [i for ids, _ in runs for i in ids]
 
-    def extend(self, ids, parts):
-        """Append the ids of parts, which are a text, a special token, a text, … in turn; returns the new ones."""
+    def extend(self, ids: list[int], parts: list[str]) -> list[int]:
+        """Append the ids of parts, which are in turn a text, a special token, a text, …; returns the new ones."""
         length = len(ids)
         for n, part in enumerate(parts):
-            ids += [self.backend.token_to_id(part)] if n % 2 else self.encode(part, ids)
+            ids += [self.special_tokens[part]] if n % 2 else self.encode(part, ids)
         return ids[length:]
 
 
-def own_config():
-    """The tokenizer_config.json of a tokenizer of ours; `save` adds the model's context."""
+def own_config() -> dict:
+    """The tokenizer_config.json of a tokenizer of ours; `save` adds the length of the model's context."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": None,
@@ -268,7 +270,7 @@ def own_config():
     }
 
 
-def eos_token(directory, config):
+def eos_token(directory: Path, config: dict) -> str:
     """The eos_token, a string or {"content": string}: from tokenizer_config.json, else special_tokens_map.json."""
     token = config.get("eos_token")
     fallback = directory / "special_tokens_map.json"
@@ -278,17 +280,18 @@ def eos_token(directory, config):
         token = token.get("content")
     if not isinstance(token, str):
         raise MinisftError(
-            f"{directory / 'tokenizer_config.json'}: names no eos_token; add the token that ends a text, "
+            f"{directory / 'tokenizer_config.json'}: does not name an eos_token; add the token that ends a text, "
             f'as "eos_token": "{END_OF_TEXT}"'
         )
     return token
 
 
-def words(text, backend):
-    """What is left to the merges of a text: its words, as a backend spells and parts them."""
+def words(text: str, backend: Backend) -> list[str]:
+    """What the merges are given of a text: its words, as a backend spells and separates them."""
     text = backend.normalizer.normalize_str(text) if backend.normalizer else text
     return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)] if backend.pre_tokenizer else [text]
 
 
-def one_line(error):
+def one_line(error: object) -> str:
+    """The words of an error in one line, cut to 200 characters."""
     return " ".join(str(error).split())[:200]

@@ -100,7 +100,7 @@ def test_dropping_every_example_is_an_error():
 
 @pytest.mark.parametrize("row", [{"text": ""}, {"prompt": "", "completion": ""}])
 def test_an_example_of_one_token_is_an_error_naming_file_and_line(tokenizer, row):
-    refusal(lambda: fit([encoded(row, tokenizer)], 6), "data.jsonl:1", "one token only")
+    refusal(lambda: fit([encoded(row, tokenizer)], 6), "data.jsonl:1", "only one token")
 
 
 @pytest.mark.parametrize("length", range(1, 14))

@@ -1,15 +1,16 @@
 """How models write a conversation: the dialects that `Tokenizer.render` speaks, and which of them a template asks for.
 
-A model's chat template is a program (Jinja) that it brings along. It is read here, never executed: the lines that write
-a turn must stand in it, and nothing that would write more.
+A model's chat template is a program (in Jinja) that comes with it. It is read here, never executed: it must contain the
+lines that write a turn, and nothing that would write more.
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from minisft.errors import MinisftError
 
-# What `Tokenizer.render` does in ChatML, for other tools; they read the mask between {% generation %} and
+# What `Tokenizer.render` does in ChatML, for other tools; for them y is what stands between {% generation %} and
 # {% endgeneration %}.
 CHAT_TEMPLATE = """\
 {%- for message in messages %}
@@ -30,20 +31,20 @@ CHAT_TEMPLATE = """\
 
 
 class Dialect(NamedTuple):
-    """A conversation is `begin`, and for every message `before` role `after` content `end` `then`."""
+    """A conversation is `begin`, then for every message `before` role `after` content `end` `then`."""
 
     name: str
     begin: str
     before: str
     after: str
-    end: str | None  # the last target of an answer; None: the tokenizer's eos_token
+    end: str  # the last target of an answer; "": the tokenizer's eos_token
     then: str
-    trims: bool  # white space around a content is taken away
-    has: tuple[str, ...]  # what stands in a template of this dialect, spelled as by `plain`
+    trims: bool  # white space around a content is removed
+    has: tuple[str, ...]  # what a template of this dialect contains, in the spelling of `plain`
     has_not: tuple[str, ...]  # what would write something else
 
     def special_tokens(self) -> list[str]:
-        """The special tokens it needs."""
+        """The special tokens that the vocabulary must have."""
         return [*re.findall(r"<\|\w+\|>", " ".join((self.begin, self.before, self.after))), self.end]
 
 
@@ -63,10 +64,10 @@ ZEPHYR = Dialect(
     begin="",
     before="<|",
     after="|>\n",
-    end=None,
+    end="",
     then="\n",
     trims=False,
-    # White space before {{ and after }} is written, so nothing but the newlines may be there.
+    # White space before {{ and after }} is written out, so nothing but the newlines may be there.
     has=(
         "%}\n{{'<|system|>\n'+message['content']+eos_token}}\n{%",
         "%}\n{{'<|user|>\n'+message['content']+eos_token}}\n{%",
@@ -93,7 +94,7 @@ LLAMA3 = Dialect(
 )
 DIALECTS = (CHATML, ZEPHYR, LLAMA3)
 
-# A system turn spelled out in a ChatML template, in quotes or as bare text: for a conversation that has none.
+# A system turn spelled out in a ChatML template, in quotes or as bare text, for a conversation without one.
 DEFAULT_SYSTEM = re.compile(
     r"""(['"])<\|im_start\|>system(?:\\n|\n)((?:\\.|(?!\1)[^\\])*?)<\|im_end\|>"""
     r"""|(?<!['"])<\|im_start\|>system\n([^{}]*?)<\|im_end\|>""",
@@ -101,8 +102,8 @@ DEFAULT_SYSTEM = re.compile(
 )
 
 
-def dialect_of(template, path) -> Dialect:
-    """The dialect of a chat template. Raises MinisftError naming `path` if `render` would not follow it."""
+def dialect_of(template: object, path: str | Path) -> Dialect:
+    """The dialect of a chat template. Raises MinisftError naming `path` if `render` would write something else."""
     text = plain(template) if isinstance(template, str) else ""
     for known in DIALECTS:
         if all(part in text for part in known.has):
@@ -120,7 +121,7 @@ def dialect_of(template, path) -> Dialect:
 
 
 def plain(template: str) -> str:
-    """A template with newlines, quotes and spaces in one of the spellings that mean the same."""
+    """A template with one spelling of newlines, quotes and spaces, where several mean the same."""
     spelled = template.replace("\\n", "\n").replace('"', "'")
     return re.sub(r"[ \t]*([+|])[ \t]*|(?<=\{\{)[ \t]+|[ \t]+(?=\}\})", r"\1", spelled)
 

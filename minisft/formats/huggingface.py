@@ -1,4 +1,4 @@
-"""A model's directory in the Hugging Face layout: config.json and the safetensors files, read; config.json, written.
+"""A model's directory in the Hugging Face layout: reads config.json and the safetensors files, and writes config.json.
 
 Nothing is executed and nothing is unpickled. What this library would compute wrongly is refused by name.
 """
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -20,21 +21,21 @@ from minisft.formats.files import Stored, read_json
 FLOATS = ("F64", "F32", "F16", "BF16")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
-# What a rope_type needs beside its name.
-ROPE_TYPES = {
+# What a rope_type needs besides its name.
+ROPE_TYPES: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
 }
 
-# What is a Llama, or one under another name: the class in transformers. A field that config.json leaves out has the
-# value that transformers gives such a model, not the default of ModelConfig.
+# The families that are Llamas, some under another name, each with its class in transformers. A field that config.json
+# leaves out has the value that transformers gives such a model, not the default of ModelConfig.
 ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM"}
 CONTEXT = {"llama": 2**11, "mistral": 2**17, "qwen2": 2**15}
 LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
 
 
-def read_config(directory) -> ModelConfig:
+def read_config(directory: str | Path) -> ModelConfig:
     """The config.json of a Llama, of a Mistral whose window hides nothing, or of a Qwen2 without a window.
 
     Raises MinisftError naming file and field if it is broken or not implemented.
@@ -42,11 +43,11 @@ def read_config(directory) -> ModelConfig:
     path = Path(directory) / "config.json"
     if not Path(directory).is_dir():
         raise MinisftError(
-            f"{directory}: no such directory; give one that holds config.json, model.safetensors and tokenizer.json"
+            f"{directory}: no such directory; give one with config.json, model.safetensors and tokenizer.json"
         )
     config = read_json(path)
 
-    def refuse(field, value, only):
+    def refuse(field: str, value: object, only: str) -> NoReturn:
         raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
 
     family = config.get("model_type")
@@ -71,7 +72,7 @@ def read_config(directory) -> ModelConfig:
     missing += [f"{where}.{field}" for field in ROPE_TYPES[kind] if field not in rope]
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
-    values = {field: config[field] for field in SIZES}
+    values: dict[str, Any] = {field: config[field] for field in SIZES}
     defaults = LEFT_OUT | {"max_position_embeddings": CONTEXT[family]}
     values |= {field: config.get(field, default) for field, default in defaults.items()}
     values["rope_base"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
@@ -85,14 +86,14 @@ def read_config(directory) -> ModelConfig:
     except MinisftError as error:
         raise MinisftError(f"{path}: {str(error).replace('rope_base', 'rope_theta')}") from error
     context = result.max_position_embeddings
-    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: as transformers has it
-    if window is not None and not (is_whole(window) and window >= context):  # as long as the context it hides nothing
+    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: 4096 in transformers
+    if window is not None and not (is_whole(window) and window >= context):  # so long, it hides nothing
         refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
     return result
 
 
 def architecture_fields(config: ModelConfig) -> dict:
-    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config where there are biases."""
+    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config if there are biases."""
     fields = asdict(config)
     if fields.pop("qkv_bias"):
         fields |= {"model_type": "qwen2", "use_sliding_window": False}
@@ -109,7 +110,7 @@ def architecture_fields(config: ModelConfig) -> dict:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """The files that hold θ: model.safetensors, or those its index names."""
+    """The files that contain θ: model.safetensors, or those that its index names."""
     single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
     if single.exists() or not index.exists():
         return [single]
@@ -119,18 +120,19 @@ def weight_files(directory: Path) -> list[Path]:
     for name in shards.values():
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
             raise MinisftError(
-                f"{index}: weight_map names {json.dumps(name)}, no safetensors file beside it; copy the model again"
+                f"{index}: weight_map names {json.dumps(name)}, which is not a safetensors file beside it; copy "
+                "the model again"
             )
     return [directory / name for name in sorted(set(shards.values()))]
 
 
 def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors of one file, one at a time, by name; BF16 comes as float32."""
+    """The tensors of one file, one at a time, by name; BF16 becomes float32."""
     return ((tensor.name, read_tensor(path, tensor.name)) for tensor in tensors(path))
 
 
 def tensors(path: Path) -> list[Stored]:
-    """What one safetensors file holds, by name."""
+    """What one safetensors file contains, in the order of the names."""
     result = []
     with opened(path) as file:
         for name in sorted(file.keys()):
@@ -146,19 +148,19 @@ def tensors(path: Path) -> list[Stored]:
     return result
 
 
-def fill(path, name, view):
+def fill(path: Path, name: str, view: np.ndarray) -> None:
     view[...] = read_tensor(path, name)
 
 
-def read_tensor(path, name):
+def read_tensor(path: Path, name: str) -> np.ndarray:
     with opened(path) as file:
         bfloat16 = file.get_slice(name).get_dtype() == "BF16"
         return read_bfloat16(path, name) if bfloat16 else file.get_tensor(name)
 
 
 @contextmanager
-def opened(path):
-    """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is none."""
+def opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is not one."""
     try:
         with safe_open(path, framework="np") as file:
             yield file
@@ -169,8 +171,8 @@ def opened(path):
         ) from error
 
 
-def read_bfloat16(path, name):
-    """A BF16 tensor as float32, of which it is the upper half. NumPy has no such type, so the package has no array."""
+def read_bfloat16(path: Path, name: str) -> np.ndarray:
+    """A BF16 tensor as float32, of which it is the upper half: NumPy has no such type, so the package cannot."""
     with open(path, "rb") as file:  # the format: 8 bytes, a JSON header of that length, data
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))[name]

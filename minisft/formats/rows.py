@@ -5,43 +5,44 @@
     {"instruction": "…", "input": "…", "output": "…"}               Alpaca's form
     {"text": "…"}                                                   all of it is y
 
-A row that is none of these is refused with file and line.
+A row in any other form is refused, and the message names its file and line.
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError
 from minisft.formats.files import read_bytes
 
 
 class Example(NamedTuple):
-    """One line of data. Both parts are texts, or both lists of messages; y is made of `completion` only."""
+    """One line of data. Both parts are texts, or both are lists of messages; y is made of `completion` only."""
 
-    prompt: str | list
-    completion: str | list
+    prompt: Any  # str, or list[dict]; a union would ask every caller which of the two it is
+    completion: Any  # the same
     where: str  # "file:line", for messages to the user
 
 
-def read(paths: list, answered: bool = True) -> list[Example]:
+def read(paths: Sequence[str | Path], answered: bool = True) -> list[Example]:
     """Examples of one or more files, in order: JSON lines, or one JSON array of objects.
 
-    answered  False: conversations may end with the user, prompts need no completion (for `generate`)
-    Raises MinisftError naming file and line (in an array: file and record).
+    answered  False: conversations may end with the user, and prompts need no completion (for `generate`)
+    Raises MinisftError naming file and line (for an array: file and record).
     """
     examples = [example(row, where, answered) for path in paths for row, where in rows(path)]
     if not examples:
-        raise MinisftError(f"{', '.join(map(str, paths))}: no example in it; give one JSON object a line")
+        raise MinisftError(f"{', '.join(map(str, paths))}: contains no example; give one JSON object per line")
     return examples
 
 
-def content(path) -> bytes:
+def content(path: str | Path) -> bytes:
     """A data file without the byte order mark that some editors put first."""
     return read_bytes(path, "check --data").removeprefix(b"\xef\xbb\xbf")
 
 
-def rows(path):
+def rows(path: str | Path) -> Iterator[tuple[Any, str]]:
     """(object, "file:line") for every row of a file; blank lines, a byte order mark and CRLF are accepted."""
     raw = content(path)
     if raw.lstrip().startswith(b"["):
@@ -53,41 +54,42 @@ def rows(path):
             yield parse(line, f"{path}:{number}"), f"{path}:{number}"
 
 
-def parse(raw, where):
+def parse(raw: bytes, where: str | Path) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise MinisftError(f"{where}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+        raise MinisftError(f"{where}: is not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise MinisftError(
-            f"{where}: not JSON ({error.msg} at character {error.pos + 1}); one JSON object a line is expected"
+            f"{where}: is not JSON ({error.msg} at character {error.pos + 1}); one JSON object per line is expected"
         ) from None
     except (RecursionError, ValueError):
-        raise MinisftError(f"{where}: JSON nested too deeply, or a number of thousands of digits") from None
+        raise MinisftError(f"{where}: is JSON nested too deeply, or has a number of thousands of digits") from None
 
 
-def example(row, where: str, answered: bool = True) -> Example:
+def example(row: Any, where: str, answered: bool = True) -> Example:
     """The Example of one JSON object, in any of the four forms above."""
     if not isinstance(row, dict):
         raise MinisftError(f"{where}: a JSON object is expected, not {json.dumps(row)[:40]}")
+    prompt: Any = []
     if "messages" in row:
-        prompt, completion = [], row["messages"]
+        completion = row["messages"]
     elif "prompt" in row:
         prompt = row["prompt"]
         if "completion" not in row and answered:
-            raise MinisftError(f'{where}: "prompt" without "completion"; give both')
+            raise MinisftError(f'{where}: has "prompt" without "completion"; give both')
         completion = row.get("completion", type(prompt)())
         if type(prompt) is not type(completion) or not isinstance(prompt, (str, list)):
             raise MinisftError(f'{where}: "prompt" and "completion" must be two texts or two lists of messages')
     elif "instruction" in row:
-        prompt, completion = [], alpaca(row, where, answered)
+        completion = alpaca(row, where, answered)
     elif "text" in row:
         prompt, completion = "", row["text"]
         if not isinstance(completion, str):
             raise MinisftError(f'{where}: "text" must be a text, not {json.dumps(completion)[:40]}')
     else:
         raise MinisftError(
-            f"{where}: none of the keys messages, prompt, instruction, text; it has "
+            f"{where}: has none of the keys messages, prompt, instruction, text; its keys are "
             f"{', '.join(map(repr, row)) or 'none'}"
         )
     if isinstance(prompt, str):
@@ -98,8 +100,8 @@ def example(row, where: str, answered: bool = True) -> Example:
     return Example(prompt, completion, where)
 
 
-def alpaca(row, where, answered):
-    """instruction/input/output as a conversation of two turns; a blank line parts instruction and input."""
+def alpaca(row: dict, where: str, answered: bool) -> list[dict]:
+    """instruction/input/output as a conversation of two turns; a blank line separates instruction and input."""
     for key in ("instruction", "input", "output")[: 3 if answered else 2]:
         if not isinstance(row.get(key, None if key == "output" else ""), str):
             raise MinisftError(f'{where}: "{key}" must be a text')
@@ -108,22 +110,23 @@ def alpaca(row, where, answered):
     return [*messages, {"role": "assistant", "content": row["output"]}] if answered else messages
 
 
-def require_text(text, where):
+def require_text(text: str, where: str) -> None:
+    """Refuse a text that UTF-8 cannot spell."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise MinisftError(
-            f"{where}: a lone surrogate at character {error.start + 1} of a text; it is no Unicode character"
+            f"{where}: a text has a lone surrogate at character {error.start + 1}, which is not a Unicode character"
         ) from None
 
 
-def require_conversation(prompt, completion, where, answered):
-    """An optional system turn, then user and assistant in turn; if answered, ending with the assistant."""
+def require_conversation(prompt: list, completion: Any, where: str, answered: bool) -> None:
+    """Refuse all but an optional system turn, then user and assistant in turn; if answered, the assistant last."""
     if not isinstance(completion, list):
         raise MinisftError(f'{where}: "messages" must be a list of messages')
     messages = prompt + completion
     if not messages:
-        raise MinisftError(f"{where}: no message in it")
+        raise MinisftError(f"{where}: contains no message")
     for number, message in enumerate(messages, 1):
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
             raise MinisftError(f'{where}: message {number} must be {{"role": …, "content": a text}}')
@@ -138,25 +141,23 @@ def require_conversation(prompt, completion, where, answered):
     wanted = ["user" if i % 2 == 0 else "assistant" for i in range(len(turns))]
     if turns != wanted or not turns:
         raise MinisftError(
-            f"{where}: roles {', '.join(roles)}; after an optional system turn, user and assistant must "
+            f"{where}: the roles are {', '.join(roles)}; after an optional system turn, user and assistant must "
             "take turns, the user first"
         )
     if answered and (roles[-1] != "assistant" or not completion):
         raise MinisftError(f"{where}: the conversation ends with {roles[-1]}; the last message must be the assistant's")
 
 
-def read_documents(path) -> list[Example]:
-    """Pre-training text: of a .json or .jsonl file its examples; any other file is one document of plain text."""
+def read_documents(path: str | Path) -> list[Example]:
+    """Pre-training text: the examples of a .json or .jsonl file; any other file is one document of plain text."""
     if Path(path).suffix in (".json", ".jsonl"):
         return read([path])
     raw = content(path)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MinisftError(f"{path}:{raw.count(10, 0, error.start) + 1}: not UTF-8; save the file as UTF-8") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise MinisftError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
     if not text.strip():
-        raise MinisftError(f"{path}: no text in it")
+        raise MinisftError(f"{path}: contains no text")
     return [Example("", text, str(path))]
-
-
-# --- tokens and mask -------------------------------------------------------------------------------------------------

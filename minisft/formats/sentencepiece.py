@@ -1,8 +1,8 @@
-"""BPE of SentencePiece's kind, as Llama 2 has it: what differs from byte-level BPE.
+"""BPE of SentencePiece's kind, as in Llama 2: what differs from byte-level BPE.
 
-A blank is spelled ▁, a character that is no token becomes its bytes, <0xE2>, and a blank is put before a text: "Hi" is
-the one token ▁Hi wherever a word begins. That last step belongs to the beginning of a text only. Where a text goes on
-that others began, as y after x, the same tokenizer is needed without it.
+A blank is spelled ▁, a character that is not a token becomes its bytes, such as <0xE2>, and a blank is put before a
+text: "Hi" is the one token ▁Hi wherever a word begins. That last step belongs only to the beginning of a text. Where a
+text continues another, as y continues x, the same tokenizer is needed without it.
 """
 
 import json
@@ -12,7 +12,7 @@ from tokenizers import decoders, models, normalizers
 
 BLANK = "▁"
 BYTES = {f"<0x{byte:02X}>": byte for byte in range(256)}
-NORMAL, LONGEST = 1, 512  # the kind of a token that texts are made of, in a GGUF file, and its characters at most
+NORMAL, LONGEST = 1, 512  # in a GGUF file, the kind of tokens that texts are made of, and the most characters of one
 
 
 def spelled(token: str) -> bytes:
@@ -21,7 +21,7 @@ def spelled(token: str) -> bytes:
 
 
 def without_blank(backend: Backend) -> Backend:
-    """The same tokenizer without the step that puts a blank before a text: a normalizer, or a setting of Metaspace."""
+    """The same tokenizer without the step that puts a blank before a text: a normalizer, or an option of Metaspace."""
     content = json.loads(backend.to_str())
     kept = [step for step in steps(content["normalizer"]) if step["type"] != "Prepend"]
     content["normalizer"] = {"type": "Sequence", "normalizers": kept}
@@ -32,7 +32,7 @@ def without_blank(backend: Backend) -> Backend:
 
 
 def steps(part: dict | None) -> list[dict]:
-    """The steps of a normalizer or pre_tokenizer, which is none, one, or a sequence of others."""
+    """The steps of a normalizer or pre_tokenizer, which is None, one step, or a sequence of others."""
     if part is None:
         return []
     inner = part.get("normalizers", part.get("pretokenizers"))
@@ -40,9 +40,9 @@ def steps(part: dict | None) -> list[dict]:
 
 
 def from_scores(tokens: list[str], scores: list[float], kinds: list[int], blank_before: bool) -> Backend:
-    """A tokenizer whose merges are not listed: two neighbours merge if together they are a token, the best score first.
+    """A tokenizer without a list of merges: two neighbours merge if together they are a token, the best score first.
 
-    kinds         of the tokens, as in a GGUF file
+    kinds         the kinds of the tokens, as in a GGUF file
     blank_before  whether a blank is put before a text
     """
     if len(scores) != len(tokens) or max(map(len, tokens), default=0) > LONGEST:

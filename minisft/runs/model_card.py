@@ -1,9 +1,14 @@
-"""README.md of a trained model: its card, made of the record and the metrics of its run. Another's is never touched."""
+"""README.md of a trained model: the model card, made from the record and the metrics of its run.
+
+A README.md that someone else wrote is never touched.
+"""
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +19,7 @@ from minisft.formats.gguf.header import Walk
 CARD = "README.md"
 OURS = "library_name: minisft"  # in the front matter
 NOT_OF_TRAINING = {"assistant_turns": "all", "max_length": None, "dtype": None}  # unlike the fields of TrainConfig
-PARTS = 5  # of a run, whose mean losses are its curve
+PARTS = 5  # of a run: the mean loss of each is shown
 
 TEXT = """\
 ---
@@ -53,7 +58,7 @@ or `minisft chat --model {title}`.
 
 
 def front_matter(path: Path) -> list[str]:
-    """The lines between the first two --- of a card; none if it has no such part or cannot be read."""
+    """The lines between the first two --- of a model card; none if it has no such part or cannot be read."""
     try:
         found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", path.read_text("utf-8", errors="replace"), re.DOTALL)
     except OSError:
@@ -66,23 +71,22 @@ def is_ours(directory: Path) -> bool:
 
 
 def licence(model: Path | None) -> str:
-    """What the files of a model say about its licence, the card or the field of a .gguf file; else "not stated"."""
+    """What a model says about its licence, in its model card or in a field of its .gguf file; else "not stated"."""
     if model and model.is_file():
         with open(model, "rb") as file:
             stated = Walk(file, model).header()[0].get("general.license")
     else:
         lines = front_matter(model / CARD) if model else []
         stated = next((line.partition(":")[2].strip(" '\"") for line in lines if line.startswith("license:")), None)
-    known = isinstance(stated, str) and re.fullmatch(r"[\w.+-]{1,40}", stated)
-    return stated if known else "not stated"
+    return stated if isinstance(stated, str) and re.fullmatch(r"[\w.+-]{1,40}", stated) else "not stated"
 
 
-def table(rows) -> str:
+def table(rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
 
 
 def named(path: str) -> str:
-    """The name of a file without the folders of this machine; a name of the hub as it is."""
+    """The name of a file without the folders of this machine; a name on the hub as it is."""
     return Path(path).name if Path(path).exists() else path
 
 
@@ -90,17 +94,17 @@ def curve(rows: list[dict], reduction: str) -> str:
     """The loss as a few numbers: means over parts of the run, and what was measured on held-out data."""
     steps = [row for row in rows if "loss" in row]
     if not steps:
-        return "No step was made."
+        return "No step was taken."
     parts = np.array_split(np.arange(len(steps)), min(PARTS, len(steps)))
     shown = [["steps", f"mean loss ({reduction})"], ["---", "---"]]
     for part in parts:
         mean = np.mean([steps[i]["loss"] for i in part])
         shown.append([f"{steps[part[0]]['step']} to {steps[part[-1]]['step']}", f"{mean:.4f}"])
     held_out = [row for row in rows if "eval_loss" in row]
-    chosen = [["step", "held-out loss", "exact match", "stop rate"], ["---"] * 4]
+    chosen: list[list] = [["step", "held-out loss", "exact match", "stop rate"], ["---"] * 4]
     for row in held_out[:: max(1, len(held_out) // PARTS)][:-1] + held_out[-1:]:
-        rates = [row.get(f"eval_{name}") for name in ("exact_match", "stop_rate")]
-        rates = ["" if rate is None else f"{rate:.1%}" for rate in rates]
+        measured = [row.get(f"eval_{name}") for name in ("exact_match", "stop_rate")]
+        rates = ["" if rate is None else f"{rate:.1%}" for rate in measured]
         chosen.append([row["step"], f"{row['eval_loss']:.4f}", *rates])
     return table(shown) + (f"\n\n{table(chosen)}" if held_out else "")
 
@@ -116,17 +120,17 @@ def settings(record: dict) -> list[tuple]:
     return [(f"`{flag(name)}`", cell(value)) for name, value in given.items() if value != usual[name] and value != []]
 
 
-def cell(value):
+def cell(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return " ".join(f"`{one}`" for one in value)
     return "given" if value is False else value  # a switch has no value
 
 
 def text(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> str:
-    """The card of the model that was saved in a directory.
+    """The model card of the model that was saved in a directory.
 
     record      the content of train_config.json;  rows: those of metrics.jsonl
-    parameters  their number;  stated: the licence of the base
+    parameters  their number;  stated: the licence of the base model
     """
     base, examples = record.get("model"), record["examples"]
     last = max((row["step"] for row in rows), default=0)
@@ -157,7 +161,7 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
     )
 
 
-def write(directory: Path, *about):
-    """Write the card, unless a README.md of another hand is there. Arguments as for `text`."""
+def write(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> None:
+    """Write the model card, unless there is a README.md that someone else wrote. Arguments as for `text`."""
     if not (directory / CARD).exists() or is_ours(directory):
-        write_atomically(directory / CARD, text(directory, *about).encode())
+        write_atomically(directory / CARD, text(directory, record, rows, parameters, stated).encode())

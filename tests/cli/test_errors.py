@@ -27,15 +27,15 @@ from support.commandline import (
 from minisft import checkpoint
 
 LINES = {  # name of a data file: (its lines, what the error says of it)
-    "broken_json": ([conversation("Hi", "Yes.")] * 6 + ['{"messages": [}'], "broken_json.jsonl:7: not JSON"),
-    "no_messages": ([conversation("Hi", "Yes."), {"messages": []}], "no_messages.jsonl:2: no message"),
+    "broken_json": ([conversation("Hi", "Yes.")] * 6 + ['{"messages": [}'], "broken_json.jsonl:7: is not JSON"),
+    "no_messages": ([conversation("Hi", "Yes."), {"messages": []}], "no_messages.jsonl:2: contains no message"),
     "unknown_role": (
         [{"messages": [{"role": "robot", "content": "Hi"}]}],
         "unknown_role.jsonl:1: message 1 has the unknown role",
     ),
     "wrong_order": (
         [conversation("Hi", "A"), {"messages": [{"role": "assistant", "content": "B"}]}],
-        "wrong_order.jsonl:2: roles",
+        "wrong_order.jsonl:2: the roles",
     ),
     "ends_with_user": (
         [{"messages": [{"role": "user", "content": "Hi"}]}],
@@ -48,14 +48,14 @@ LINES = {  # name of a data file: (its lines, what the error says of it)
     "no_completion": ([{"prompt": "Hi"}], "no_completion.jsonl:1:"),
     "mixed_forms": ([{"prompt": "Hi", "completion": []}], "mixed_forms.jsonl:1:"),
     "number": ([conversation("Hi", "Yes."), 7], "number.jsonl:2: a JSON object"),
-    "unknown_keys": ([{"question": "Hi"}], "unknown_keys.jsonl:1: none of the keys"),
-    "surrogate": (['{"text": "\\ud800"}'], "surrogate.jsonl:1: a lone surrogate"),
-    "one_token": ([{"text": ""}], "one_token.jsonl:1: one token only"),
+    "unknown_keys": ([{"question": "Hi"}], "unknown_keys.jsonl:1: has none of the keys"),
+    "surrogate": (['{"text": "\\ud800"}'], "surrogate.jsonl:1: a text has a lone surrogate"),
+    "one_token": ([{"text": ""}], "one_token.jsonl:1: only one token"),
     "prompt_too_long": (
         [conversation("Hi", "Yes."), conversation("x " * 200, "Yes.")],
         "prompt_too_long.jsonl:2: the prompt leaves no room",
     ),
-    "blank": (["", "  "], "blank.jsonl: no example in it"),
+    "blank": (["", "  "], "blank.jsonl: contains no example"),
     "nested": (["[" * 100_000], "nested.jsonl"),
 }
 
@@ -141,9 +141,9 @@ def test_bad_data_is_named_with_its_line(mistake, name):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("latin1.jsonl", "latin1.jsonl:2: not UTF-8"),
+        ("latin1.jsonl", "latin1.jsonl:2: is not UTF-8"),
         ("binary.jsonl", "binary.jsonl"),
-        ("empty.jsonl", "empty.jsonl: no example"),
+        ("empty.jsonl", "empty.jsonl: contains no example"),
         ("missing.jsonl", "missing.jsonl: cannot be read"),
         ("a_directory", "a_directory: cannot be read"),
         ("theta_hat/model.safetensors", "theta_hat/model.safetensors"),
@@ -159,11 +159,11 @@ def test_data_that_is_no_data_is_named(mistake, name, words):
     ("name", "words"),
     [
         ("train.jsonl", "train.jsonl:1: not plain text"),
-        ("latin1.txt", "latin1.txt:2: not UTF-8"),
-        ("empty.txt", "empty.txt: no text"),
+        ("latin1.txt", "latin1.txt:2: is not UTF-8"),
+        ("empty.txt", "empty.txt: contains no text"),
         ("missing.txt", "missing.txt: cannot be read"),
         ("a_directory", "a_directory: cannot be read"),
-        ("one_token.jsonl", "one_token.jsonl:1: one token only"),
+        ("one_token.jsonl", "one_token.jsonl:1: only one token"),
         ("texts.jsonl missing.txt", "missing.txt: cannot be read"),
     ],
 )
@@ -254,7 +254,7 @@ def test_an_output_directory_that_cannot_be_used_is_named(mistake, output_dir, w
     ("output_dir", "words"),
     [
         ("a_model", "--resume: a_model/train_config.json is missing"),
-        ("cut_record", "cut_record/train_config.json: not valid JSON"),
+        ("cut_record", "cut_record/train_config.json: is not valid JSON"),
         ("a_run", '--output-dir: the command is "sft", but was "pretrain" in the run of a_run/train_config.json'),
         ("bad_metrics", "bad_metrics/metrics.jsonl: "),
     ],

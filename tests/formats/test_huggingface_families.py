@@ -94,4 +94,4 @@ def test_a_qwen2_without_its_biases_and_a_llama_with_some_are_refused(qwen2):
     edit_tensors(qwen2, drop=[name])
     refusal(lambda: checkpoint.load(qwen2), qwen2 / "model.safetensors", name, "missing")
     edit_config(qwen2, model_type="llama", architectures=["LlamaForCausalLM"])
-    refusal(lambda: checkpoint.load(qwen2), qwen2 / "model.safetensors", "k_proj.bias", "no part of the model")
+    refusal(lambda: checkpoint.load(qwen2), qwen2 / "model.safetensors", "k_proj.bias", "not part of the model")

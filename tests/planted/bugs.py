@@ -177,8 +177,8 @@ BUGS = [
         "answers-of-the-prompt-trained",
         "The answers that are given in the prompt are targets as well.",
         "data.py",
-        "is_y = [i >= len(example.prompt) and",
-        "is_y = [",
+        "of_y = [i >= len(example.prompt) and",
+        "of_y = [",
         "huggingface/trl#1282: earlier turns by a weaker model",
     ),
     Bug(

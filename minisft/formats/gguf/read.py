@@ -1,14 +1,17 @@
 """A model in one file, as llama.cpp reads it: config, tokenizer and tensors, most of these in blocks of small integers.
 
-The arithmetic of the blocks is the `gguf` package's. Two things are not as in the Hugging Face layout, which is that of
-θ: the names, and in a Llama the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in such a
-file, i and i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
+The arithmetic of the blocks is done by the `gguf` package. Two things differ from the Hugging Face layout, which is
+that of θ: the names, and in a Llama the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in
+such a file, but i and i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
 """
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
@@ -19,7 +22,7 @@ from minisft.errors import MinisftError
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
 from minisft.formats.files import Stored
-from minisft.formats.gguf.header import Walk
+from minisft.formats.gguf.header import Entry, Walk
 from minisft.layers import rotary
 from minisft.tokenizer import Tokenizer, one_line, own_config
 
@@ -38,7 +41,7 @@ ATTENTION = ("attention.head_count_kv", "attention.key_length", "attention.value
 ROPE = ("rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor")
 KNOWN = (*SIZES.values(), *ATTENTION, *ROPE, "vocab_size")
 
-DIVISORS = "rope_freqs.weight"  # no part of θ: (D/2,), what Llama 3 divides the angles by
+DIVISORS = "rope_freqs.weight"  # not part of θ: (D/2,), what Llama 3 divides the angles by
 OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER = {
     "attn_norm": "input_layernorm",
@@ -52,14 +55,14 @@ LAYER = {
     "ffn_down": "mlp.down_proj",
 }
 
-# How a text is cut before BPE, by tokenizer.ggml.pre: in words, and numbers in digits, threes or not at all.
+# How a text is cut before BPE, by tokenizer.ggml.pre: into words, and numbers into digits, threes or not at all.
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 AS_GPT_2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
 BYTES_ONLY = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-CUTS = {
+CUTS: dict[str, list[pre_tokenizers.PreTokenizer]] = {
     "gpt-2": [AS_GPT_2],
     "smollm": [pre_tokenizers.Digits(individual_digits=True), AS_GPT_2],
     "llama-bpe": [pre_tokenizers.Split(Regex(WORDS % "{1,3}"), "isolated"), BYTES_ONLY],
@@ -68,7 +71,7 @@ CUTS = {
 
 
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
-    """Sizes, tokenizer and tensors, under the names of θ, of a Llama or a Qwen2. No tensor of θ is read yet.
+    """Sizes, tokenizer and tensors of a Llama or a Qwen2, under the names of θ. No tensor of θ is read yet.
 
     Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or if the `gguf`
     package is missing.
@@ -92,13 +95,13 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
     return config, tokenizer, [tensor for tensor in stored if tensor.name != DIVISORS]
 
 
-def read_config(path, fields, entries) -> ModelConfig:
+def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -> ModelConfig:
     family = require(path, fields, "general.architecture", ["llama", "qwen2"])
 
-    def number(key, default=None):
+    def number(key: str, default: float | None = None) -> Any:  # int or float
         value = fields.get(f"{family}.{key}", default)
         if not isinstance(value, (int, float)):
-            raise MinisftError(f"{path}: {family}.{key} is missing or no number; copy the file again")
+            raise MinisftError(f"{path}: {family}.{key} is missing or not a number; copy the file again")
         return value
 
     require(path, fields, f"{family}.rope.scaling.type", ["none", "linear"], "none")
@@ -124,8 +127,10 @@ def read_config(path, fields, entries) -> ModelConfig:
     return config
 
 
-def require(path, fields, key, known, default=None):
-    """Refuse a value that is none of the known ones."""
+def require(
+    path: Path, fields: dict[str, Any], key: str, known: Collection[str | float], default: str | float | None = None
+) -> Any:
+    """The value of a key. Raises MinisftError if it is not one of the known ones."""
     value = fields.get(key, default)
     if not isinstance(value, (str, int, float)) or value not in known:
         only = " or ".join(map(repr, known))
@@ -134,10 +139,10 @@ def require(path, fields, key, known, default=None):
     return value
 
 
-def read_tokenizer(path, fields) -> Tokenizer:
+def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
     """BPE, byte-level or of SentencePiece's kind; its tokenizer.json is written here from the lists of the header."""
 
-    def wanted(key, kind):
+    def wanted(key: str, kind: type) -> Any:
         value = fields.get(f"tokenizer.ggml.{key}")
         if not isinstance(value, kind):
             raise MinisftError(f"{path}: tokenizer.ggml.{key} is missing or of another kind; copy the file again")
@@ -170,7 +175,7 @@ def read_tokenizer(path, fields) -> Tokenizer:
         source = backend.to_str().encode()
     except Exception as error:  # the package raises nothing narrower
         raise MinisftError(
-            f"{path}: its tokens and merges or scores are no BPE ({one_line(error)}); copy the file again"
+            f"{path}: its tokens and merges or scores do not form a BPE ({one_line(error)}); copy the file again"
         ) from error
     template = fields.get("tokenizer.chat_template", CHAT_TEMPLATE)
     config = own_config() | {"eos_token": tokens[eos]}
@@ -180,8 +185,8 @@ def read_tokenizer(path, fields) -> Tokenizer:
     return Tokenizer(source, config, template, dialect_of(template, path), path)
 
 
-def names_of(config) -> dict[str, str]:
-    """{name in a file: name in θ} of all that may be there."""
+def names_of(config: ModelConfig) -> dict[str, str]:
+    """{name in a file: name in θ} of every tensor that may be there."""
     names = {DIVISORS: DIVISORS} | {f"{theirs}.weight": f"{ours}.weight" for theirs, ours in OUTSIDE.items()}
     for i in range(config.num_hidden_layers):
         for theirs, ours in LAYER.items():
@@ -189,25 +194,25 @@ def names_of(config) -> dict[str, str]:
     return names
 
 
-def heads_of(name, config) -> int:
-    """The number of heads among which the rows of a tensor of θ are dealt out; 0: they lie as in θ."""
+def heads_of(name: str, config: ModelConfig) -> int:
+    """The number of heads among which a file deals out the rows of a tensor of θ; 0: they lie as in θ."""
     rows = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
     return 0 if config.qkv_bias else rows.get(name.split(".")[-2], 0)
 
 
-def dealt(rows, heads) -> np.ndarray:
+def dealt(rows: int, heads: int) -> np.ndarray:
     """The places in θ of the rows of a tensor, in the order of the file."""
     return np.arange(rows).reshape(heads, 2, -1).swapaxes(1, 2).ravel() if heads else np.arange(rows)
 
 
-def divisors(config) -> np.ndarray:
-    """What the scaling of the rotation divides its angles by: (D/2,)."""
+def divisors(config: ModelConfig) -> np.ndarray:
+    """(D/2,): what the scaling of the rotation divides its angles by."""
     plain, slower = (rotary.frequencies(config.head_dim, config.rope_base, s) for s in (None, config.rope_scaling))
     return plain / slower
 
 
-def slowed(config, table) -> ModelConfig:
-    """The config with Llama 3's scaling, if by that a table of divisors comes out; its factor is their largest."""
+def slowed(config: ModelConfig, table: Stored) -> ModelConfig:
+    """The config with Llama 3's scaling, if that gives the table of divisors; its factor is the largest of them."""
     found = np.zeros(config.head_dim // 2)
     if table.shape == found.shape:
         table.fill(found)
@@ -223,19 +228,21 @@ def slowed(config, table) -> ModelConfig:
     return result
 
 
-def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
-    """What the file says of its data, checked against its size: they lie end to end, each at a multiple of bytes."""
+def tensors(
+    walk: Walk, fields: dict[str, Any], entries: dict[str, Entry], config: ModelConfig, gguf: ModuleType
+) -> list[Stored]:
+    """What the file says of its data, checked against its size: tensors lie end to end, each at a multiple of bytes."""
     names = names_of(config)
     kinds = {kind.value: kind for kind in gguf.GGMLQuantizationType}
     alignment = fields.get("general.alignment", 32)
     if not (isinstance(alignment, int) and 0 < alignment <= 2**16):
-        raise walk.damaged("general.alignment is no number of bytes")
+        raise walk.damaged("general.alignment is not a number of bytes")
     start = at = -(-walk.position // alignment) * alignment
     result = []
     for name, (shape, number, offset) in entries.items():
         kind = kinds.get(number)
         if name not in names:
-            raise MinisftError(f"{walk.path}: tensor {name} is no part of the model; only a Llama or a Qwen2 is read")
+            raise MinisftError(f"{walk.path}: tensor {name} is not part of the model; only a Llama or a Qwen2 is read")
         if kind is None or kind.name not in TYPES:
             raise MinisftError(
                 f"{walk.path}: tensor {name} has the type {kind.name if kind else number}; only "
@@ -256,8 +263,10 @@ def tensors(walk, fields, entries, config, gguf) -> list[Stored]:
     return result
 
 
-def fill_from(path, at, row, dequantize, heads, view):
-    """Read one tensor: rows of `row` bytes each, the first at byte `at`; heads: among which they are dealt, or 0."""
+def fill_from(
+    path: Path, at: int, row: int, dequantize: Callable[[np.ndarray], np.ndarray], heads: int, view: np.ndarray
+) -> None:
+    """Read one tensor: rows of `row` bytes each, the first at byte `at`, dealt out among so many heads (0: not)."""
     rows, step = view.reshape(-1, view.shape[-1]), max(1, PIECE // view.shape[-1])
     places = dealt(len(rows), heads)
     with open(path, "rb") as file:
@@ -266,5 +275,5 @@ def fill_from(path, at, row, dequantize, heads, view):
             here = places[first : first + step]
             data = np.frombuffer(file.read(row * len(here)), np.uint8)
             if len(data) < row * len(here):
-                raise MinisftError(f"{path}: has become shorter while it was read; copy it again")
+                raise MinisftError(f"{path}: has become shorter while it was being read; copy it again")
             rows[here] = dequantize(data.reshape(-1, row))

@@ -119,7 +119,7 @@ def test_a_name_that_is_unknown_or_there_twice_or_no_name_is_refused(old, new, w
 
 def test_a_key_that_is_there_twice_is_refused(whole, tmp_path):
     (tmp_path / "model.gguf").write_bytes(whole.replace(b"ggml.bos_token_id", b"ggml.eos_token_id"))
-    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), "tokenizer.ggml.eos_token_id once more")
+    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), "tokenizer.ggml.eos_token_id twice")
 
 
 def test_rows_that_are_no_whole_blocks_are_refused(whole, tmp_path):

@@ -156,7 +156,7 @@ def test_a_file_of_a_qwen2_has_biases_and_rows_that_are_not_dealt_out(tokenizer,
 def test_a_llama_with_biases_and_a_qwen2_without_are_refused(tokenizer, theta, tmp_path):
     path, name = tmp_path / "model.gguf", "blk.1.attn_k.bias"
     write(path, theta, CONFIG, tokenizer, also={name: (np.ones(48, np.float32), None)})
-    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "no part of the model")
+    refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "not part of the model")
     config = replace(CONFIG, qkv_bias=True)
     write(path, random_theta(config), config, tokenizer, drop=[name])
     refusal(lambda: checkpoint.load(path), path, "model.layers.1.self_attn.k_proj.bias", "missing")
