@@ -1,6 +1,6 @@
 """Is the gradient right: of every layer by its example, of a tiny model, or of this very model on these examples?
 
-By every oracle at hand: both of gradcheck.py, and for models PyTorch where it is installed (autograd.py). The complex
+By every oracle at hand: both of gradcheck.py, and for models PyTorch where it is installed (pytorch.py). The complex
 step and PyTorch give the verdict. The central difference stands beside them: right to about 1e-9 where numbers are of
 order 1, it loses the digits of a tensor whose gradient is small beside J.
 """
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import gradcheck, layers, model, objective
+from minisft import data, gradcheck, layers, model, objective, train
 from minisft.config import ModelConfig
-from minisft.data import Batch, Sequence, collate
+from minisft.data import Batch, Sequence
 from minisft.params import Params
 from minisft.verification import pytorch
 
@@ -36,27 +36,25 @@ def combined(differences: dict, complex_steps: dict, by_pytorch: dict) -> dict:
     return {name: Errors(off, complex_steps[name], by_pytorch.get(name)) for name, off in differences.items()}
 
 
-def value(theta, config, part):
-    """J, and the caches for its gradient, by the calls that `train.step` makes."""
-    rows = np.flatnonzero(part.weights)
-    logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
-    J, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-    return J, c_model, c_objective
+def value(theta, config, batch):
+    """J(θ), whose slope is measured: forward only."""
+    rows = np.flatnonzero(batch.weights)
+    logits, _ = model.forward(theta, config, batch.ids, batch.starts, rows)
+    return objective.forward(logits, batch.targets[rows], batch.weights[rows])[0]
 
 
-def model_errors(theta: Params, config: ModelConfig, part: Batch, rng) -> dict:
+def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng) -> dict:
     """{name of a tensor: Errors of its gradient}; θ is float64."""
     grad, twin = theta.like(), theta.astype(np.complex128)
-    _, c_model, c_objective = value(theta, config, part)
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
+    train.value_and_grad(theta, grad, config, batch, dJ=1.0)
     named = grad.named.items()
     differences = gradcheck.errors(
-        lambda: value(theta, config, part)[0], [(name, theta.named[name], g) for name, g in named], rng
+        lambda: value(theta, config, batch), [(name, theta.named[name], g) for name, g in named], rng
     )
     complex_steps = gradcheck.complex_errors(
-        lambda: value(twin, config, part)[0], [(name, twin.named[name], g) for name, g in named], rng
+        lambda: value(twin, config, batch), [(name, twin.named[name], g) for name, g in named], rng
     )
-    by_pytorch = pytorch.errors(theta, config, part, grad) if pytorch.at_hand() else {}
+    by_pytorch = pytorch.errors(theta, config, batch, grad) if pytorch.at_hand() else {}
     return combined(differences, complex_steps, by_pytorch)
 
 
@@ -79,7 +77,7 @@ def tiny_errors(rng) -> dict:
         config = ModelConfig(17, 12, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
         theta = Params.random(rng, model.shapes(config))
         sequences = [Sequence(rng.integers(0, 17, n), np.arange(n) >= n // 2, "") for n in (7, 2, 5)]
-        part = collate(sequences, 0.3, dtype=np.float64)
+        batch = data.collate(sequences, 0.3, dtype=np.float64)
         label = "tied" if tied else "untied"
-        result |= {f"{label} {name}": off for name, off in model_errors(theta, config, part, rng).items()}
+        result |= {f"{label} {name}": off for name, off in model_errors(theta, config, batch, rng).items()}
     return result

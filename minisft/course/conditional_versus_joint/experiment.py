@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import data, evaluate, model, objective, optim, train
+from minisft import data, evaluate, optim, train
 from minisft.config import TrainConfig
 from minisft.course.conditional_versus_joint.worlds import SEEDS, World, encode, theta_hat, world
 from minisft.data import Sequence
@@ -78,10 +78,8 @@ def losses(theta: Params, sequences: list[Sequence]) -> tuple[float, float]:
 
 def gradient(theta: Params, part: data.Batch, rows: np.ndarray) -> np.ndarray:
     """∇ Σ log Pr(token | before) over the chosen rows (N,) bool of a batch: (P,)."""
-    config, rows, grad = theta_hat()[1], np.flatnonzero(rows), theta.like()
-    logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
-    _, c_objective = objective.forward(logits, part.targets[rows], np.ones(len(rows), theta.flat.dtype))
-    model.backward(theta, grad, config, cache, objective.backward(c_objective, 1.0))
+    grad, weights = theta.like(), rows.astype(theta.flat.dtype)
+    train.value_and_grad(theta, grad, theta_hat()[1], replace(part, weights=weights), dJ=1.0)
     return grad.flat
 
 
@@ -117,19 +115,15 @@ def follow(run: Run) -> list[dict]:
     start, config, _ = theta_hat()
     sequences, settings, theta = encode(here.train), run.settings, start.copy()
     probe = sequences[::17]
-    optimizer, grad, rows, size = optim.make(theta, settings), theta.like(), [], settings.batch_size
-    steps_an_epoch = -(-len(sequences) // size)
-    for t in range(settings.max_steps):
+    optimizer, grad, rows = optim.make(theta, settings), theta.like(), []
+    m = {id(sequence): m for sequence, m in zip(sequences, run.m)}
+    for t, (chosen, batch) in enumerate(train.batches(sequences, settings)):
         if t in run.looks:
             rows.append({"step": t} | two_gradients(theta, probe))
-        epoch, k = divmod(t, steps_an_epoch)
-        chosen = train.order(len(sequences), settings, epoch)[k * size : (k + 1) * size]
-        whole = data.collate([sequences[i] for i in chosen])
-        w = data.weights(np.concatenate([run.m[i] for i in chosen]), whole.starts, settings.loss_reduction)
-        whole = replace(whole, weights=w.astype(theta.flat.dtype))
-        train.step(
-            theta, grad, optimizer, whole, config, settings, optim.learning_rate(settings, t, settings.max_steps)
-        )
+        w = data.weights(np.concatenate([m[id(s)] for s in chosen]), batch.starts, settings.loss_reduction)
+        batch = replace(batch, weights=w.astype(theta.flat.dtype))
+        rate = optim.learning_rate(settings, t, settings.max_steps)
+        train.step(theta, grad, optimizer, batch, config, settings, rate)
     gradients = two_gradients(theta, probe) if run.looks else {}
     return [*rows, {"step": settings.max_steps} | gradients | worth(theta, run, here)]
 
