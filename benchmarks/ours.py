@@ -6,6 +6,7 @@ from safetensors.numpy import load_file
 from benchmarks.sizes import Size
 from minisft import model, parallel, train
 from minisft.config import TrainConfig
+from minisft.data import collate
 from minisft.generate import decode
 from minisft.optim import AdamW
 from minisft.params import Params

@@ -14,7 +14,7 @@ import numpy as np
 from minisft import evaluate, model, train
 from minisft.config import ModelConfig
 from minisft.course.grading.verdict import Verdict, kindly, run, settle
-from minisft.data import Sequence
+from minisft.data import Sequence, collate
 from minisft.params import Params
 
 SYMBOLS, FALSE = ("Σ", "D", "x", "y", "θ", "argmax"), ("∇", "mean", "max")
