@@ -221,5 +221,5 @@ class TrainConfig:
 
 def flag(name: str) -> str:
     """The command line's spelling of a field: batch_size -> --batch-size, shuffle -> --no-shuffle."""
-    own = {field.name: field.metadata["flag"] for field in fields(TrainConfig)}
-    return own.get(name) or "--" + name.replace("_", "-")
+    setting = TrainConfig.__dataclass_fields__.get(name)
+    return (setting and setting.metadata["flag"]) or "--" + name.replace("_", "-")
