@@ -1,13 +1,13 @@
-"""Is the gradient right: of every layer by its example, of a tiny model, or of this very model on these examples?
+"""Is the gradient right: of every layer on its example, of a tiny model, or of this very model on these examples?
 
-By every oracle at hand: both of gradcheck.py, and for models PyTorch where it is installed (pytorch.py). The complex
-step and PyTorch give the verdict. The central difference stands beside them: right to about 1e-9 where numbers are of
-order 1, it loses the digits of a tensor whose gradient is small beside J.
+Every oracle at hand is asked: both of gradcheck.py, and for models PyTorch too, if it is installed (pytorch.py). The
+complex step and PyTorch give the verdict. The central difference is only reported: it is right to about 1e-9 where
+numbers are of order 1, but loses digits for a tensor whose gradient is small compared with J.
 """
 
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,29 +21,32 @@ TOLERANCE = 1e-9  # far above rounding, far below any mistake
 
 
 class Errors(NamedTuple):
-    """Relative errors of one gradient, by each oracle: along a random direction, or (PyTorch) of its largest entry."""
+    """Relative errors of one gradient by each oracle: along a random direction, or by PyTorch the largest of all."""
 
     difference: float
     complex_step: float
-    pytorch: float | None = None  # None: not asked
+    pytorch: float | None = None  # None if it was not asked
 
     @property
     def passed(self) -> bool:
         return all(off <= TOLERANCE for off in self[1:] if off is not None)
 
 
-def combined(differences: dict, complex_steps: dict, by_pytorch: dict) -> dict:
+def combined(
+    differences: dict[str, float], complex_steps: dict[str, float], by_pytorch: dict[str, float]
+) -> dict[str, Errors]:
+    """{name: Errors}, from {name: error} by each oracle; PyTorch may be missing."""
     return {name: Errors(off, complex_steps[name], by_pytorch.get(name)) for name, off in differences.items()}
 
 
-def value(theta, config, batch):
-    """J(θ), whose slope is measured: forward only."""
+def value(theta: Params, config: ModelConfig, batch: Batch) -> Any:
+    """J(θ), whose slope is measured: forward only. Complex if θ is."""
     rows = np.flatnonzero(batch.weights)
     logits, _ = model.forward(theta, config, batch.ids, batch.starts, rows)
     return objective.forward(logits, batch.targets[rows], batch.weights[rows])[0]
 
 
-def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng) -> dict:
+def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng: np.random.Generator) -> dict[str, Errors]:
     """{name of a tensor: Errors of its gradient}; θ is float64."""
     grad, twin = theta.like(), theta.astype(np.complex128)
     train.value_and_grad(theta, grad, config, batch, dJ=1.0)
@@ -58,8 +61,8 @@ def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng) -> dict:
     return combined(differences, complex_steps, by_pytorch)
 
 
-def layer_errors(rng) -> dict:
-    """{layer and tensor: Errors} of every layer and of the objective, by their examples."""
+def layer_errors(rng: np.random.Generator) -> dict[str, Errors]:
+    """{layer and tensor: Errors} for every layer and for the objective, on their examples."""
     found = [import_module(f"{layers.__name__}.{module.name}") for module in iter_modules(layers.__path__)]
     return {
         f"{layer.__name__.removeprefix('minisft.')} {name}": off
@@ -70,9 +73,9 @@ def layer_errors(rng) -> dict:
     }
 
 
-def tiny_errors(rng) -> dict:
-    """{model and tensor: Errors} of a tiny random model on ragged sequences, tied and untied, λ = 0.3."""
-    result = {}
+def tiny_errors(rng: np.random.Generator) -> dict[str, Errors]:
+    """{model and tensor: Errors} for a tiny random model, tied and untied, on ragged sequences with λ = 0.3."""
+    result: dict[str, Errors] = {}
     for tied in (True, False):
         config = ModelConfig(17, 12, 14, 2, 4, 2, head_dim=6, tie_word_embeddings=tied)
         theta = Params.random(rng, model.shapes(config))
