@@ -70,10 +70,14 @@ def pretrained():
 
 
 def losses(theta: Params, sequences: list[Sequence]) -> tuple[float, float]:
-    """−log Pr in nats a token: its mean over all tokens of x, and over all of y."""
+    """−log Pr in nats per token: its mean over all tokens of x, and over all tokens of y; 0 if there are none."""
     values = np.concatenate([log_prob for log_prob, _ in evaluate.log_probs(theta, theta_hat()[1], sequences)])
     of_y = np.concatenate([s.is_y[1:] for s in sequences])
-    return tuple(-float(values[rows].mean(dtype=np.float64)) if rows.any() else 0.0 for rows in (~of_y, of_y))
+
+    def mean(rows: np.ndarray) -> float:
+        return -float(values[rows].mean(dtype=np.float64)) if rows.any() else 0.0
+
+    return mean(~of_y), mean(of_y)
 
 
 def gradient(theta: Params, part: data.Batch, rows: np.ndarray) -> np.ndarray:
@@ -93,7 +97,10 @@ def two_gradients(theta: Params, sequences: list[Sequence]) -> dict:
 
 
 def worth(theta: Params, run: Run, here: World) -> dict:
-    """Shares from 0 to 1, losses in nats a token; "forgetting" is the loss on the pre-training text, less that of θ̂."""
+    """What a θ is worth: fractions from 0 to 1, and losses in nats per token.
+
+    "forgetting" is the loss on the pre-training text, minus that of θ̂.
+    """
     _, config, tokenizer = theta_hat()
     result = {}
     if "losses" in run.measures:
@@ -104,8 +111,8 @@ def worth(theta: Params, run: Run, here: World) -> dict:
     if "answers" in run.measures:
         for name, questions in here.tests.items():
             answered = evaluate.answers(theta, config, tokenizer, questions, LONGEST_ANSWER)
-            result[name] = float(np.mean([answer["exact"] for answer in answered]))
-            result[f"{name}, stopped"] = float(np.mean([answer["stopped"] for answer in answered]))
+            for key, suffix in (("exact", ""), ("stopped", ", stopped")):
+                result[name + suffix] = float(np.mean([answer[key] for answer in answered if answer]))
     return result
 
 
