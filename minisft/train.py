@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minisft import data, model, objective, optim
 from minisft.accidents import LastGood
@@ -63,7 +65,16 @@ def train(
         yield state
 
 
-def step(theta, grad, optimizer, batch: Batch, config, settings, learning_rate: float, ranks: Ranks = ALONE) -> dict:
+def step(
+    theta: Params,
+    grad: Params,
+    optimizer: optim.SGD | optim.AdamW | LastGood,
+    batch: Batch,
+    config: ModelConfig,
+    settings: TrainConfig,
+    learning_rate: float,
+    ranks: Ranks = ALONE,
+) -> dict:
     """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. A batch without a target moves nothing.
 
     The tensors of `grad` are moved, any others are frozen. Each rank takes its own sequences of the batch; the sums
@@ -87,7 +98,9 @@ def step(theta, grad, optimizer, batch: Batch, config, settings, learning_rate: 
     return step_metrics(batch, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
 
 
-def value_and_grad(theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float):
+def value_and_grad(
+    theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
+) -> tuple[Any, objective.Cache]:
     """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
     logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
@@ -100,7 +113,7 @@ def value_and_grad(theta: Params, grad: Params, config: ModelConfig, batch: Batc
 
 
 def batches(
-    sequences: list[Sequence], settings: TrainConfig, first_step: int = 0, dtype=np.float32
+    sequences: list[Sequence], settings: TrainConfig, first_step: int = 0, dtype: DTypeLike = np.float32
 ) -> Iterator[tuple[list[Sequence], Batch]]:
     """The sequences and the batch of every step of a run, from first_step on (counted from 0), made as they are needed.
 
@@ -130,7 +143,7 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
 # --- what a step measures ---------------------------------------------------------------------------------------------
 
 
-def measured(J, cache: objective.Cache, batch: Batch) -> np.ndarray:
+def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
     """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
     rows = np.flatnonzero(batch.weights)
     log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
@@ -199,7 +212,7 @@ def pretrain(
     config: ModelConfig,
     sequences: list[Sequence],
     settings: TrainConfig,
-    dtype=np.float32,
+    dtype: DTypeLike = np.float32,
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""
