@@ -105,6 +105,7 @@ def value_and_grad(
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
     logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
     J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
+    del logits  # of the size of what follows: the largest arrays of a step
     model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ))
     return J, c_objective
 
