@@ -8,6 +8,7 @@ import math
 from dataclasses import fields
 
 from minisft.config import DTYPES, Numbers, TrainConfig, flag, number, whole
+from minisft.errors import one_line
 
 DATA_HELP = """\
 data, one JSON object per line:
@@ -28,7 +29,7 @@ def number_type(allowed: Numbers):
         except ValueError:
             value = math.nan
         if wrong := allowed.complaint(value):
-            raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
+            raise argparse.ArgumentTypeError(f"{one_line(repr(text))} {wrong}")
         return value
 
     return convert

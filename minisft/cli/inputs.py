@@ -12,9 +12,8 @@ import numpy as np
 from minisft import checkpoint, data
 from minisft.cli.console import say
 from minisft.config import ModelConfig, TrainConfig
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 from minisft.formats import resources
-from minisft.tokenizer import one_line
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
 HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
@@ -50,7 +49,7 @@ def from_hub(name: str, flag: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=["*/*"]))
     except Exception as error:  # of the network, of the hub, of the disk
         raise MinisftError(
-            f"{flag}: {name} is no directory here, and the Hugging Face hub did not give it ({one_line(error)})"
+            f"{flag}: {name} is no directory here, and the Hugging Face hub did not give it ({one_line(error, 200)})"
         ) from error
 
 

@@ -7,7 +7,7 @@ example:
 
 from minisft import checkpoint, data
 from minisft.cli import flags
-from minisft.cli.console import print_json, row_file, track
+from minisft.cli.console import print_json, row_file, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
@@ -50,11 +50,11 @@ def run(arguments):
         write([{"index": index} | row for index, row in enumerate(rows)])
     stopped = sum(row["stopped"] for row in rows)
     if arguments.prompt is not None:
-        print_json(rows[0]) if arguments.json else print(rows[0]["predicted"])
+        print_json(rows[0]) if arguments.json else show_answer(rows[0]["predicted"])
     elif arguments.json:
         print_json({"num_examples": len(rows), "stop_rate": stopped / len(rows), "output": arguments.output})
     else:
-        print(f"{arguments.output}: {len(rows)} answers, {stopped} of them ended by themselves")
+        show(f"{arguments.output}: {len(rows)} answers, {stopped} of them ended by themselves")
 
 
 def examples_of(arguments) -> list[data.Example]:
