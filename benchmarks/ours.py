@@ -4,7 +4,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.sizes import Size
-from minisft import model, objective, parallel, train
+from minisft import model, parallel, train
 from minisft.config import TrainConfig
 from minisft.data import collate
 from minisft.generate import decode
@@ -25,20 +25,18 @@ class Ours:
         self.settings = TrainConfig(learning_rate=1e-4, weight_decay=0.0, max_grad_norm=1.0, batch_size=size.sequences)
 
     def prepare(self, sequences):
-        self.whole = collate(sequences, 0.0, "token_mean", np.float32)
+        self.batch = collate(sequences, 0.0, "token_mean", np.float32)
         self.moving, self.grad = self.theta.copy(), self.theta.like()
         self.optimizer = AdamW(self.moving, self.settings)
 
     def gradient(self):
         """The loss and {name: gradient}."""
-        rows, grad = np.flatnonzero(self.whole.weights), self.theta.like()
-        logits, c_model = model.forward(self.theta, self.config, self.whole.ids, self.whole.starts, rows)
-        J, c_objective = objective.forward(logits, self.whole.targets[rows], self.whole.weights[rows])
-        model.backward(self.theta, grad, self.config, c_model, objective.backward(c_objective, dJ=-1.0))
+        grad = self.theta.like()
+        J, _ = train.value_and_grad(self.theta, grad, self.config, self.batch, dJ=-1.0)
         return -float(J), grad.named
 
     def step(self):
-        train.step(self.moving, self.grad, self.optimizer, self.whole, self.config, self.settings, 1e-4, self.ranks)
+        train.step(self.moving, self.grad, self.optimizer, self.batch, self.config, self.settings, 1e-4, self.ranks)
 
     def answer(self, prompts, new):
         """Greedy tokens, `new` for each prompt."""

@@ -1,7 +1,7 @@
-"""What describes a model and a run: frozen values, checked once, when they are made.
+"""What describes a model, and what describes a run: frozen values, checked once, when they are made.
 
-The fields of `ModelConfig` carry the names of config.json in the Hugging Face layout, those of `TrainConfig` the names
-of TRL's flags, so nothing has to be translated on the way in or out.
+The fields of `ModelConfig` have the names used in config.json in the Hugging Face layout, those of `TrainConfig` the
+names of TRL's flags, so nothing has to be translated on the way in or out.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import math
 import sys
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line
 
@@ -17,25 +17,26 @@ REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
-LARGEST = 2**24  # of a size: larger ones stand in damaged files only
+LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
 
 
-def is_whole(value):
+def is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Slower rotary angles, for a context beyond that of pre-training; the formula is in layers/rotary.py.
+    """Slower rotary angles, for a context longer than that of pre-training; the formula is in layers/rotary.py.
 
-    `factor` alone slows every angle ("linear" in config.json). With original_max_position_embeddings, the context of
-    pre-training, it slows those that turn there fewer than low_freq_factor times, those that turn more than
-    high_freq_factor times stay, and between the two it changes smoothly ("llama3"). Raises MinisftError.
+    `factor` alone slows every angle ("linear" in config.json). If original_max_position_embeddings, the context of
+    pre-training, is given too, it slows only the angles that turn fewer than low_freq_factor times within that context;
+    those that turn more than high_freq_factor times stay as they are, with a smooth change in between ("llama3").
+    Raises MinisftError if a value makes no sense.
     """
 
     factor: float
@@ -43,13 +44,13 @@ class RopeScaling:
     high_freq_factor: float = 4.0
     original_max_position_embeddings: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("factor", "low_freq_factor", "high_freq_factor"):
             value = getattr(self, name)
             if not (is_number(value) and value > 0):
                 raise MinisftError(f"{name}: {one_line(repr(value))} is not a positive number")
         if not self.low_freq_factor < self.high_freq_factor:
-            raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below the high one")
+            raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below high_freq_factor")
         original = self.original_max_position_embeddings
         if not (is_whole(original) and 0 <= original <= LARGEST):
             what = f"is not a whole number up to {LARGEST}"
@@ -61,8 +62,8 @@ class ModelConfig:
     """The shape of a Llama-style transformer. Raises MinisftError if the sizes do not fit together.
 
     In the book's letters: V vocab_size, C hidden_size, H num_attention_heads, G num_key_value_heads, D head_dim
-    (0: hidden_size / num_attention_heads), F intermediate_size; the context is max_position_embeddings tokens.
-    `qkv_bias`, a name of ours: the maps to queries, keys and values have biases, as in Qwen2.
+    (0 stands for hidden_size / num_attention_heads), F intermediate_size; max_position_embeddings is the context, in
+    tokens. `qkv_bias` is our own name: the maps to queries, keys and values have biases, as in Qwen2.
     """
 
     vocab_size: int
@@ -80,7 +81,7 @@ class ModelConfig:
     rope_scaling: RopeScaling | None = None
     qkv_bias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int and not (is_whole(value) and (field.name != "head_dim") <= value <= LARGEST):
@@ -110,7 +111,7 @@ class ModelConfig:
 
 
 class Numbers(NamedTuple):
-    """The numbers that a setting may be, whole ones or all: low ≤ number ≤ high and above < number < below."""
+    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below."""
 
     whole: bool
     low: float = -math.inf
@@ -118,11 +119,11 @@ class Numbers(NamedTuple):
     high: float = math.inf
     below: float = math.inf
 
-    def complaint(self, value, unset=None) -> str:
-        """What is wrong with a value, in words that follow it; empty if nothing is, or if it means "not given"."""
+    def complaint(self, value: Any, unset: Any = None) -> str:
+        """What is wrong with a value, in words that can follow it; empty if nothing is, or if the value is `unset`."""
         known = is_whole(value) if self.whole else is_number(value)
         if known and value > self.high:
-            return f"is too large, at most {self.high} is allowed"
+            return f"is too large; at most {self.high} is allowed"
         if known and (value == unset or (self.low <= value and self.above < value < self.below)):
             return ""
         limits = {"of at least": self.low, "above": self.above, "below": self.below}
@@ -131,7 +132,7 @@ class Numbers(NamedTuple):
 
 
 def whole(low: int, high: int = 2**63 - 1) -> Numbers:
-    """Whole numbers; none is larger than a 64-bit integer."""
+    """Whole numbers from low to high, by default to the largest 64-bit integer."""
     return Numbers(True, low=low, high=high)
 
 
@@ -141,15 +142,20 @@ def number(**limits: float) -> Numbers:
 
 
 def setting(
-    default, allowed, help: str, metavar: str | None = None, model_card: str = "changed", flag: str | None = None
-):
-    """A field of TrainConfig with all that is said of it: the check, the flag, and the line of the model card.
+    default: Any,
+    allowed: Numbers | tuple[str, ...] | None,
+    help: str,
+    metavar: str | None = None,
+    model_card: str = "changed",
+    flag: str | None = None,
+) -> Any:
+    """A field of TrainConfig with everything there is to say about it: its check, its flag, its line on the model card.
 
-    allowed     Numbers, a tuple of names to choose from, or None: the type says it. The default is allowed, too; where
-                it is none of the Numbers, it means "not given"
-    help        of the flag, and metavar: what stands for the value there
+    allowed     Numbers, a tuple of names to choose from, or None where the type says enough. The default is always
+                allowed; if it is not one of the Numbers, it stands for "not given"
+    help        of the flag; metavar stands for the value there
     model_card  when the model card shows it: "always", if it is "changed", or "never"
-    flag        if it is not the name with hyphens
+    flag        its spelling, if that is not the name with hyphens
     """
     about = {"allowed": allowed, "help": help, "metavar": metavar, "model_card": model_card, "flag": flag}
     return dataclasses.field(default=default, metadata=about)
@@ -159,53 +165,68 @@ def setting(
 class TrainConfig:
     """Every setting that influences θ̃. Raises MinisftError naming the flag if a value makes no sense.
 
-    Names, defaults and meaning are those of the command line: `minisft sft --help`. `learning_rate` 0 stands for
-    the default of the model's size, see `train.default_learning_rate`; `train_only` are patterns of names of tensors,
-    with * ? and [25-9], of which all others are frozen (none: all are trained).
+    Names, defaults and meaning are those of the command line: see `minisft sft --help`. A `learning_rate` of 0 stands
+    for the default for the model's size, `train.default_learning_rate`. `train_only` lists patterns, with * ? and
+    [25-9]: tensors whose names match one of them are trained, all others are frozen; without patterns, all are trained.
     """
 
     learning_rate: float = setting(
         0.0,
         number(above=0),
-        "(default: 1e-3 for models under 10 million parameters, 2e-5 above)",
+        "step size of the updates (default: 1e-3 for models under 10 million parameters, 2e-5 for larger ones)",
         metavar="R",
         model_card="always",
     )
-    num_train_epochs: int = setting(3, whole(1), "passes over the data", model_card="never")  # it has the steps made
-    max_steps: int = setting(0, whole(1), "end after N steps, whatever the epochs", model_card="never")
-    batch_size: int = setting(8, whole(1), "sequences of a micro-batch", model_card="always")
-    gradient_accumulation_steps: int = setting(1, whole(1), "micro-batches of a step")
+    num_train_epochs: int = setting(  # the model card states the steps made
+        3, whole(1), "how often to go through the data", model_card="never"
+    )
+    max_steps: int = setting(0, whole(1), "stop after N steps, however many epochs that makes", model_card="never")
+    batch_size: int = setting(8, whole(1), "sequences in a micro-batch", model_card="always")
+    gradient_accumulation_steps: int = setting(1, whole(1), "micro-batches in a step")
     optim: str = setting("adamw", OPTIMIZERS, "the optimiser", model_card="always")
-    adam_beta1: float = setting(0.9, number(low=0, below=1), "decay of the first moment", metavar="B")
-    adam_beta2: float = setting(0.999, number(low=0, below=1), "decay of the second moment", metavar="B")
+    adam_beta1: float = setting(0.9, number(low=0, below=1), "decay rate of the first moment", metavar="B")
+    adam_beta2: float = setting(0.999, number(low=0, below=1), "decay rate of the second moment", metavar="B")
     adam_epsilon: float = setting(  # 0 would make 0 / 0 where a gradient is 0
-        1e-8, number(low=1e-30), "added to the root of the second", metavar="E"
+        1e-8, number(low=1e-30), "added to the square root of the second moment", metavar="E"
     )
-    weight_decay: float = setting(0.0, number(low=0), "of matrices, not of gains and biases", metavar="D")
+    weight_decay: float = setting(
+        0.0, number(low=0), "how strongly matrices are pulled towards 0; gains and biases are not", metavar="D"
+    )
     max_grad_norm: float = setting(
-        1.0, number(low=0), "clip longer gradients; 0: never", metavar="C", model_card="always"
+        1.0,
+        number(low=0),
+        "clip a gradient whose norm is larger than this; 0 never clips",
+        metavar="C",
+        model_card="always",
     )
-    lr_scheduler_type: str = setting("linear", SCHEDULES, "the schedule", model_card="always")
-    warmup_steps: int = setting(0, whole(0), "steps until the full rate")
+    lr_scheduler_type: str = setting(
+        "linear", SCHEDULES, "how the learning rate changes during the run", model_card="always"
+    )
+    warmup_steps: int = setting(0, whole(0), "steps in which the learning rate rises to its full value")
     prompt_loss_weight: float = setting(  # λ
         0.0,
         number(low=0, high=1000),
-        "weight of prompt tokens: 0 maximises log Pr(y|x), 1 log Pr(x,y)",
+        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y)",
         metavar="W",
         model_card="always",
     )
-    loss_reduction: str = setting("token_mean", REDUCTIONS, "what the loss is", model_card="always")
-    seed: int = setting(0, whole(0), "seed of everything random", model_card="always")
-    shuffle: bool = setting(True, None, "keep the order of the file", flag="--no-shuffle")
+    loss_reduction: str = setting(
+        "token_mean", REDUCTIONS, "how the tokens of a step make up the loss", model_card="always"
+    )
+    seed: int = setting(0, whole(0), "seed of everything that is random", model_card="always")
+    shuffle: bool = setting(True, None, "keep the examples in the order of the file", flag="--no-shuffle")
     train_only: tuple[str, ...] = setting(
-        (), None, "freeze all tensors but those whose names match (default: train all)", metavar="PATTERN"
+        (),
+        None,
+        "train only the tensors whose names match, and freeze the others (default: train all)",
+        metavar="PATTERN",
     )
 
     def trains(self, name: str) -> bool:
-        """Whether the tensor of this name is trained: any, or those that match one of the patterns of `train_only`."""
+        """Whether the tensor of this name is trained: it matches a pattern of `train_only`, or there is no pattern."""
         return not self.train_only or any(fnmatchcase(name, pattern) for pattern in self.train_only)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value, allowed, wrong = getattr(self, field.name), field.metadata["allowed"], ""
             if isinstance(allowed, Numbers):
@@ -225,5 +246,5 @@ class TrainConfig:
 
 def flag(name: str) -> str:
     """The command line's spelling of a field: batch_size -> --batch-size, shuffle -> --no-shuffle."""
-    own = {field.name: field.metadata["flag"] for field in fields(TrainConfig)}
-    return own.get(name) or "--" + name.replace("_", "-")
+    setting = TrainConfig.__dataclass_fields__.get(name)
+    return (setting and setting.metadata["flag"]) or "--" + name.replace("_", "-")

@@ -23,10 +23,15 @@ def forward(logits, targets, weights):
 
 
 def backward(cache, dJ):
-    dz = -np.exp(cache.log_pi)
-    dz[np.arange(len(cache.targets)), cache.targets] += 1
-    dz *= (dJ * cache.weights)[:, None]
-    return dz  # (M, V)
+    pi, w = np.exp(cache.log_pi), (dJ * cache.weights)[:, None]  # (M, V), (M, 1)
+    return w * onehot_minus(pi, cache.targets)
+
+
+def onehot_minus(pi, targets):
+    """onehot(targets) − π, in the memory of π, for most of it is −π."""
+    np.negative(pi, out=pi)
+    pi[np.arange(len(targets)), targets] += 1
+    return pi
 
 
 def example(rng):

@@ -11,40 +11,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from minisft import model, objective, optim
+from minisft import data, model, objective, optim
+from minisft.accidents import LastGood
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Batch, Sequence, collate
+from minisft.data import Batch, Sequence
 from minisft.errors import MinisftError
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
-
-
-class NotFinite(MinisftError):
-    """A loss, its gradient or an update is not finite: met in the same step by all ranks."""
-
-
-class LastGood:
-    """The tensors in motion where the loss was last known to be finite: one copy, for two accidents.
-
-    It is made between the gradient of a step and its update. A loss that is not finite is met before that: the copy
-    is still that of the step before. A Ctrl-C in the middle of the update comes after it: the copy is θ_t.
-    """
-
-    def __init__(self, theta: Params, grad: Params):
-        self.copy = grad.like()
-        self.keep(theta)
-
-    def keep(self, theta: Params):
-        for name, kept in self.copy.named.items():
-            kept[...] = theta.named[name]
-        self.is_now = True
-
-    def put_back(self, theta: Params):
-        for name, kept in self.copy.named.items():
-            theta.named[name][...] = kept
 
 
 @dataclass
@@ -55,60 +33,132 @@ class State:
     theta: Params
     optimizer: optim.SGD | optim.AdamW
     num_tokens: int = 0  # seen so far, targets or not
-    metrics: dict = field(default_factory=dict)  # of the step just made; see `row`
+    metrics: dict = field(default_factory=dict)  # of the step just made; see `step_metrics`
 
 
-def default_learning_rate(theta: Params) -> float:
-    """1e-3 for models under 10 million parameters, 2e-5 above."""
-    return 1e-3 if theta.flat.size < 10_000_000 else 2e-5
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def train(
+    state: State, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, ranks: Ranks = ALONE
+) -> Iterator[State]:
+    """Continue from `state`, the same in all ranks, to the end of the run, in place, yielding it after every step.
+
+    Raises NotFinite naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
+    KeyboardInterrupt it is θ_t of state.step, whole.
+    """
+    theta, total = state.theta, steps_in(sequences, settings)
+    settings = replace(settings, learning_rate=settings.learning_rate or default_learning_rate(theta))
+    grad = theta.part(trained(theta, settings))
+    optimizer = LastGood(state.optimizer, theta, grad)  # the same updates, and what to go back to after an accident
+    for chosen, batch in batches(sequences, settings, state.step, theta.flat.dtype):
+        began = time.perf_counter()
+        rate = optim.learning_rate(settings, state.step, total)
+        with optimizer.watching(state.step + 1, chosen):
+            metrics = step(theta, grad, optimizer, batch, config, settings, rate, ranks)
+        state.step += 1
+        num_tokens = sum(len(sequence.ids) for sequence in chosen)
+        state.num_tokens += num_tokens
+        metrics["num_tokens"] = state.num_tokens
+        metrics["tokens_per_second"] = num_tokens / (time.perf_counter() - began)
+        state.metrics = {"step": state.step} | metrics
+        yield state
 
 
 def step(
     theta: Params,
     grad: Params,
-    optimizer,
-    whole: Batch,
+    optimizer: optim.SGD | optim.AdamW | LastGood,
+    batch: Batch,
     config: ModelConfig,
     settings: TrainConfig,
     learning_rate: float,
     ranks: Ranks = ALONE,
-    last_good: LastGood | None = None,
 ) -> dict:
-    """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. The caller skips a batch without a target.
+    """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. A batch without a target moves nothing.
 
-    The tensors of `grad` are moved, any others are frozen; `last_good` copies them before. Each rank computes its share
-    of the whole batch; the sums over all ranks, and so the update, are the same in each.
+    The tensors of `grad` are moved, any others are frozen. Each rank takes its own sequences of the batch; the sums
+    over all ranks, and so the update, are the same in each.
     Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
     """
+    if not batch.weights.any():
+        return step_metrics(batch, np.zeros(4), settings.prompt_loss_weight, 0.0, learning_rate)
     grad.flat[:] = 0
-    sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `row`
-    share = whole.only(ranks.portion(np.diff(whole.starts)))
-    lowest = model.lowest(grad)
-    for part in share.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
-        rows = np.flatnonzero(part.weights)  # weight 0 never reaches the vocabulary; none: adds 0
-        logits, c_model = model.forward(theta, config, part.ids, part.starts, rows, lowest=lowest)
-        value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-        model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))  # the sign
-        log_prob = c_objective.log_pi[np.arange(len(rows)), part.targets[rows]]
-        correct = c_objective.log_pi.argmax(-1) == part.targets[rows]
-        of_y = part.is_y[rows]
-        sums += value, correct.sum(), log_prob[~of_y].sum(dtype=float), log_prob[of_y].sum(dtype=float)
+    sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `measured`
+    own = batch.only(ranks.portion(np.diff(batch.starts)))
+    for micro_batch in own.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
+        J, cache = value_and_grad(theta, grad, config, micro_batch, dJ=-1.0)  # the sign: L = −J
+        sums += measured(J, cache, micro_batch)
     ranks.sum(grad.flat)
     ranks.sum(sums)
-    J = sums[0]
-    grad_norm = optim.clip(grad, settings.max_grad_norm)
+    J, grad_norm = sums[0], optim.clip(grad, settings.max_grad_norm)
     if not (math.isfinite(J) and math.isfinite(grad_norm)):
         raise FloatingPointError(f"the loss is {-J:g}, the norm of its gradient {grad_norm:g}")
-    if last_good:
-        last_good.keep(theta)
     optimizer.step(theta, grad, learning_rate)
-    return row(whole, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
+    return step_metrics(batch, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
 
 
-def row(whole: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float) -> dict:
-    """Metrics of one step. `sums` are over its rows of weight > 0: J, right guesses, log Pr in x, log Pr in y."""
+def value_and_grad(
+    theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
+) -> tuple[Any, objective.Cache]:
+    """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
+    rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
+    logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
+    J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
+    del logits  # of the size of what follows: the largest arrays of a step
+    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ))
+    return J, c_objective
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+def batches(
+    sequences: list[Sequence], settings: TrainConfig, first_step: int = 0, dtype: DTypeLike = np.float32
+) -> Iterator[tuple[list[Sequence], Batch]]:
+    """The sequences and the batch of every step of a run, from first_step on (counted from 0), made as they are needed.
+
+    The last step of an epoch is smaller if need be. dtype: of the weights, that of θ.
+    """
+    per_step = settings.batch_size * settings.gradient_accumulation_steps
+    steps_an_epoch = math.ceil(len(sequences) / per_step)
+    for t in range(first_step, steps_in(sequences, settings)):
+        epoch, k = divmod(t, steps_an_epoch)
+        chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step : (k + 1) * per_step]]
+        yield chosen, data.collate(chosen, settings.prompt_loss_weight, settings.loss_reduction, dtype)
+
+
+def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
+    """How many steps a run has: --max-steps, or all epochs."""
+    per_step = settings.batch_size * settings.gradient_accumulation_steps
+    return settings.max_steps or settings.num_train_epochs * math.ceil(len(sequences) / per_step)
+
+
+def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
+    """The order of the examples in an epoch: depends on seed and epoch alone, so a resumed run meets the same."""
+    if not settings.shuffle:
+        return np.arange(count)
+    return np.random.default_rng([settings.seed, epoch]).permutation(count)
+
+
+# --- what a step measures ---------------------------------------------------------------------------------------------
+
+
+def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
+    """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
+    rows = np.flatnonzero(batch.weights)
+    log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
+    correct = cache.log_pi.argmax(-1) == batch.targets[rows]
+    is_y = batch.is_y[rows]
+    return np.array([J, correct.sum(), log_prob[~is_y].sum(dtype=float), log_prob[is_y].sum(dtype=float)])
+
+
+def step_metrics(
+    batch: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float
+) -> dict:
+    """The metrics of one step: `sums` of `measured` over all of its batch, in the units of its reduction."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
-    targets_x, targets_y = (int(np.count_nonzero(whole.weights[rows])) for rows in (~whole.is_y, whole.is_y))
+    targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.is_y, batch.is_y))
     targets = targets_x + targets_y
     metrics = {
         "loss": 0.0 - J,  # of J = 0, -J would be -0.0
@@ -124,17 +174,12 @@ def row(whole: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: fl
     return metrics
 
 
-def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
-    """How many steps a run has: --max-steps, or all epochs, the last step of each smaller if need be."""
-    per_step = settings.batch_size * settings.gradient_accumulation_steps
-    return settings.max_steps or settings.num_train_epochs * math.ceil(len(sequences) / per_step)
+# --- where a run begins -----------------------------------------------------------------------------------------------
 
 
-def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order of the examples in an epoch: depends on seed and epoch alone, so a resumed run meets the same."""
-    if not settings.shuffle:
-        return np.arange(count)
-    return np.random.default_rng([settings.seed, epoch]).permutation(count)
+def default_learning_rate(theta: Params) -> float:
+    """1e-3 for models under 10 million parameters, 2e-5 above."""
+    return 1e-3 if theta.flat.size < 10_000_000 else 2e-5
 
 
 def trained(theta: Params, settings: TrainConfig) -> list[str]:
@@ -153,54 +198,6 @@ def start(theta: Params, settings: TrainConfig) -> State:
     return State(0, theta, optim.make(theta, settings))
 
 
-def train(
-    state: State, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig, ranks: Ranks = ALONE
-) -> Iterator[State]:
-    """Continue from `state`, the same in all ranks, to the end of the run, in place, yielding it after every step.
-
-    Raises NotFinite naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
-    KeyboardInterrupt it is θ_t of state.step, whole.
-    """
-    if not settings.learning_rate:
-        settings = replace(settings, learning_rate=default_learning_rate(state.theta))
-    theta, total = state.theta, steps_in(sequences, settings)
-    per_step = settings.batch_size * settings.gradient_accumulation_steps
-    steps_an_epoch = math.ceil(len(sequences) / per_step)
-    grad = theta.part(trained(theta, settings))
-    last_good = LastGood(theta, grad)
-    while state.step < total:
-        began = time.perf_counter()
-        epoch, k = divmod(state.step, steps_an_epoch)
-        chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step : (k + 1) * per_step]]
-        whole = collate(chosen, settings.prompt_loss_weight, settings.loss_reduction, theta.flat.dtype)
-        rate = optim.learning_rate(settings, state.step, total)
-        if whole.weights.any():
-            last_good.is_now = False
-            try:
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    metrics = step(theta, grad, state.optimizer, whole, config, settings, rate, ranks, last_good)
-                    if not all(np.isfinite(theta.named[name].sum()) for name in grad.named):
-                        raise FloatingPointError("the update leads to parameters that are not finite")
-            except FloatingPointError as error:
-                last_good.put_back(theta)
-                raise NotFinite(
-                    f"step {state.step + 1}: {error}, on {', '.join(s.where for s in chosen)}; "
-                    "try a smaller --learning-rate"
-                ) from None
-            except KeyboardInterrupt:
-                if last_good.is_now:  # not half an update
-                    last_good.put_back(theta)
-                raise
-        else:
-            metrics = row(whole, np.zeros(4), settings.prompt_loss_weight, 0.0, rate)
-        state.step += 1
-        state.num_tokens += sum(len(s.ids) for s in chosen)
-        metrics["num_tokens"] = state.num_tokens
-        metrics["tokens_per_second"] = sum(len(s.ids) for s in chosen) / (time.perf_counter() - began)
-        state.metrics = {"step": state.step} | metrics
-        yield state
-
-
 def finetune(
     theta_hat: Params,
     config: ModelConfig,
@@ -216,7 +213,7 @@ def pretrain(
     config: ModelConfig,
     sequences: list[Sequence],
     settings: TrainConfig,
-    dtype=np.float32,
+    dtype: DTypeLike = np.float32,
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""

@@ -62,13 +62,13 @@ class Plane:
     theta_hat    θ̂, the point (0, 0)
     axes         (2, P) float64, orthonormal: e₁ from θ̂ to θ̃, and e₂
     coordinates  (T, 2) float64, in the units of θ: the recorded θ_t, projected onto the plane; θ̃ is (‖θ̃ − θ̂‖₂, 0)
-    share        Σ_t ‖θ_t − θ̂, projected‖² / Σ_t ‖θ_t − θ̂‖², a fraction: 1 if the path lies in the plane
+    fraction     Σ_t ‖θ_t − θ̂, projected‖² / Σ_t ‖θ_t − θ̂‖²: how much of the path the plane holds, 1 if all of it
     """
 
     theta_hat: Params
     axes: np.ndarray
     coordinates: np.ndarray
-    share: float
+    fraction: float
 
     def at(self, a: float, b: float) -> Params:
         """θ̂ + a e₁ + b e₂ in the dtype of θ̂; a and b in the units of θ. What to evaluate for a contour of −J."""

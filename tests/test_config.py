@@ -160,7 +160,7 @@ def test_a_beta_is_below_1_since_1_would_divide_by_zero(field):
 
 def test_lambda_is_at_most_1000():
     assert TrainConfig(prompt_loss_weight=1000).prompt_loss_weight == 1000
-    with pytest.raises(MinisftError, match=r"^--prompt-loss-weight: 1001 is too large, at most 1000 "):
+    with pytest.raises(MinisftError, match=r"^--prompt-loss-weight: 1001 is too large; at most 1000 "):
         TrainConfig(prompt_loss_weight=1001)
 
 

@@ -8,7 +8,7 @@ from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 from support.by_hand import log_pi
 
-from minisft import gradcheck, model, objective
+from minisft import gradcheck, model, objective, train
 from minisft.config import REDUCTIONS, ModelConfig
 from minisft.data import Sequence, collate
 
@@ -17,14 +17,10 @@ each_kind = pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
 
 
 def value_and_gradient(theta, config, parts):
-    """J over some batches whose weights are slices of one step, and ∇J, by the calls that `train.step` makes."""
+    """J over some batches whose weights are slices of one step, and ∇J."""
     grad, J = theta.like(), 0.0
     for part in parts:
-        rows = np.flatnonzero(part.weights)
-        logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
-        value, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-        J += value
-        model.backward(theta, grad, config, c_model, objective.backward(c_objective, 1.0))
+        J += train.value_and_grad(theta, grad, config, part, dJ=1.0)[0]
     return J, grad
 
 

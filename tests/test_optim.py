@@ -124,7 +124,7 @@ def test_a_rate_of_0_leaves_theta_as_it_is(theta, rng, optimizer):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("size", [optim.BLOCK - 1, optim.BLOCK, optim.BLOCK + 1, 2 * optim.BLOCK + 5])
-def test_the_blocks_of_the_vector_do_not_matter(size, optimizer):
+def test_the_pieces_of_the_vector_do_not_matter(size, optimizer):
     """Element 5 of a long vector is moved as element 5 of a short one, and so is every other with the same numbers."""
     shapes = {"long.weight": (size, 1), "after.weight": (7,)}
     theta = vector(np.arange(size + 7) % 13, shapes)
@@ -137,23 +137,23 @@ def test_the_blocks_of_the_vector_do_not_matter(size, optimizer):
     assert_array_equal(theta.long.weight[:, 0], np.resize(short.flat, size))
 
 
-def test_blocks_cover_the_vector_once_and_each_has_one_decay():
+def test_pieces_cover_the_vector_once_and_each_has_one_decay():
     theta = Params({"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2), "d": (3, 1)})
-    parts = list(optim.blocks(theta, theta.like(), 0.5))
-    assert [(part.start, part.stop) for _, _, part, _ in parts] == [
+    found = list(optim.pieces(theta, theta.like(), 0.5, np.arange(optim.BLOCK + 14)))  # a moment that says where it is
+    assert [(m[0], m[-1] + 1) for _, _, m, _ in found] == [
         (0, optim.BLOCK),
         (optim.BLOCK, optim.BLOCK + 3),
         (optim.BLOCK + 3, optim.BLOCK + 7),
         (optim.BLOCK + 7, optim.BLOCK + 14),  # c and d: neighbours of one decay
     ]
-    assert [decay for *_, decay in parts] == [0.5, 0.5, 0.0, 0.5]
+    assert [decay for *_, decay in found] == [0.5, 0.5, 0.0, 0.5]
 
 
 def test_neighbours_in_the_gradient_that_are_none_in_theta_stay_apart():
     theta = Params({"a": (2, 2), "frozen": (3, 3), "c": (2, 2)})
     theta.flat[:] = np.arange(17)
     grad = theta.part(["a", "c"])
-    assert [w.tolist() for w, *_ in optim.blocks(theta, grad, 0.5)] == [[0, 1, 2, 3], [13, 14, 15, 16]]
+    assert [w.tolist() for w, *_ in optim.pieces(theta, grad, 0.5)] == [[0, 1, 2, 3], [13, 14, 15, 16]]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

@@ -131,9 +131,11 @@ def test_the_loop_shown_in_python_runs_as_printed(monkeypatch, capsys):
 # --- what a page has to name ------------------------------------------------------------------------------------------
 
 
-def test_every_folder_of_the_house_has_its_line():
+def test_every_file_and_folder_of_the_house_has_its_line():
     for path in (ROOT / "minisft").glob("*/__init__.py"):
         assert re.search(rf"^\| \[?`{path.parent.name}/`", HOUSE, re.MULTILINE), path.parent.name
+    for path in (ROOT / "minisft").glob("*.py"):
+        assert f"[`{path.name}`]({path.name})" in HOUSE, path.name
 
 
 def test_every_notebook_has_its_row_in_the_course():

@@ -12,10 +12,9 @@ from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
 from support.by_hand import log_pi, log_prob
 
-from minisft import evaluate, gradcheck, model, optim, train
+from minisft import data, evaluate, gradcheck, model, optim, train
 from minisft.config import REDUCTIONS, TrainConfig
 from minisft.data import Sequence, collate
-from minisft.errors import MinisftError
 from minisft.params import Params
 
 LENGTHS = (7, 2, 5, 7, 3, 9, 4, 6, 5, 8)
@@ -185,6 +184,20 @@ def test_the_mask_removes_loss_terms_not_paths():
     assert_array_equal(moved, [11, 12, 13])  # those that are read; token 3 is only predicted
     for projection in (step.model.layers[0].self_attn.k_proj, step.model.layers[1].self_attn.v_proj):
         assert np.linalg.norm(projection.weight) > 1e-6
+
+
+def test_value_and_grad_gives_j_and_adds_dj_times_its_gradient_to_what_is_there(config, theta, sequences):
+    """J is Σ wᵢ log Pr(yᵢ | those before), by the cache of the objective too; λ = 0, so the rows are those of y."""
+    whole = collate(sequences, 0.0, "sequence_mean", np.float64)
+    once, grad = theta.like(), theta.like()
+    J, cache = train.value_and_grad(theta, once, config, whole, dJ=1.0)
+    values, is_y, hits = log_probs(theta, config, sequences)
+    assert_allclose(J, whole.weights @ values, rtol=1e-12)
+    assert_array_equal(cache.targets, whole.targets[is_y])
+    assert_array_equal(cache.log_pi.argmax(-1) == cache.targets, hits[is_y])
+    grad.flat[:] = 7.0
+    train.value_and_grad(theta, grad, config, whole, dJ=-3.0)
+    assert_allclose(grad.flat, 7.0 - 3.0 * once.flat, rtol=1e-12)
 
 
 # What a row says
@@ -398,7 +411,7 @@ def test_every_epoch_meets_every_example_once_in_its_order(config, theta, shuffl
         met.append([sequence.where for sequence in chosen])
         return collate(chosen, *settings)
 
-    monkeypatch.setattr(train, "collate", spying_collate)
+    monkeypatch.setattr(data, "collate", spying_collate)
     settings = replace(ADAMW, shuffle=shuffle, seed=5, max_steps=7)
     sequences = random_sequences(lengths=LENGTHS)
     run(theta, config, sequences, settings)
@@ -407,6 +420,20 @@ def test_every_epoch_meets_every_example_once_in_its_order(config, theta, shuffl
         wheres = [where for step in met[3 * epoch : 3 * epoch + 3] for where in step]
         by_hand = [sequences[i].where for i in train.order(10, settings, epoch)]
         assert wheres == by_hand[: len(wheres)]
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 3, 8, 9])
+def test_the_batches_from_any_step_on_are_the_last_ones_of_the_whole_run(sequences, first_step):
+    settings = replace(ADAMW, seed=5, prompt_loss_weight=0.3, loss_reduction="sequence_mean")
+    every, later = (list(train.batches(sequences, settings, first, np.float64)) for first in (0, first_step))
+    assert len(every) == 9 and len(later) == 9 - first_step
+    for (chosen, one), (same, other) in zip(every[first_step:], later, strict=True):
+        assert [s.where for s in same] == [s.where for s in chosen]
+        expected = collate(chosen, 0.3, "sequence_mean", np.float64)
+        for name, array in vars(expected).items():
+            assert_array_equal(vars(one)[name], array)
+            assert_array_equal(vars(other)[name], array)
+            assert vars(one)[name].dtype == array.dtype
 
 
 # The same bytes
@@ -446,60 +473,7 @@ def test_a_run_that_is_over_has_no_further_step(config, theta, sequences):
     assert list(train.train(state, config, sequences, ADAMW)) == []
 
 
-# What is not finite
-
-
-def diverging(theta, config, sequences, monkeypatch, settings, good_steps, rate):
-    """A run with some good steps, then a step with a rate far too large: θ after the good steps, and the generator."""
-    usual = optim.learning_rate
-    monkeypatch.setattr(optim, "learning_rate", lambda s, t, total: rate if t == good_steps else usual(s, t, total))
-    state = train.start(theta.copy(), settings)
-    steps = train.train(state, config, sequences, settings)
-    for _ in range(good_steps):
-        next(steps)
-    assert (state.theta.flat != theta.flat).mean() > 0.5
-    return state.theta.flat.copy(), state, steps
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_examples_and_keeps_the_last_good_theta(
-    config, theta, sequences, monkeypatch
-):
-    """Step 4 begins at θ_3, with a finite loss, and ends at a θ_4 of about 1e200; step 5 meets it. θ_3 is kept."""
-    settings = replace(SGD, batch_size=2, learning_rate=1e-3)
-    theta_3, state, steps = diverging(theta, config, sequences, monkeypatch, settings, 3, 1e200)
-    assert math.isfinite(next(steps).metrics["loss"])
-    assert np.abs(state.theta.flat).max() > 1e100
-    with pytest.raises(MinisftError) as caught:
-        next(steps)
-    message = str(caught.value)
-    assert message.startswith("step 5: the loss is ")
-    examples = [sequences[i].where for i in train.order(10, settings, 0)[8:10]]  # steps of 2: the fifth has 8 and 9
-    assert ", ".join(examples) in message and message.count("data.jsonl:") == 2
-    assert "--learning-rate" in message
-    assert_array_equal(state.theta.flat, theta_3)
-    assert state.step == 4
-
-
-@pytest.mark.parametrize("last", [True, False])
-def test_an_update_to_what_is_not_finite_stops_the_run_even_in_the_last_step(
-    config, theta, sequences, last, monkeypatch
-):
-    """θ_2 has a finite loss, and a rate of 1e308 times its gradient is infinite: θ_2 is kept."""
-    settings = replace(SGD, loss_reduction="sum", learning_rate=1e-3, max_steps=3 if last else 9)
-    theta_2, state, steps = diverging(theta, config, sequences, monkeypatch, settings, 2, 1e308)
-    with pytest.raises(MinisftError, match=r"^step 3: .* not finite, on data.jsonl:"):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_2)
-    assert state.step == 2
-
-
-def test_a_first_loss_that_is_not_finite_keeps_theta_hat(config, theta, sequences):
-    theta.model.norm.weight[0] = np.inf
-    kept = theta.flat.copy()
-    state = train.start(theta, SGD)
-    with pytest.raises(MinisftError, match=r"^step 1: the loss is nan, "):
-        next(train.train(state, config, sequences, SGD))
-    assert_array_equal(state.theta.flat, kept)
+# What is not finite: accidents.py and its tests say what a run does then
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -517,25 +491,6 @@ def test_a_gradient_that_is_not_finite_stops_as_a_loss_does(config, theta, seque
     assert_array_equal(theta.flat, kept)
     assert optimizer.updates == 0
     assert all((moment == 0).all() for moment in optimizer.moments.values())
-
-
-@both
-def test_an_interrupted_step_leaves_theta_as_it_was_before_it(config, theta, sequences, settings, monkeypatch):
-    """The interrupt comes in the middle of the update, when half of the vector has been written."""
-    state = train.start(theta.copy(), settings)
-    steps = train.train(state, config, sequences, settings)
-    next(steps)
-    theta_1 = state.theta.flat.copy()
-
-    def interrupted(theta, grad, learning_rate):
-        theta.flat[: theta.flat.size // 2] = 0
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(state.optimizer, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_1)
-    assert state.step == 1
 
 
 # Dtypes and sizes

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from support.commandline import assert_refused, assert_same_run, contents, sft_line
 from test_layers import LAYERS, run
 
-from minisft import checkpoint, model, objective, optim, train
+from minisft import checkpoint, model, optim, train
 from minisft.config import TrainConfig
 from minisft.data import collate
 from minisft.errors import MinisftError
@@ -32,11 +32,7 @@ each_optimizer = pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 
 
 def gradient(theta, config, whole, grad):
-    rows = np.flatnonzero(whole.weights)
-    found = whole.ids, whole.starts, rows, None, model.lowest(grad)
-    logits, c_model = model.forward(theta, config, *found)
-    c_objective = objective.forward(logits, whole.targets[rows], whole.weights[rows])[1]
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=-1.0))
+    train.value_and_grad(theta, grad, config, whole, dJ=-1.0)
     return grad
 
 
@@ -140,46 +136,6 @@ def test_what_the_blocks_below_have_computed_is_not_kept(config, theta, ragged):
     assert cache.blocks[0] is None and cache.blocks[1] is not None
 
 
-# --- accidents --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("accident", [KeyboardInterrupt, FloatingPointError])
-def test_an_accident_in_the_middle_of_an_update_leaves_theta_as_it_was_before(
-    config, theta, sequences, accident, monkeypatch
-):
-    state = train.start(theta.copy(), replace(SETTINGS, train_only=("*norm*",)))
-    steps = train.train(state, config, sequences, replace(SETTINGS, train_only=("*norm*",)))
-    next(steps)
-    theta_1 = state.theta.flat.copy()
-
-    def interrupted(theta, grad, learning_rate):
-        theta.model.norm.weight[:3] = 0
-        raise accident
-
-    monkeypatch.setattr(state.optimizer, "step", interrupted)
-    with pytest.raises((KeyboardInterrupt, MinisftError)):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_1)
-
-
-@each_optimizer
-def test_an_interrupt_before_the_update_leaves_theta_as_it_is(config, theta, sequences, optimizer, monkeypatch):
-    """The copy in reserve is older then, and must not be put back."""
-    settings = replace(SETTINGS, optim=optimizer)
-    state = train.start(theta.copy(), settings)
-    steps = train.train(state, config, sequences, settings)
-    next(steps), next(steps)
-    theta_2 = state.theta.flat.copy()
-
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(model, "backward", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        next(steps)
-    assert_array_equal(state.theta.flat, theta_2)
-
-
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +189,6 @@ def test_the_optimiser_visits_the_same_pieces_of_theta_and_of_the_gradient(theta
     grad = theta.part(names)
     for name in names:
         grad.named[name][...] = theta.named[name]
-    seen = [(w, d) for w, d, _, _ in optim.blocks(theta, grad, 0.1)]
+    seen = [(w, d) for w, d, _ in optim.pieces(theta, grad, 0.1)]
     assert all(np.shares_memory(w, theta.flat) and np.array_equal(w, d) for w, d in seen)
     assert sum(len(w) for w, _ in seen) == grad.flat.size

@@ -94,7 +94,7 @@ def test_a_path_in_a_plane_is_reproduced_exactly(pair):
     found = trajectory.plane(pair[0], path)
     assert_allclose(found.axes, axes, atol=1e-14)
     assert_allclose(found.coordinates, coordinates, atol=1e-13)
-    assert found.share == pytest.approx(1, rel=1e-14)
+    assert found.fraction == pytest.approx(1, rel=1e-14)
     for vector, point in zip(path, found.coordinates):
         assert_allclose(found.at(*point).flat, vector, atol=1e-13)
 
@@ -117,7 +117,7 @@ def test_the_second_axis_is_the_direction_in_which_the_path_strays_furthest_from
     rest = np.array([(-3, 0), (1, 1), (-4, 1)])
     best = np.linalg.svd(rest)[2][0]  # an independent way to it
     assert_allclose(abs(found.axes[1, 1:3] @ best), 1, rtol=1e-12)
-    assert_allclose(found.share, 1 - np.linalg.svd(rest)[1][1] ** 2 / sum(v @ v for v in path), rtol=1e-12)
+    assert_allclose(found.fraction, 1 - np.linalg.svd(rest)[1][1] ** 2 / sum(v @ v for v in path), rtol=1e-12)
     assert found.coordinates[np.abs(found.coordinates[:, 1]).argmax(), 1] > 0
 
 
@@ -128,7 +128,7 @@ def test_the_plane_of_a_float32_run_has_float64_axes_and_float32_points():
     for state in train.finetune(theta_hat, config, random_sequences(), TrainConfig(learning_rate=0.01, max_steps=4)):
         path.append(state.theta.flat.copy())
     found = trajectory.plane(theta_hat, path)
-    assert found.axes.dtype == found.coordinates.dtype == np.float64 and 0.5 < found.share <= 1
+    assert found.axes.dtype == found.coordinates.dtype == np.float64 and 0.5 < found.fraction <= 1
     assert found.at(1.0, 2.0).flat.dtype == np.float32
     assert found.at(0.0, 0.0).flat.tobytes() == theta_hat.flat.tobytes()
 

@@ -48,11 +48,8 @@ def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch
     theta = Params(
         shapes, flat=np.random.default_rng(1).standard_normal(sum(map(np.prod, shapes.values()))).view(Counted)
     )
-    rows = np.flatnonzero(whole.weights)
     monkeypatch.setattr(Counted, "flop", 0)
-    logits, c_model = model.forward(theta, CONFIG, whole.ids, whole.starts, rows)
-    _, c_objective = objective.forward(logits, whole.targets[rows], whole.weights[rows])
-    model.backward(theta, theta.like(), CONFIG, c_model, objective.backward(c_objective, -1.0))
+    train.value_and_grad(theta, theta.like(), CONFIG, whole, dJ=-1.0)
 
     C, F, V, HD, GD = 24, 40, 50, 32, 16
     every, reading = 2 * C * GD, 2 * C * HD + 3 * C * F  # a row: k and v; q, o and the MLP

@@ -1,1 +1,1 @@
-"""The command line: the way in is main.py, and every command has a file in commands/."""
+"""The command line: main.py is the way in, and every command has a file in commands/."""

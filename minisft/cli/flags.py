@@ -1,11 +1,13 @@
-"""What the flags of several commands share: their types, and groups of flags with defaults and help.
+"""What the flags of several commands have in common: their types, and groups of flags with defaults and help.
 
-The settings of a run are said in `TrainConfig`, so the help, the library and train_config.json cannot disagree.
+The settings of a run are stated once, in `TrainConfig`, so the help, the library and train_config.json cannot disagree.
 """
 
 import argparse
 import math
+from collections.abc import Callable, Container
 from dataclasses import fields
+from typing import Any
 
 from minisft.config import DTYPES, Numbers, TrainConfig, flag, number, whole
 from minisft.errors import one_line
@@ -14,16 +16,18 @@ DATA_HELP = """\
 data, one JSON object per line:
   {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
   {"prompt": "...", "completion": "..."}      texts as they are, or two lists of messages
-  {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form; a JSON array too
-  {"text": "..."}      all of it is learned
+  {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form, also as one JSON array
+  {"text": "..."}      plain text, learned from beginning to end
 
 """
 
+Parser = argparse._ActionsContainer  # whatever takes flags: a parser, or a group of flags that exclude each other
 
-def number_type(allowed: Numbers):
-    """The type of a flag: text to one of these numbers."""
 
-    def convert(text):
+def number_type(allowed: Numbers) -> Callable[[str], int | float]:
+    """The type of a flag: turns text into one of these numbers."""
+
+    def convert(text: str) -> int | float:
         try:
             value = (int if allowed.whole else float)(text)
         except ValueError:
@@ -35,17 +39,25 @@ def number_type(allowed: Numbers):
     return convert
 
 
-def path(text):
-    """The type of a flag: the name of a file or a directory. An empty one would mean the current directory."""
+def path(text: str) -> str:
+    """The type of a flag: the name of a file or a directory. An empty name would mean the current directory."""
     if not text:
         raise argparse.ArgumentTypeError("is empty; give a name")
     return text
 
 
-def option(parser, name, help, allowed=None, default=None, metavar=None, **more):
-    """A flag whose help ends with its default. Metavars are ASCII: not every terminal has λ.
+def option(
+    parser: Parser,
+    name: str,
+    help: str,
+    allowed: Numbers | tuple[str, ...] | Callable[[str], Any] | None = None,
+    default: Any = None,
+    metavar: str | None = None,
+    **more: Any,
+) -> None:
+    """Add a flag whose help ends with its default. Metavars are ASCII: not every terminal can show λ.
 
-    allowed  Numbers, a tuple of names to choose from, a function of the text, or None: any text
+    allowed  Numbers, a tuple of names to choose from, a function that converts the text, or None for any text
     """
     if isinstance(allowed, Numbers):
         more["type"], metavar = number_type(allowed), metavar or "N"
@@ -57,12 +69,13 @@ def option(parser, name, help, allowed=None, default=None, metavar=None, **more)
     parser.add_argument(name, help=help + shown, default=default, metavar=metavar, **more)
 
 
-def switch(parser, name, help):
+def switch(parser: Parser, name: str, help: str) -> None:
+    """Add a flag that takes no value."""
     parser.add_argument(name, action="store_true", help=help)
 
 
-def setting(parser, name):
-    """The flag of a field of TrainConfig, made of what is said of it there."""
+def setting(parser: Parser, name: str) -> None:
+    """Add the flag of a field of TrainConfig, from what is said about the field there."""
     field = TrainConfig.__dataclass_fields__[name]
     about, default, allowed = field.metadata, field.default, field.metadata["allowed"]
     if field.type is bool:
@@ -75,60 +88,66 @@ def setting(parser, name):
         option(parser, flag(name), about["help"], allowed, default if given else None, about["metavar"])
 
 
-def model(parser):
-    known = "a directory, a .gguf file, atlas, smollm2, or owner/name of the hub"
+def model(parser: Parser) -> None:
+    known = "a directory, a .gguf file, atlas, smollm2, or owner/name on the Hugging Face hub"
     option(parser, "--model", known, path, required=True, metavar="DIR")
 
 
-def examples(parser, help):
-    """--data of prompts and answers, whose forms the help of the command then lists before its example."""
+def examples(parser: argparse.ArgumentParser, help: str) -> None:
+    """--data for prompts and answers; the command's help then lists the forms of a line before its own example."""
     option(parser, "--data", help, path, nargs="+", required=True, metavar="FILE")
-    parser.epilog = DATA_HELP + parser.epilog
+    parser.epilog = DATA_HELP + (parser.epilog or "")
 
 
-def turns(parser):
-    option(parser, "--assistant-turns", "answers that are targets", ("all", "last"), "all")
+def turns(parser: Parser) -> None:
+    option(parser, "--assistant-turns", "which answers of a conversation are targets", ("all", "last"), "all")
 
 
-def lengths(parser):
-    option(parser, "--max-length", "tokens of an example (default: the context)", whole(2))
-    option(parser, "--on-too-long", "for longer ones", ("cut", "drop", "error"), "cut")
+def lengths(parser: Parser) -> None:
+    option(parser, "--max-length", "longest example, in tokens (default: the context of the model)", whole(2))
+    option(parser, "--on-too-long", "what to do with longer examples", ("cut", "drop", "error"), "cut")
 
 
-def objective(parser):
-    """What the loss of examples is, for the commands that compute it and do not train."""
+def objective(parser: Parser) -> None:
+    """What the loss of the examples is, for commands that compute it without training."""
     setting(parser, "prompt_loss_weight")
     setting(parser, "loss_reduction")
     turns(parser)
     lengths(parser)
 
 
-def machine(parser):
-    option(parser, "--dtype", "precision of everything computed", DTYPES, "float32")
-    switch(parser, "--json", "print one JSON object")
+def as_json(parser: Parser) -> None:
+    switch(parser, "--json", "print one JSON object instead, for programs")
 
 
-def sampling(parser):
-    temperature = "0 takes the likeliest token; 1 draws from the model"
-    option(parser, "--max-new-tokens", "an answer's length at most", whole(1), 256)
+def machine(parser: Parser) -> None:
+    option(parser, "--dtype", "precision of all arithmetic", DTYPES, "float32")
+    as_json(parser)
+
+
+def sampling(parser: Parser) -> None:
+    temperature = "0 always takes the likeliest token; 1 draws from the distribution of the model"
+    top_k = "draw from the K likeliest tokens only; 0 draws from all of them"
+    top_p = "draw from the likeliest tokens only, as many as it takes to reach probability P"
+    option(parser, "--max-new-tokens", "longest answer, in tokens", whole(1), 256)
     option(parser, "--temperature", temperature, number(low=0), 0.0, metavar="T")
-    option(parser, "--top-k", "draw from the K likeliest tokens; 0: from all", whole(0), 0, metavar="K")
-    option(parser, "--top-p", "draw from the likeliest tokens that reach P", number(above=0, high=1), 1.0, metavar="P")
+    option(parser, "--top-k", top_k, whole(0), 0, metavar="K")
+    option(parser, "--top-p", top_p, number(above=0, high=1), 1.0, metavar="P")
     option(parser, "--seed", "seed of the draws", whole(0), 0)
 
 
-def training(parser, without=()):
-    """All that a run can be told: every field of TrainConfig but those `without`, and where and when to write."""
-    option(parser, "--output-dir", "where the run goes", path, required=True, metavar="DIR")
+def training(parser: argparse.ArgumentParser, without: Container[str] = ()) -> None:
+    """Everything a run can be told: all fields of TrainConfig but those in `without`, and what to write and when."""
+    option(parser, "--output-dir", "directory to write the run to", path, required=True, metavar="DIR")
     existing = parser.add_mutually_exclusive_group()
-    switch(existing, "--resume", "go on from the newest whole checkpoint there, or from the start")
-    switch(existing, "--overwrite", "replace the run that is there")
+    switch(existing, "--resume", "go on from the newest complete checkpoint in DIR, or from the start")
+    switch(existing, "--overwrite", "replace the run in DIR")
     for field in fields(TrainConfig):
         if field.name not in without:
             setting(parser, field.name)
     lengths(parser)
     option(parser, "--save-steps", "write checkpoint-N/ every N steps", whole(1))
-    option(parser, "--eval-data", "evaluate on this at the end", path, nargs="+", metavar="FILE")
-    option(parser, "--eval-steps", "and every N steps", whole(1))
+    option(parser, "--eval-data", "evaluate on these files at the end", path, nargs="+", metavar="FILE")
+    option(parser, "--eval-steps", "evaluate on them every N steps as well", whole(1))
     option(parser, "--logging-steps", "print the metrics every N steps", whole(1))
     machine(parser)

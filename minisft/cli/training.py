@@ -1,22 +1,38 @@
-"""What the two commands that train share: a run from its flags and sequences, and the summary at its end."""
+"""What pretrain and sft have in common: a run made from flags and sequences, and the summary at its end."""
 
+from argparse import Namespace
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
 from minisft.cli.inputs import max_length, settings_of, warn_of
+from minisft.config import ModelConfig
+from minisft.data import Example, Sequence
 from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
+from minisft.parallel import Ranks
+from minisft.params import Params
 from minisft.runs import directory as runs
-from minisft.train import default_learning_rate, steps_in
+from minisft.tokenizer import Tokenizer
+from minisft.train import State, default_learning_rate, steps_in
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
 
 
-def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks, licence="not stated"):
-    """Run, resume or overwrite a training run, and say how it went. All that is read has been checked by now.
+def train(
+    arguments: Namespace,
+    theta: Params,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    sequences: list[Sequence],
+    counts: dict[str, int],
+    tested: tuple[list[Example], list[Sequence]] | None,
+    ranks: Ranks,
+    licence: str = "not stated",
+) -> None:
+    """Start, resume or overwrite a training run, and say how it went. All that was read has been checked by now.
 
-    counts   of examples read, cut and dropped
+    counts   how many examples were read, cut and dropped
     tested   (examples, sequences) to evaluate on, or None
     licence  of the model that the run starts from
     """
@@ -50,7 +66,7 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks,
     warn_of(counts)
     with Bar("step", total) as bar:
 
-        def report(row):
+        def report(row: dict) -> None:
             if "loss" in row:
                 bar.show(row["step"], f"loss ({settings.loss_reduction}) {row['loss']:.4f}")
             if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
@@ -61,13 +77,13 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks,
         summarise(arguments, run, state, counts)
 
 
-def summarise(arguments, run, state, counts):
-    """Say on standard output what the run came to, from its metrics.jsonl: so it also holds for a resumed one."""
+def summarise(arguments: Namespace, run: runs.Run, state: State, counts: dict[str, int]) -> None:
+    """Print what came out of the run, from its metrics.jsonl, so that it also holds for a run that was resumed."""
     rows = runs.read_metrics(run.directory)
     last = {name: value for row in rows for name, value in row.items()}
     skipped = sum(row.get("num_target_tokens") == 0 for row in rows)
     if skipped:
-        say(f"warning: {skipped} steps had no target and changed nothing; look at the data with minisft inspect")
+        say(f"warning: {skipped} steps had no targets and changed nothing; look at the data with minisft inspect")
     reduction = run.settings.loss_reduction
     if arguments.json:
         result = {
@@ -90,6 +106,6 @@ def summarise(arguments, run, state, counts):
                 ["steps", state.step],
                 ["tokens", state.num_tokens],
                 ["examples read, cut, dropped", ", ".join(map(str, counts.values()))],
-                *(row for row in with_reduction(last, reduction).items() if "loss" in row[0]),
+                *([name, value] for name, value in with_reduction(last, reduction).items() if "loss" in name),
             ],
         )

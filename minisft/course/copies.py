@@ -9,7 +9,7 @@ from minisft.formats.files import read_json, write_atomically
 
 
 def write(directory: Path, overwrite: bool = False) -> list[Path]:
-    """Write all notebooks to a folder. Raises MinisftError, before writing any, if one is there already."""
+    """Write all notebooks to a folder. Raises MinisftError, before writing any, if one of them already exists."""
     sources = sorted(resources.notebooks().glob("[0-9][0-9]_*.ipynb"))
     if not sources:
         raise MinisftError(f"{resources.notebooks()}: no notebooks there; install minisft again")
@@ -17,7 +17,7 @@ def write(directory: Path, overwrite: bool = False) -> list[Path]:
     standing = [target for target in targets if target.exists()]
     if standing and not overwrite:
         raise MinisftError(
-            f"DIR: {standing[0]} is there already, perhaps with answers in it; give another or --overwrite"
+            f"DIR: {standing[0]} already exists, perhaps with answers in it; name another folder, or give --overwrite"
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every picture: a style for all of them, and the figures that the demo and the notebooks share."""
+"""Every picture: one style for all of them, and the figures that the demo and several notebooks use."""
 
 from minisft.plots.figures import (
     bars,

@@ -1,11 +1,13 @@
-"""The figures that the demo and several notebooks show; one that a single notebook shows stands with that notebook.
+"""The figures that the demo and several notebooks use; a figure of one notebook alone is kept with that notebook.
 
-Functions return a matplotlib Figure, and `save` writes it; those called draw_… draw into given axes.
+The functions return a matplotlib Figure, which `save` writes; those called draw_… draw into axes that are given.
 """
 
 import textwrap
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -28,10 +30,11 @@ from minisft.plots.style import (
     visible,
 )
 
-FLOOR = -8.0  # nats, a probability of 0.0003: this and all below it have the darkest colour of a heat map
+FLOOR = -8.0  # nats, a probability of 0.0003: the darkest colour of a heat map stands for this and anything below
 
 
-def draw_curves(ax, series, xlabel, ylabel, title):
+def draw_curves(ax: Axes, series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str) -> None:
+    """Draw what `curves` shows into the axes."""
     dress(ax, title, xlabel, ylabel)
     last = max(points[-1][0] for points in series.values())
     ends, others = [], 0
@@ -53,22 +56,23 @@ def draw_curves(ax, series, xlabel, ylabel, title):
     places = spread(wanted, np.array([0.078 * len(lines) + 0.01 for *_, lines in ends]))
     for (y, x, colour, lines), place in zip(ends, places):
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 1.5, "shrinkA": 1, "shrinkB": 5, "relpos": (0, 0.5)}
-        font = {"fontsize": SMALL, "color": INK, "va": "center", "textcoords": "axes fraction"}
+        font: dict[str, Any] = {"fontsize": SMALL, "color": INK, "va": "center", "textcoords": "axes fraction"}
         ax.annotate(typeset("\n".join(lines)), (x, y), (1.06, place), annotation_clip=False, arrowprops=leader, **font)
 
 
 def curves(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Figure:
-    """Named curves over steps, the name at the end of each; xlabel and ylabel say the units.
+    """Curves over steps, each with its name at its end; xlabel and ylabel say the units.
 
-    series  {name: [(step, value), …]}, steps ascending. A value may be a list, a number for each seed: the curve is
-            their mean, in a band from the lowest to the highest. A single point is a level, drawn flat.
+    series  {name: [(step, value), …]}, steps ascending. A value may be a list with a number for each seed: the curve is
+            then their mean, in a band from the lowest to the highest. A single point is drawn as a level line.
     """
     figure = Picture()
     draw_curves(figure.subplots(), series, xlabel, ylabel, title)
     return figure
 
 
-def draw_heat_map(ax, log_probs, steps, token_texts, title):
+def draw_heat_map(ax: Axes, log_probs: np.ndarray, steps: list[int], token_texts: list[str], title: str) -> None:
+    """Draw what `heat_map` shows into the axes."""
     dress(ax, title, "tokens $y_i$ of the target output", "step $t$")
     mesh = ax.pcolormesh(log_probs, cmap="cividis", vmin=FLOOR, vmax=0, edgecolors="white", linewidth=0.5)
     ax.invert_yaxis()  # time runs downwards, as one reads
@@ -80,14 +84,14 @@ def draw_heat_map(ax, log_probs, steps, token_texts, title):
 
 
 def heat_map(log_probs: np.ndarray, steps: list[int], token_texts: list[str], title: str = "") -> Figure:
-    """log Pr(y_i | x, y_<i) in nats, (T, n): a row for each recorded step t, a column for each token of y."""
+    """log Pr(y_i | x, y_<i) in nats, (T, n), as colours: a row per recorded step t, a column per token of y."""
     figure = Picture()
     draw_heat_map(figure.subplots(), log_probs, steps, token_texts, title)
     return figure
 
 
 def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", ylabel: str = "") -> Figure:
-    """One bar a value (n,), its label, or its index, below; ylabel says the unit."""
+    """A bar for each value (n,), with its label or else its index below; ylabel says the unit."""
     labels = [str(i) for i in range(len(values))] if labels is None else labels
     figure = Picture()
     ax = figure.subplots()
@@ -104,8 +108,8 @@ def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", y
 
 
 def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = "", ylabel: str = "") -> Figure:
-    """Bars of several things side by side at each label. A value may be a list, a number for each seed: the bar is
-    their mean, with a line from the lowest to the highest."""
+    """A bar for each group at each label, side by side; ylabel says the unit. A value may be a list with a number for
+    each seed: the bar is then their mean, with a line from the lowest to the highest."""
     figure = Picture()
     ax = figure.subplots()
     dress(ax, title, "", ylabel)
@@ -125,13 +129,13 @@ def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = 
 
 
 def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, title: str = "") -> Figure:
-    """One bar a token (n,): its log Pr given those before it, in nats; tokens of x hatched, those of y plain."""
+    """A bar for each token (n,): its log Pr given the tokens before it, in nats. Those of x are hatched."""
     figure = Picture()
     ax = figure.subplots()
     dress(ax, title, "tokens, in their order", r"$\log\,\Pr$(token | those before)  (nats)")
     for name, chosen, hatch in (("x", ~is_y, "//"), ("y", is_y, None)):
-        look = {"color": COLOURS[name], "edgecolor": "white", "hatch": hatch, "label": f"tokens of ${name}$"}
-        ax.bar(np.flatnonzero(chosen), np.asarray(log_probs)[chosen], **look)
+        rows, label = np.flatnonzero(chosen), f"tokens of ${name}$"
+        ax.bar(rows, np.asarray(log_probs)[rows], color=COLOURS[name], edgecolor="white", hatch=hatch, label=label)
     ax.axhline(0, color=INK, linewidth=1)
     ax.grid(axis="y", color=PALE)
     texts = [visible(text, 12) for text in token_texts]
@@ -141,7 +145,7 @@ def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, 
 
 
 def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.ndarray, title: str = "") -> Figure:
-    """Panels, one for each name: a bar for each position, in the colour of x or y; labels are tokens."""
+    """A panel for each name, with a bar for each position (n,) in the colour of x or y; the labels are tokens."""
     figure = Picture(12, max(6, 1.2 + 1.7 * len(series)))
     axes = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
     for number, (ax, (name, values)) in enumerate(zip(axes, series.items())):
@@ -160,25 +164,31 @@ def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.nda
 
 
 def demo_picture(
-    curves: dict, heat: np.ndarray, heat_steps: list, token_texts: list, question: str, answers: list, title: str
+    curves: dict[str, list[tuple]],
+    heat: np.ndarray,
+    heat_steps: list[int],
+    token_texts: list[str],
+    question: str,
+    answers: list[tuple[int, str]],
+    title: str,
 ) -> Figure:
     """The whole story on one slide, 16:9: what is learned, at which tokens, and how an answer changes.
 
-    curves   {name: [(step, share of the held-out questions answered exactly), …]}, as in `curves`; shares from 0 to 1
-    heat     (T, n) log Pr(y_i | x, y_<i) in nats of one held-out question at heat_steps; token_texts are its n tokens
-    answers  [(t, ŷ_t), …] to that question; of more than six, the first, the last and some between are shown
+    curves   {name: [(step, fraction of the held-out questions answered exactly), …]}, as in `curves`; from 0 to 1
+    heat     (T, n): log Pr(y_i | x, y_<i) in nats, of one held-out question at heat_steps; token_texts are its n tokens
+    answers  [(t, ŷ_t), …] to that question; of more than six, the first, the last and some in between are shown
     """
     figure = Picture(16, 9)
     figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
-    above, below = figure.subfigures(2, 1, height_ratios=[5, 2])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[5, 2])[:, 0]
     left, right = above.subplots(1, 2, width_ratios=[1, 1.1])
     left.set_ylim(-3, 103)
-    percent = {name: [(t, 100 * np.asarray(share)) for t, share in points] for name, points in curves.items()}
+    percent = {name: [(t, 100 * np.asarray(value)) for t, value in points] for name, points in curves.items()}
     draw_curves(left, percent, "step $t$", "exact match (%)", "Held-out questions answered")
     draw_heat_map(right, heat, heat_steps, token_texts, "One of them, token by token")
     ax = below.add_axes((0.02, 0.02, 0.96, 0.96), xlim=(0, 1), ylim=(7, 0))
     ax.axis("off")
-    font = {"color": INK, "family": MONO, "fontsize": SMALL, "va": "center", "parse_math": False}
+    font: dict[str, Any] = {"color": INK, "family": MONO, "fontsize": SMALL, "va": "center", "parse_math": False}
     asked = font | {"color": COLOURS["x"], "weight": "bold"}
     rows = [("x", question, asked), *((f"ŷ  t={answers[i][0]}", answers[i][1], font) for i in every(answers, 6))]
     for line, (what, text, look) in enumerate(rows):

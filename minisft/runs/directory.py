@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from minisft import __version__, checkpoint
+from minisft.accidents import NotFinite
 from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.errors import MinisftError, quoted
 from minisft.formats import huggingface
@@ -37,7 +38,7 @@ from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
 from minisft.runs import model_card
 from minisft.tokenizer import Tokenizer
-from minisft.train import NotFinite, State, start, steps_in, train
+from minisft.train import State, start, steps_in, train
 
 RECORD, METRICS = "train_config.json", "metrics.jsonl"
 MODEL_FILES = (

@@ -12,7 +12,7 @@ from minisft.layers import rmsnorm
 from minisft.verification import whole_model
 
 PER_EXAMPLE = "index num_target_tokens log_prob predicted expected exact stopped"
-RECEIPT = "position id text is_target weight log_prob contribution"
+TOKEN = "position id text is_target weight log_prob contribution"
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_names_of_files_are_shown_as_they_are(shared, pairs, tmp_path, capsys):
 
 @pytest.mark.parametrize("reduction", ["token_mean", "sum", "sequence_mean"])
 @pytest.mark.parametrize("weight", [0, 0.5])
-def test_contributions_of_the_receipt_add_up_to_the_loss(json_of, base, pairs, reduction, weight):
+def test_the_contributions_of_a_token_report_add_up_to_the_loss(json_of, base, pairs, reduction, weight):
     line = [*base, *pairs, "--loss-reduction", reduction, "--prompt-loss-weight", weight, "--dtype", "float64"]
     result = json_of("inspect", *line)
     assert set(result) == {"examples", "loss"} and len(result["examples"]) == 9
@@ -102,11 +102,11 @@ def test_contributions_of_the_receipt_add_up_to_the_loss(json_of, base, pairs, r
             assert token["contribution"] == pytest.approx(-token["weight"] * token["log_prob"])
 
 
-def test_the_receipt_lists_every_token_and_says_which_are_targets(json_of, base, pairs, loaded):
+def test_the_token_report_lists_every_token_and_says_which_are_targets(json_of, base, pairs, loaded):
     _, _, tokenizer = loaded
     [example] = json_of("inspect", *base, *pairs, "--example", 1)["examples"]
     tokens = example["tokens"]
-    assert set(tokens[0]) == set(RECEIPT.split())
+    assert set(tokens[0]) == set(TOKEN.split())
     assert [token["position"] for token in tokens] == list(range(len(tokens)))
     target = [token["id"] for token in tokens if token["is_target"]]
     assert target == [*tokenizer.encode(PAIRS[1][1]), tokenizer.end_of_turn_id]
@@ -138,7 +138,7 @@ def test_weights_are_those_of_a_step_made_of_the_examples_shown(json_of, base, p
         assert sum(token["weight"] for example in examples for token in example["tokens"]) == pytest.approx(1)
 
 
-def test_the_table_of_the_receipt_makes_control_characters_visible(base, tmp_path, capsys):
+def test_the_table_of_a_token_report_makes_control_characters_visible(base, tmp_path, capsys):
     rows = write_rows(tmp_path / "odd.jsonl", [{"prompt": "[red] :smile:", "completion": "a\n\tb\x1b[0m"}])
     assert minisft("inspect", *base, "--data", rows) == 0
     out = capsys.readouterr().out

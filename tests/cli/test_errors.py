@@ -158,7 +158,7 @@ def test_data_that_is_no_data_is_named(mistake, name, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("train.jsonl", "train.jsonl:1: not plain text"),
+        ("train.jsonl", "train.jsonl:1: is not plain text"),
         ("latin1.txt", "latin1.txt:2: is not UTF-8"),
         ("empty.txt", "empty.txt: contains no text"),
         ("missing.txt", "missing.txt: cannot be read"),

@@ -102,12 +102,12 @@ def test_a_model_of_the_hub_is_read_from_its_cache_without_the_network(hub, here
 
 
 def test_a_model_that_is_neither_in_the_cache_nor_to_be_had_is_refused(hub, here):
-    refusal(lambda: model_directory("owner/name"), "--model: owner/name", "no directory here", "hub")
+    refusal(lambda: model_directory("owner/name"), "--model: owner/name", "not a directory here", "hub")
 
 
 def test_without_the_package_of_the_hub_the_error_says_how_to_install_it(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    refusal(lambda: model_directory("owner/name"), "owner/name", "no directory here", "pip install 'minisft[hub]'")
+    refusal(lambda: model_directory("owner/name"), "owner/name", "not a directory here", 'pip install "minisft[hub]"')
 
 
 def test_of_the_hub_only_what_is_read_is_downloaded(here, monkeypatch):

@@ -201,7 +201,7 @@ def test_steps_without_a_target_are_counted_and_warned_about(json_of, base, pair
     line = [*base, *pairs, "--output-dir", tmp_path / "out", "--batch-size", 3, "--num-train-epochs", 1]
     assert json_of("sft", *line)["steps_without_target"] == 2
     assert minisft("sft", *line, "--overwrite") == 0
-    assert "warning: 2 steps had no target" in capsys.readouterr().err
+    assert "warning: 2 steps had no targets" in capsys.readouterr().err
 
 
 def test_a_shipped_model_goes_by_its_name(json_of, shared, pairs, monkeypatch):

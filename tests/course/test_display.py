@@ -8,7 +8,7 @@ from minisft.course.grading.verdict import Stumbled
 def test_the_source_of_a_function_is_shown_as_it_stands_in_the_library():
     shown = display.source(objective.backward)._repr_markdown_()
     assert shown.startswith("```python\ndef backward(cache, dJ") and shown.endswith("\n```")
-    assert "dz *= (dJ * cache.weights)[:, None]" in shown
+    assert "w * onehot_minus(pi, cache.targets)" in shown
 
 
 def test_so_is_that_of_a_class_and_of_a_module():

@@ -1,4 +1,4 @@
-"""The notebooks as they are committed: whole, with outputs, without solutions. Read, not run; see tests/notebooks."""
+"""The notebooks as they are committed: whole, with outputs, without solutions. They are read here, and not run."""
 
 import ast
 import json
@@ -9,7 +9,8 @@ import pytest
 from course.solutions import FOLDER, sections
 
 NOTEBOOKS = FOLDER.parent
-TEN = [
+REAL = "11_a_real_model"  # needs a model that is installed separately
+COURSE = [
     "00_start_here",
     "01_log_probability",
     "02_the_objective",
@@ -20,8 +21,8 @@ TEN = [
     "07_three_states",
     "08_conditional_versus_joint",
     "09_three_tutors",
+    REAL,
 ]
-REAL = "11_a_real_model"  # needs a model that is installed separately
 CONCEPTS = {  # the notebook that shows each of the twenty
     "01_log_probability": [20],
     "02_the_objective": [1, 4, 10, 11, 17, 18],
@@ -73,8 +74,8 @@ def place(name, exercise):
 # --- a notebook -------------------------------------------------------------------------------------------------------
 
 
-def test_there_are_ten_notebooks_and_one_about_a_real_model():
-    assert [*TEN, REAL] == NAMES
+def test_the_notebooks_of_the_course_are_all_there():
+    assert NAMES == COURSE
 
 
 @each_notebook
@@ -220,7 +221,7 @@ def test_the_solution_of_an_exercise_stands_in_no_cell_of_the_notebook(name, exe
 TEACHERS = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*TEN, REAL])
+@pytest.mark.parametrize("name", COURSE)
 def test_the_page_for_teachers_plans_and_measures_every_notebook(name):
     plan, measured = TEACHERS.split("## Time and memory")
     assert f"]({name}.ipynb)" in plan and re.search(rf"^\| {name[:2]} \|( [^|]+ \|)+$", measured, re.MULTILINE)

@@ -67,7 +67,7 @@ def test_other_commands_refuse_to_run_several_times(monkeypatch, capsys):
     ended = []
     mpi = SimpleNamespace(COMM_WORLD=SimpleNamespace(Abort=ended.append))
     monkeypatch.setattr(parallel, "join", lambda: Ranks(0, 2, mpi))
-    assert_refused(capsys, "gradcheck", "gradcheck: is for one process", "pretrain and sft", "leave out mpiexec")
+    assert_refused(capsys, "gradcheck", "gradcheck: runs in one process", "pretrain and sft", "leave out mpiexec")
     assert ended == [2]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from minisft import checkpoint, data, model, objective
+from minisft import checkpoint, data, model, train
 from minisft.formats import resources
 from minisft.generate import generate
 
@@ -91,10 +91,8 @@ def gradients(both):
     messages = [[{"role": role, "content": content} for role, content in turns] for turns in CONVERSATIONS]
     sequences = [data.encode(data.Example([], turns, "here"), tokenizer) for turns in messages]
     part = data.collate(sequences, 0.0, "token_mean", dtype)
-    rows, grad = np.flatnonzero(part.weights), theta.like()
-    logits, c_model = model.forward(theta, config, part.ids, part.starts, rows)
-    J, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-    model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ=1.0))
+    grad = theta.like()
+    J, _ = train.value_and_grad(theta, grad, config, part, dJ=1.0)
     other.zero_grad()
     pairs = [(sequence.ids.tolist(), sequence.is_y.tolist()) for sequence in sequences]
     loss = reference.loss_of(other, pairs, 0.0, "token_mean")

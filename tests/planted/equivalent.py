@@ -63,11 +63,6 @@ EQUIVALENT = (
         ): "Scores depend on distances only, so a sequence may begin at any position.",
         (
             "optim.py",
-            "if runs and start == runs[-1][0] + runs[-1][2] and decay == runs[-1][3]:",
-            "if runs and start == runs[-1][1] + runs[-1][2] and decay == runs[-1][3]:",
-        ): AT_A_TIME_ONLY,
-        (
-            "optim.py",
             "if 0 < max_norm < norm + 1e-6:",
             "if 0 < max_norm <= norm + 1e-6:",
         ): "Where the two are equal, the gradient is multiplied by 1.",

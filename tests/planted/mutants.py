@@ -28,9 +28,9 @@ from rich.table import Table
 from run import AT_A_TIME, PRELOADED, ROOT, Verdict, asked, copy_of_the_repository, verdict
 
 FILES = sorted(f"layers/{path.name}" for path in (ROOT / "minisft/layers").glob("*.py"))
-FILES += ["objective.py", "model.py", "optim.py", "data.py", "formats/rows.py", "train.py"]
+FILES += ["objective.py", "model.py", "optim.py", "data.py", "formats/rows.py", "train.py", "accidents.py"]
 ORDER = ["layers", "objective", "model", "optim", "data", "train", "gradcheck", "params"]
-ORDER += ["generate", "evaluate", "golden", "train_only"]
+ORDER += ["accidents", "generate", "evaluate", "golden", "train_only"]
 ENOUGH = 0.95
 LIMIT = 60  # seconds for one mutant
 

@@ -34,8 +34,8 @@ LIMIT = 120  # seconds for one bug
 PRELOADED = ["hypothesis", "numpy.testing", "pytest", "rich.progress", "safetensors.numpy", "tokenizers"]
 
 # Rooms of minisft, whose tests are asked in this order after the likeliest: the fastest and most telling first.
-ORDER = "layers objective optim params gradcheck data tokenizer model train generate evaluate trajectory checkpoint"
-ORDER = [*ORDER.split(), "config", "runs", "formats", "cli"]
+ORDER = "layers objective optim params gradcheck data tokenizer model train accidents generate evaluate trajectory"
+ORDER = [*ORDER.split(), "checkpoint", "config", "runs", "formats", "cli"]
 
 # FloatingPointError is what a test asks for by np.errstate(over="raise"): an assertion about numbers.
 NOTICED = (AssertionError, pytest.fail.Exception, FloatingPointError)

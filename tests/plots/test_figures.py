@@ -78,7 +78,7 @@ def test_bars_take_the_colour_of_the_parameters_they_belong_to_but_not_of_tokens
     assert colours[2] != to_rgb(plots.COLOURS["y"])
 
 
-def test_the_slide_shows_shares_in_percent_and_the_question_with_six_answers_at_most():
+def test_the_slide_shows_fractions_in_percent_and_the_question_with_six_answers_at_most():
     figure = demo(answers=[(t, f"answer {t}") for t in range(0, 101, 5)])
     assert_allclose(figure.findobj(Line2D)[2].get_ydata(), [0, 70, 84])
     found = texts_of(figure)

@@ -46,7 +46,8 @@ def test_the_card_says_what_the_model_is_made_of(sft, shared, tmp_path):
 def test_of_the_usual_settings_the_card_says_only_what_a_reader_looks_for(sft, tmp_path):
     """Each setting says for itself, in TrainConfig, whether it is always shown, if it is changed, or never."""
     assert sft("usual") == 0
-    assert sft("changed", "--no-shuffle", "--warmup-steps", 2, "--adam-beta2", 0.99, "--weight-decay", 0.1) == 0
+    changes = ["--no-shuffle", "--warmup-steps", 2, "--adam-beta2", 0.99, "--weight-decay", 0.1]
+    assert sft("changed", *changes, "--gradient-accumulation-steps", 3) == 0
     rows = [
         {line for line in card_of(tmp_path / name).splitlines() if line.startswith("| `--")}
         for name in ("usual", "changed")
@@ -58,6 +59,7 @@ def test_of_the_usual_settings_the_card_says_only_what_a_reader_looks_for(sft, t
         "| `--warmup-steps` | 2 |",
         "| `--adam-beta2` | 0.99 |",
         "| `--weight-decay` | 0.1 |",
+        "| `--gradient-accumulation-steps` | 3 |",
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from minisft import data, model, objective, optim, train
+from minisft import optim, train
 from minisft.config import TrainConfig
 from minisft.parallel import ALONE, Ranks
 
@@ -35,20 +35,13 @@ def assert_same_rows(one, other):
 def accumulated(theta, config, sequences, settings):
     """θ̃ of one process that adds up, in every step, the gradients of the two slices that two ranks would take."""
     theta = theta.copy()
-    optimizer, total = optim.make(theta, settings), train.steps_in(sequences, settings)
-    grad, steps_an_epoch = theta.like(), -(-len(sequences) // settings.batch_size)
-    for t in range(total):
-        epoch, k = divmod(t, steps_an_epoch)
-        order = train.order(len(sequences), settings, epoch)[k * settings.batch_size :][: settings.batch_size]
-        whole = data.collate([sequences[i] for i in order], 0.0, settings.loss_reduction, theta.flat.dtype)
+    optimizer, total, grad = optim.make(theta, settings), train.steps_in(sequences, settings), theta.like()
+    for t, (_, batch) in enumerate(train.batches(sequences, settings, dtype=theta.flat.dtype)):
         grad.flat[:] = 0
         for rank in range(2):
-            part, of_slice = whole.only(Ranks(rank, 2).portion(np.diff(whole.starts))), theta.like()
-            rows = np.flatnonzero(part.weights)
-            if len(part.ids):
-                logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
-                _, c_objective = objective.forward(logits, part.targets[rows], part.weights[rows])
-                model.backward(theta, of_slice, config, cache, objective.backward(c_objective, -1.0))
+            own, of_slice = batch.only(Ranks(rank, 2).portion(np.diff(batch.starts))), theta.like()
+            if len(own.ids):
+                train.value_and_grad(theta, of_slice, config, own, dJ=-1.0)
             grad.flat += of_slice.flat
         optim.clip(grad, settings.max_grad_norm)
         optimizer.step(theta, grad, optim.learning_rate(settings, t, total))

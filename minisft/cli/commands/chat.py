@@ -1,11 +1,13 @@
-"""A conversation in the terminal; /exit or the end of input leaves.
+"""Have a conversation in the terminal; leave with /exit or the end of the input.
 
 example:
   minisft chat --model theta_tilde --system "Answer in one sentence."
 """
 
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from minisft import checkpoint
 from minisft.cli import flags
@@ -17,14 +19,14 @@ from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
 
-def add_flags(parser):
+def add_flags(parser: ArgumentParser) -> None:
     flags.model(parser)
-    flags.option(parser, "--system", "a system turn to begin with", metavar="TEXT")
+    flags.option(parser, "--system", "begin with this system message", metavar="TEXT")
     flags.sampling(parser)
     flags.machine(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
     talk = Conversation(
         theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), say
@@ -40,11 +42,11 @@ def run(arguments):
 
 
 def lines(prompt: str) -> Iterator[str]:
-    """What the user types, until the end of input or /exit."""
+    """The lines that the user types, until /exit or the end of the input; empty ones are left out."""
     while True:
         try:
             line = input(prompt)
-        except (EOFError, RuntimeError):  # the end of the input, or none from the start
+        except (EOFError, RuntimeError):  # the input has ended, or was closed from the start
             return
         if line.strip() == "/exit":
             return
@@ -53,12 +55,10 @@ def lines(prompt: str) -> Iterator[str]:
 
 
 class Conversation:
-    """A history of messages, answers token by token; the oldest turns go when the context is full.
-
-    `answer` yields the next answer in pieces of text and remembers it.
+    """What has been said so far, and the next answer, token by token. The oldest turns go when the context is full.
 
     sampling  the arguments of `decode` after stop_ids: temperature, top_k, top_p, rng
-    notice    called with a line for the user
+    notice    is called with each line for the user that is not part of an answer
     """
 
     def __init__(
@@ -68,26 +68,27 @@ class Conversation:
         tokenizer: Tokenizer,
         system: str | None,
         max_new_tokens: int,
-        sampling: dict,
+        sampling: dict[str, Any],
         notice: Callable[[str], None],
-    ):
+    ) -> None:
         self.theta, self.config, self.tokenizer = theta, config, tokenizer
         self.messages = [{"role": "system", "content": system}] if system is not None else []
-        self.first = len(self.messages)  # what is before it is never forgotten
+        self.first = len(self.messages)  # messages before this one are never forgotten
         self.max_new_tokens, self.sampling, self.notice = max_new_tokens, sampling, notice
-        self.prompt([*self.messages, {"role": "user", "content": ""}])  # what cannot work says so before a question
+        self.prompt([*self.messages, {"role": "user", "content": ""}])  # what cannot work fails before any question
 
-    def prompt(self, messages) -> list[int]:
+    def prompt(self, messages: list[dict]) -> list[int]:
+        """The tokens that ask for the next answer to these messages."""
         return self.tokenizer.prompt(messages)
 
     def answer(self, question: str) -> Iterator[str]:
-        """The answer to one more user turn. A question that cannot fit is not asked, with a notice."""
+        """Yield the answer to a question in pieces of text, and remember both. A question too long is not asked."""
         prompt = self.ask(question)
         if prompt is None:
             return
-        ids, said = [], ""
+        ids: list[int] = []
+        said, token = "", None
         stop_ids = {self.tokenizer.eos_id, self.tokenizer.end_of_turn_id}
-        token = None
         for ((_, token),) in decode(self.theta, self.config, [prompt], self.max_new_tokens, stop_ids, **self.sampling):
             if token not in stop_ids:
                 ids.append(token)
@@ -101,13 +102,15 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": text})
 
     def ask(self, question: str) -> list[int] | None:
-        """Remember a question and forget turns until a quarter of the context is free: the prompt, or None."""
+        """Remember a question, and forget old turns until there is room for an answer: the prompt, or None.
+
+        Room is the longest answer wanted, but no more than a quarter of the context. None: the question alone is longer
+        than the context.
+        """
         context = self.config.max_position_embeddings
         room = min(self.max_new_tokens, context // 4)
-        system, turns = (
-            self.messages[: self.first],
-            [*self.messages[self.first :], {"role": "user", "content": question}],
-        )
+        system, turns = self.messages[: self.first], self.messages[self.first :]
+        turns = [*turns, {"role": "user", "content": question}]
         forgotten = 0
         while len(prompt := self.prompt(system + turns)) + room > context and len(turns) > 1:
             turns, forgotten = turns[2:], forgotten + 1  # a question and its answer
@@ -123,5 +126,5 @@ class Conversation:
 
 
 def whole(text: str) -> str:
-    """Text without a last character of which only the first bytes are there."""
+    """The text without its last character, if only the first bytes of that one are there."""
     return text.rstrip("\ufffd")

@@ -1,9 +1,10 @@
-"""Write the notebooks of the course to a folder: exercises to be solved, no outputs.
+"""Write the notebooks of the course to a folder, with the exercises unsolved and no outputs.
 
 example:
   minisft course my-course
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from minisft.cli import flags
@@ -11,13 +12,13 @@ from minisft.cli.console import print_json, show
 from minisft.course import copies
 
 
-def add_flags(parser):
-    parser.add_argument("directory", type=flags.path, metavar="DIR", help="a folder; made if it is not there")
-    flags.switch(parser, "--overwrite", "replace notebooks that are in DIR, with the answers in them")
-    flags.switch(parser, "--json", "print one JSON object")
+def add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=flags.path, metavar="DIR", help="a folder, which is made if needed")
+    flags.switch(parser, "--overwrite", "replace notebooks in DIR, and the answers in them")
+    flags.as_json(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
     if arguments.json:
         print_json({"notebooks": written})

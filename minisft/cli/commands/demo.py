@@ -1,10 +1,12 @@
-"""The whole story in 90 seconds.
+"""Show the whole story in 90 seconds: a shipped model before and after fine-tuning.
 
 example:
   minisft demo --output-dir minisft-demo
 """
 
 import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,43 +20,45 @@ from minisft.config import TrainConfig, whole
 from minisft.evaluate import answers
 from minisft.formats import resources
 from minisft.formats.files import write_atomically
+from minisft.params import Params
 
 SETTINGS = TrainConfig(
     learning_rate=3e-4, max_steps=120, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=10
 )
 LOOKS = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 120)  # steps t at which θ_t is asked
-ASKED_ON_THE_WAY = 5  # every fifth held-out question; all of them at the end
+ASKED_ON_THE_WAY = 5  # every fifth held-out question; at the end all of them
 MAX_NEW_TOKENS = 48  # more than twice the longest answer
 SHOWN = "What is the capital of Kenya?"
 
 
-def add_flags(parser):
-    flags.option(parser, "--output-dir", "where the results go", flags.path, "minisft-demo", metavar="DIR")
-    flags.option(parser, "--seed", "seed of the order of the pairs and of the random start", whole(0), 0, metavar="N")
-    flags.switch(parser, "--json", "print the table as one JSON object instead")
+def add_flags(parser: ArgumentParser) -> None:
+    directory = "directory to write the results to"
+    flags.option(parser, "--output-dir", directory, flags.path, "minisft-demo", metavar="DIR")
+    flags.option(parser, "--seed", "seed of the order of the pairs and of the random start", whole(0), 0)
+    flags.as_json(parser)
 
 
-def run(arguments):
-    console = Page(stderr=arguments.json)  # with --json the story is progress
+def run(arguments: Namespace) -> None:
+    console = Page(stderr=arguments.json)  # with --json the story counts as progress
     result = demonstrate(Path(arguments.output_dir), arguments.seed, console)
     if arguments.json:
         print_json(result)
 
 
 def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
-    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png; returns the four rows of the table.
+    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png, and return the table: four rows.
 
-    θ̂ continues, it does not answer; fine-tuned on questions about 50 countries, θ̃ answers questions about 150 others,
-    whose facts it knows from pre-training alone. The runs differ in one thing each:
+    θ̂ continues a text, it does not answer. Fine-tuned on questions about 50 countries, θ̃ answers questions about 150
+    others, whose facts it knows from pre-training alone. The other two runs differ from the first in one thing each:
 
         conditional   from θ̂, log Pr(y|x)            λ = 0
         joint         from θ̂, log Pr(x, y)           λ = 1
         random        from random θ, log Pr(y|x)     λ = 0
 
-    All take the same steps on the same pairs in the same order, under `sum`: no normaliser between the two objectives.
-    Raises MinisftError if output_dir cannot be written.
+    All make the same steps on the same pairs in the same order, under `sum`, so that no divisor comes between the two
+    objectives. Raises MinisftError if output_dir cannot be written to.
     """
-    write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # an output that cannot be written is found out now
+    write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # to find out now whether that works
     story = Story(seed, console)
     random_theta = model.init(story.config, np.random.default_rng(seed))
     plan = {
@@ -92,9 +96,9 @@ def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
 
 
 class Story:
-    """What all runs share: the shipped model and data, the questions held out, and where to tell of it."""
+    """What all runs have in common: the shipped model and data, the held-out questions, and the console."""
 
-    def __init__(self, seed: int, console: Page):
+    def __init__(self, seed: int, console: Page) -> None:
         self.theta_hat, self.config, self.tokenizer = checkpoint.load(resources.path("atlas"))
         pairs = data.read([resources.path("atlas_train.jsonl")])
         encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
@@ -103,16 +107,21 @@ class Story:
         self.shown = next(e for e in self.held_out if e.completion[0]["content"] == SHOWN)
         self.seed, self.console = seed, console
 
-    def ask(self, theta, examples):
+    def ask(self, theta: Params, examples: list[data.Example]) -> tuple[float, float]:
         """(exact match, stop rate) of greedy answers."""
         replies = answers(theta, self.config, self.tokenizer, examples, MAX_NEW_TOKENS)
-        return tuple(float(np.mean([reply[key] for reply in replies])) for key in ("exact", "stopped"))
+        exact, stopped = ([reply[key] for reply in replies if reply] for key in ("exact", "stopped"))
+        return float(np.mean(exact)), float(np.mean(stopped))
 
-    def tell(self, name, settings, start):
-        """One run from `start`: (θ̃, curve of exact match, rows of metrics, what was watched: {t: (log Pr, ŷ_t)})."""
+    def tell(
+        self, name: str, settings: TrainConfig, start: Params
+    ) -> tuple[Params, list[tuple[int, float]], list[dict], dict[int, tuple[np.ndarray, str]]]:
+        """One run from `start`: θ̃, its curve of exact match, its metrics, and {t: (log Pr of each y_i, ŷ_t)}."""
         settings = replace(settings, seed=self.seed)
         some = self.held_out[::ASKED_ON_THE_WAY]
-        curve, rows, watched = [], [], {}
+        curve: list[tuple[int, float]] = []
+        rows: list[dict] = []
+        watched = {}
         for state in self.states(settings, start):
             t, metrics = state.step, state.metrics
             if metrics:
@@ -125,19 +134,20 @@ class Story:
                 self.console.tell(f"{t:5d} {loss} {exact:8.1%}   {cut(watched[t][1])}")
         return state.theta, curve, rows, watched
 
-    def states(self, settings, start):
-        """θ_0 and then θ_t after every step."""
-        yield train.State(0, start, None)
+    def states(self, settings: TrainConfig, start: Params) -> Iterator[train.State]:
+        """θ_0, and then θ_t after every step."""
+        yield train.start(start, settings)
         yield from train.finetune(start, self.config, self.sequences, settings)
 
 
-def cut(text, width=50):  # with the numbers before it, 80 columns
-    """One line of at most `width` characters."""
+def cut(text: str, width: int = 50) -> str:  # with the numbers before it, 80 columns
+    """The text on one line of at most `width` characters."""
     text = text.strip().replace("\n", " / ")
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def report(table, titles, count) -> Table:
+def report(table: list[dict], titles: list[str], count: int) -> Table:
+    """The table for the console: a row for each set of parameters; `count` questions were asked."""
     result = Table(title=f"{count} questions about 150 countries held out of fine-tuning")
     result.add_column("parameters")
     result.add_column("exact match", justify="right")
@@ -147,9 +157,9 @@ def report(table, titles, count) -> Table:
     return result
 
 
-def draw(path, story, curves, watched):
-    """The slide: four curves, log Pr(y_i|x, y_<i) over t for one question, and ŷ_t."""
-    from minisft import plots  # matplotlib takes a second to import: only who draws pays for it
+def draw(path: Path, story: Story, curves: dict[str, list[tuple]], watched: dict[int, tuple[np.ndarray, str]]) -> None:
+    """Write the slide: four curves, and for one question log Pr(y_i|x, y_<i) over t and ŷ_t."""
+    from minisft import plots  # matplotlib takes a second to import, and only those who draw should wait for it
 
     names = {
         "conditional": "θ̃: conditional log Pr(y|x)",

@@ -1,9 +1,10 @@
-"""Write a model as one .gguf file, for llama.cpp and the programs around it.
+"""Write a model as one .gguf file, for llama.cpp and the programs built on it.
 
 example:
   minisft export --model theta_tilde --gguf theta_tilde.gguf
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from minisft import checkpoint
@@ -14,24 +15,23 @@ from minisft.errors import MinisftError
 from minisft.formats.gguf import write as gguf_export
 
 
-def add_flags(parser):
+def add_flags(parser: ArgumentParser) -> None:
+    target = "the file to write, in float32; its name ends in .gguf"
     flags.model(parser)
-    flags.option(
-        parser, "--gguf", "the file, in float32; its name ends in .gguf", flags.path, required=True, metavar="FILE"
-    )
-    flags.switch(parser, "--overwrite", "replace the file that is there")
-    flags.switch(parser, "--json", "print one JSON object")
+    flags.option(parser, "--gguf", target, flags.path, required=True, metavar="FILE")
+    flags.switch(parser, "--overwrite", "replace FILE if it exists")
+    flags.as_json(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     source, target = model_directory(arguments.model), Path(arguments.gguf)
     if target.suffix.lower() != ".gguf" or target.is_dir():
-        why = "is a directory" if target.is_dir() else "has another ending"
+        why = "is a directory" if target.is_dir() else "does not end in .gguf"
         raise MinisftError(f"--gguf: {target} {why}; name a file that ends in .gguf")
     if target.resolve() == source.resolve():
         raise MinisftError(f"--gguf: {target} is the model that is read; name another file")
     if target.exists() and not arguments.overwrite:
-        raise MinisftError(f"--gguf: {target} is there already; give another or --overwrite")
+        raise MinisftError(f"--gguf: {target} already exists; name another file, or give --overwrite")
     theta, config, tokenizer = checkpoint.load(source)
     gguf_export.write(target, theta, config, tokenizer)
     size = target.stat().st_size

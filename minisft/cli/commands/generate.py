@@ -5,6 +5,9 @@ example:
   minisft generate --model theta_tilde --data test.jsonl --output answers.jsonl
 """
 
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
 from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.console import print_json, row_file, show, show_answer, track
@@ -14,20 +17,19 @@ from minisft.evaluate import PROMPTS
 from minisft.generate import generate
 
 
-def add_flags(parser):
+def add_flags(parser: ArgumentParser) -> None:
+    output = "write the answers to --data to this file, one JSON object per line"
     flags.model(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    flags.option(source, "--prompt", "one question", metavar="TEXT")
-    flags.option(source, "--data", "a file of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
-    flags.option(
-        parser, "--output", "write the answers to --data as JSON lines to this file", flags.path, metavar="FILE"
-    )
-    flags.switch(parser, "--raw", "continue the prompt as plain text, without the chat template")
+    flags.option(source, "--prompt", "one question to answer", metavar="TEXT")
+    flags.option(source, "--data", "files of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
+    flags.option(parser, "--output", output, flags.path, metavar="FILE")
+    flags.switch(parser, "--raw", "continue --prompt as plain text, without the chat template")
     flags.sampling(parser)
     flags.machine(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     examples = examples_of(arguments)
     theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
     asked = [data.question(example, tokenizer)[0] for example in examples]
@@ -40,7 +42,7 @@ def run(arguments):
     more, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
     with row_file(arguments.output, "--output", arguments.data or []) as write:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
             for batch in (track(batches, "answers: batch") if arguments.data else batches)
             for example, answer in zip(
@@ -54,15 +56,15 @@ def run(arguments):
     elif arguments.json:
         print_json({"num_examples": len(rows), "stop_rate": stopped / len(rows), "output": arguments.output})
     else:
-        show(f"{arguments.output}: {len(rows)} answers, {stopped} of them ended by themselves")
+        show(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
 
 
-def examples_of(arguments) -> list[data.Example]:
-    """What is asked: --prompt or --data. Raises MinisftError if a flag is missing, or is for the other of the two."""
+def examples_of(arguments: Namespace) -> list[data.Example]:
+    """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one."""
     if arguments.data and not arguments.output:
-        raise MinisftError("--output: is missing; name the file for the answers to --data")
+        raise MinisftError("--output: is missing; name a file for the answers to --data")
     if arguments.output and not arguments.data:
-        raise MinisftError("--output: is for the answers to --data; one answer goes to standard output")
+        raise MinisftError("--output: is for the answers to --data; the answer to --prompt is printed")
     if arguments.raw and arguments.data:
         raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
     if arguments.data:
@@ -72,8 +74,8 @@ def examples_of(arguments) -> list[data.Example]:
     return [data.Example([], [{"role": "user", "content": arguments.prompt}], "--prompt")]
 
 
-def prompt_of(example):
-    """What was asked, in the form of the data: a text, or messages without the answer expected."""
+def prompt_of(example: data.Example) -> str | list[dict]:
+    """What was asked, in the form of the data: a text, or messages without the expected answer."""
     if isinstance(example.completion, str):
         return example.prompt
     messages = example.prompt + example.completion

@@ -1,9 +1,11 @@
-"""Is backward the derivative of forward? Exit status 3 if it is not.
+"""Check that backward is the derivative of forward; the exit status is 3 if it is not.
 
 example:
   minisft gradcheck
   minisft gradcheck --model theta_tilde --data train.jsonl
 """
+
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
@@ -16,18 +18,20 @@ from minisft.errors import MinisftError
 from minisft.verification import whole_model
 
 
-def add_flags(parser):
-    flags.option(
-        parser, "--model", "a directory or the name of a shipped model; needs --data", flags.path, metavar="DIR"
-    )
-    flags.option(parser, "--data", "check on the first 4 examples of this file", flags.path, nargs="+", metavar="FILE")
+def add_flags(parser: ArgumentParser) -> None:
+    known, files = "check this model, named as for sft; needs --data", "check on the first 4 examples of these files"
+    flags.option(parser, "--model", known, flags.path, metavar="DIR")
+    flags.option(parser, "--data", files, flags.path, nargs="+", metavar="FILE")
     flags.option(parser, "--seed", "seed of the random directions", whole(0), 0)
     flags.objective(parser)
-    flags.switch(parser, "--json", "print one JSON object")
+    flags.as_json(parser)
 
 
-def run(arguments):
-    """Every layer by its example and a tiny model; or every tensor of a model, on the first examples of a file."""
+def run(arguments: Namespace) -> int | None:
+    """Check every layer, by its example, and a tiny model; or every tensor of a model, on the first examples of files.
+
+    Returns the exit status: 3 if a gradient is wrong.
+    """
     rng = np.random.default_rng(arguments.seed)
     if bool(arguments.model) != bool(arguments.data):
         raise MinisftError("--model: goes with --data; give both or neither")
@@ -41,8 +45,8 @@ def run(arguments):
     return report(errors, arguments.json)
 
 
-def report(errors, as_json):
-    """Show {tensor: Errors}, and say which gradients are wrong: the exit status."""
+def report(errors: dict[str, whole_model.Errors], as_json: bool) -> int | None:
+    """Print {tensor: Errors} as a table or as JSON, and say which gradients are wrong; returns the exit status."""
     asked = ["difference", "complex_step"]
     if any(off.pytorch is not None for off in errors.values()):
         asked.append("pytorch")
@@ -58,11 +62,12 @@ def report(errors, as_json):
         rows = [[*list(check.values())[:-1], "ok" if check["passed"] else "WRONG"] for check in checks]
         judges = " and ".join(columns[2:-1])
         print_table(f"relative error of backward; ok: at most {whole_model.TOLERANCE:g} by {judges}", columns, rows)
-    wrong = [check["tensor"] for check in checks if not check["passed"]]
+    wrong = [name for name, off in errors.items() if not off.passed]
     if wrong:
         return complain(f"gradcheck: the gradient is wrong for {', '.join(wrong)}", 3)
+    return None
 
 
-def finite(value):
-    """JSON knows neither NaN nor infinity."""
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is not finite: JSON has neither NaN nor infinity."""
     return value if value is not None and np.isfinite(value) else None

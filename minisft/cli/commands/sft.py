@@ -5,6 +5,7 @@ example:
   minisft sft --model atlas --data train.jsonl --output-dir last_block --train-only "model.layers.3.*" "*norm*"
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from minisft import checkpoint, data
@@ -16,16 +17,16 @@ from minisft.runs import directory as runs
 from minisft.runs import model_card
 
 
-def add_flags(parser):
+def add_flags(parser: ArgumentParser) -> None:
     flags.model(parser)
-    flags.examples(parser, "what to learn from")
+    flags.examples(parser, "the examples to learn from")
     flags.turns(parser)
     flags.training(parser)
 
 
-def run(arguments, ranks: Ranks):
+def run(arguments: Namespace, ranks: Ranks) -> None:
     source = model_directory(arguments.model)
-    if ranks.rank == 0:  # who may be writing there by the time another rank comes to look
+    if ranks.rank == 0:  # it may be writing there by the time another rank comes to look
         runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
     examples = data.read(arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)

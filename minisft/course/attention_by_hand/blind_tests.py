@@ -33,7 +33,7 @@ def mean_gap(S, rng):
 def gain_gap(w, rng):
     """Of RMSNorm with its gain pulled out of the sum over channels."""
     p, (_, eps) = rmsnorm.example(rng)
-    twin, x, dy = p.astype(complex), *rng.standard_normal((2, 5, 6))
+    twin, (x, dy) = p.astype(complex), rng.standard_normal((2, 5, 6))
     p.weight[...] = twin.weight[...] = w
     r, n = rmsnorm.forward(p, x, eps)[1]
     dx = r * w * (dy - n * np.vecdot(dy, n, keepdims=True) / 6)

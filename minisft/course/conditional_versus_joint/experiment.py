@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import data, evaluate, model, objective, optim, train
+from minisft import data, evaluate, optim, train
 from minisft.config import TrainConfig
 from minisft.course.conditional_versus_joint.worlds import SEEDS, World, encode, theta_hat, world
 from minisft.data import Sequence
@@ -70,18 +70,20 @@ def pretrained():
 
 
 def losses(theta: Params, sequences: list[Sequence]) -> tuple[float, float]:
-    """−log Pr in nats a token: its mean over all tokens of x, and over all of y."""
+    """−log Pr in nats per token: its mean over all tokens of x, and over all tokens of y; 0 if there are none."""
     values = np.concatenate([log_prob for log_prob, _ in evaluate.log_probs(theta, theta_hat()[1], sequences)])
     of_y = np.concatenate([s.is_y[1:] for s in sequences])
-    return tuple(-float(values[rows].mean(dtype=np.float64)) if rows.any() else 0.0 for rows in (~of_y, of_y))
+
+    def mean(rows: np.ndarray) -> float:
+        return -float(values[rows].mean(dtype=np.float64)) if rows.any() else 0.0
+
+    return mean(~of_y), mean(of_y)
 
 
 def gradient(theta: Params, part: data.Batch, rows: np.ndarray) -> np.ndarray:
     """∇ Σ log Pr(token | before) over the chosen rows (N,) bool of a batch: (P,)."""
-    config, rows, grad = theta_hat()[1], np.flatnonzero(rows), theta.like()
-    logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
-    _, c_objective = objective.forward(logits, part.targets[rows], np.ones(len(rows), theta.flat.dtype))
-    model.backward(theta, grad, config, cache, objective.backward(c_objective, 1.0))
+    grad, weights = theta.like(), rows.astype(theta.flat.dtype)
+    train.value_and_grad(theta, grad, theta_hat()[1], replace(part, weights=weights), dJ=1.0)
     return grad.flat
 
 
@@ -95,7 +97,10 @@ def two_gradients(theta: Params, sequences: list[Sequence]) -> dict:
 
 
 def worth(theta: Params, run: Run, here: World) -> dict:
-    """Shares from 0 to 1, losses in nats a token; "forgetting" is the loss on the pre-training text, less that of θ̂."""
+    """What a θ is worth: fractions from 0 to 1, and losses in nats per token.
+
+    "forgetting" is the loss on the pre-training text, minus that of θ̂.
+    """
     _, config, tokenizer = theta_hat()
     result = {}
     if "losses" in run.measures:
@@ -106,8 +111,8 @@ def worth(theta: Params, run: Run, here: World) -> dict:
     if "answers" in run.measures:
         for name, questions in here.tests.items():
             answered = evaluate.answers(theta, config, tokenizer, questions, LONGEST_ANSWER)
-            result[name] = float(np.mean([answer["exact"] for answer in answered]))
-            result[f"{name}, stopped"] = float(np.mean([answer["stopped"] for answer in answered]))
+            for key, suffix in (("exact", ""), ("stopped", ", stopped")):
+                result[name + suffix] = float(np.mean([answer[key] for answer in answered if answer]))
     return result
 
 
@@ -117,19 +122,15 @@ def follow(run: Run) -> list[dict]:
     start, config, _ = theta_hat()
     sequences, settings, theta = encode(here.train), run.settings, start.copy()
     probe = sequences[::17]
-    optimizer, grad, rows, size = optim.make(theta, settings), theta.like(), [], settings.batch_size
-    steps_an_epoch = -(-len(sequences) // size)
-    for t in range(settings.max_steps):
+    optimizer, grad, rows = optim.make(theta, settings), theta.like(), []
+    m = {id(sequence): m for sequence, m in zip(sequences, run.m)}
+    for t, (chosen, batch) in enumerate(train.batches(sequences, settings)):
         if t in run.looks:
             rows.append({"step": t} | two_gradients(theta, probe))
-        epoch, k = divmod(t, steps_an_epoch)
-        chosen = train.order(len(sequences), settings, epoch)[k * size : (k + 1) * size]
-        whole = data.collate([sequences[i] for i in chosen])
-        w = data.weights(np.concatenate([run.m[i] for i in chosen]), whole.starts, settings.loss_reduction)
-        whole = replace(whole, weights=w.astype(theta.flat.dtype))
-        train.step(
-            theta, grad, optimizer, whole, config, settings, optim.learning_rate(settings, t, settings.max_steps)
-        )
+        w = data.weights(np.concatenate([m[id(s)] for s in chosen]), batch.starts, settings.loss_reduction)
+        batch = replace(batch, weights=w.astype(theta.flat.dtype))
+        rate = optim.learning_rate(settings, t, settings.max_steps)
+        train.step(theta, grad, optimizer, batch, config, settings, rate)
     gradients = two_gradients(theta, probe) if run.looks else {}
     return [*rows, {"step": settings.max_steps} | gradients | worth(theta, run, here)]
 

@@ -41,7 +41,8 @@ def twins(left: dict, right: dict, xlabel: str, ylabels: tuple, titles: tuple, t
     first, second = figure.subplots(1, 2)
     powers = {name: [(t, np.log10(values)) for t, values in points] for name, points in left.items()}
     draw_curves(first, powers, xlabel, ylabels[0], titles[0])
-    first.yaxis.set_major_locator(FixedLocator(np.log10(np.outer([1, 2, 5], 10.0 ** np.arange(-6, 7)).ravel())))
+    ticks = np.log10(np.outer([1, 2, 5], 10.0 ** np.arange(-6, 7)))
+    first.yaxis.set_major_locator(FixedLocator(ticks.ravel().tolist()))
     first.yaxis.set_major_formatter(lambda power, _: f"{10**power:g}")
     draw_curves(second, right, xlabel, ylabels[1], titles[1])
     return figure

@@ -1,8 +1,10 @@
 """∇ log Pr(x) and ∇ log Pr(y|x) of a batch, and the angle between them."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from minisft import data, model, objective
+from minisft import data, model, train
 from minisft.config import ModelConfig
 from minisft.course.grading.arrays import two_vectors
 from minisft.course.grading.verdict import Verdict, kindly, run, same
@@ -12,10 +14,8 @@ from minisft.params import Params
 
 def part_of(theta, config, part, rows):
     """∇ Σ log Pr over the chosen rows (N,) bool."""
-    grad, rows = theta.like(), np.flatnonzero(rows)
-    logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
-    _, c_objective = objective.forward(logits, part.targets[rows], np.ones(len(rows)))
-    model.backward(theta, grad, config, cache, objective.backward(c_objective, 1.0))
+    grad = theta.like()
+    train.value_and_grad(theta, grad, config, replace(part, weights=rows.astype(float)), dJ=1.0)
     return grad.flat
 
 

@@ -4,6 +4,8 @@ A world is a function next_pr(y): the distribution (V,) of the next token for ev
 is the end token. Every path from the root to an end token is an answer, and its probability is a product.
 """
 
+from typing import Any
+
 import numpy as np
 
 from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
@@ -132,7 +134,7 @@ def whole(next_pr, length, **options):
     return ended | level
 
 
-WRONG_DRAWS = {
+WRONG_DRAWS: dict[str, dict[str, Any]] = {
     "all tokens are drawn equally often: use the probabilities next_pr gives": {"flat": True},
     "every token is drawn as if it were the first: call next_pr with the tokens drawn so far": {"forget": True},
     "it goes on behind the end token: stop as soon as 0 is drawn": {"through_end": True},

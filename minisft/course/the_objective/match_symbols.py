@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft import evaluate, model, objective
+from minisft import evaluate, model, train
 from minisft.config import ModelConfig
 from minisft.course.grading.verdict import Verdict, kindly, run, settle
 from minisft.data import Sequence, collate
@@ -38,10 +38,7 @@ def boxes(theta, config, pairs, seed=None) -> Boxes:
     grad, one = theta.like(), int(rng.integers(len(pairs)))
     sequences = [sequence(*pair) for pair in pairs]
     whole = collate(sequences, 0.0, "sum", theta.flat.dtype)
-    rows = np.flatnonzero(whole.weights)
-    logits, cache = model.forward(theta, config, whole.ids, whole.starts, rows)
-    _, c_objective = objective.forward(logits, whole.targets[rows], whole.weights[rows])
-    model.backward(theta, grad, config, cache, objective.backward(c_objective, 1.0))
+    train.value_and_grad(theta, grad, config, whole, dJ=1.0)
 
     def log_pr(flat, x, y):
         ((values, _),) = evaluate.log_probs(Params(theta.shapes, flat=flat), config, [sequence(x, y)])

@@ -22,7 +22,7 @@ def tables(theta, config, pairs, normalise=log_softmax):
         yield normalise(logits_of(theta, config, ids)), ids, len(x)
 
 
-def pieces(theta, config, pairs, first=0, last=0, shift=1, normalise=log_softmax):
+def pieces(theta, config, pairs, *, first=0, last=0, shift=1, normalise=log_softmax):
     """[log Pr of the tokens of y] for each pair; the options are mistakes."""
     result = []
     for table, ids, begin in tables(theta, config, pairs, normalise):

@@ -12,7 +12,7 @@ def first_to_flip(prediction, flips: dict[str, list[int]], log_prs: dict[str, fl
     log_prs  {question: log Pr(y|x) under θ̂, in nats}
     """
     outcome = min(flips, key=lambda question: np.mean(flips[question]))
-    likeliest = max(log_prs, key=log_prs.get)
+    likeliest = max(log_prs, key=lambda question: log_prs[question])
     steps = "; ".join(
         f"{question} {', '.join(str(step) if step <= last else 'never' for step in steps)}"
         for question, steps in flips.items()

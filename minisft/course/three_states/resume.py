@@ -1,6 +1,7 @@
 """A run stopped at t, saved, and resumed: the same bytes as without stopping, or what was forgotten."""
 
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ from minisft import model, optim, train
 from minisft.config import TrainConfig
 from minisft.course.grading.verdict import Verdict, kindly, run, same
 from minisft.course.three_states.match_arrays import SMALL
-from minisft.data import Sequence, collate
+from minisft.data import Sequence
 from minisft.params import Params
 
 LOST = {
@@ -92,12 +93,9 @@ def resumed(stopped, lost, sequences, settings, steps, total) -> Params:
         optimizer.moments = {name: np.zeros_like(vector) for name, vector in optimizer.moments.items()}
     if "updates" in lost:
         optimizer.updates = 0
-    size, grad = settings.batch_size, theta.like()
-    for step in range(steps):
-        at = {name: step + (0 if name in lost else stopped.step) for name in ("order", "schedule")}
-        epoch, k = divmod(at["order"], len(sequences) // size)
-        chosen = train.order(len(sequences), settings, epoch)[k * size : (k + 1) * size]
-        whole = collate([sequences[i] for i in chosen], dtype=theta.flat.dtype)
-        rate = optim.learning_rate(settings, min(at["schedule"], total), total)
-        train.step(theta, grad, optimizer, whole, SMALL, settings, rate)
+    grad, first = theta.like(), {name: 0 if name in lost else stopped.step for name in ("order", "schedule")}
+    as_long = replace(settings, max_steps=first["order"] + steps)
+    for t, (_, batch) in enumerate(train.batches(sequences, as_long, first["order"], theta.flat.dtype)):
+        rate = optim.learning_rate(settings, min(first["schedule"] + t, total), total)
+        train.step(theta, grad, optimizer, batch, SMALL, settings, rate)
     return theta

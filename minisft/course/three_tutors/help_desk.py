@@ -61,7 +61,7 @@ def probabilities(answer, seed=None) -> Verdict:
     cases = []
     for candidates in (2, 3, 4):
         x = int(rng.integers(3, 7))
-        masks = [np.repeat([False, True, False], (x, rng.integers(3, 8), 1)) for _ in range(candidates)]
+        masks = [np.repeat([False, True, False], (x, int(rng.integers(3, 8)), 1)) for _ in range(candidates)]
         cases.append(([np.log(rng.uniform(0.2, 0.9, len(mask) - 1)) for mask in masks], masks))
     praise = "each answer with its end token, in all its tokens; what is missing to 1 is what else the model may say"
     return judge(numeric(answer), right_probabilities, cases, PROBABILITIES, praise)

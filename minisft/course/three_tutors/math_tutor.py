@@ -80,9 +80,10 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
         return "y has no number: neither steps nor a result"
     if result not in numbers(y):
         return f"the result is missing from y: {has} - {gives} is {result}"
-    if not chains(y):
+    chain = CHAIN.search(y)
+    if not chain:
         return "y states the result without a step: `a - b = …` is missing"
-    if result in numbers(y[: CHAIN.search(y).start()]):
+    if result in numbers(y[: chain.start()]):
         return f"the result, {result}, stands before the steps: there it has to be known by heart"
     if wrong_step(y):
         return f"a step is false: {wrong_step(y)}"

@@ -44,7 +44,8 @@ def nearest_shares(prediction, model: list[np.ndarray], frequency: list[np.ndarr
     }
     measured = ", ".join(f"{value:.2f} from {name}" for name, value in distance.items())
     why = "A sum of log Pr over all pairs is largest where the model gives each answer its share of the data."
-    return settle(prediction, SHARES, min(distance, key=distance.get), f"The model's shares lie {measured}. {why}")
+    nearest = min(distance, key=lambda name: distance[name])
+    return settle(prediction, SHARES, nearest, f"The model's shares lie {measured}. {why}")
 
 
 def falling(prediction, own: dict[str, tuple[float, float]]) -> Verdict:

@@ -79,7 +79,7 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
     try:
         import gguf  # an extra
     except ImportError:
-        raise MinisftError(f"{path}: a GGUF file is read by the package gguf: pip install 'minisft[gguf]'") from None
+        raise MinisftError(f'{path}: a GGUF file is read by the package gguf: pip install "minisft[gguf]"') from None
     try:
         with open(path, "rb") as file:
             walk = Walk(file, path)

@@ -30,7 +30,7 @@ def write(path: Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) 
     try:
         import gguf  # an extra
     except ImportError:
-        raise MinisftError(f"{path}: a GGUF file is written by the package gguf: pip install 'minisft[gguf]'") from None
+        raise MinisftError(f'{path}: a GGUF file is written by the package gguf: pip install "minisft[gguf]"') from None
     family = "qwen2" if config.qkv_bias else "llama"
     fields = {f"{family}.{key}": value for key, value in sizes(config).items()} | texts(tokenizer, config, path)
     theirs = {ours: name for name, ours in read.names_of(config).items()}

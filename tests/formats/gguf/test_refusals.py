@@ -104,4 +104,4 @@ def test_a_weight_that_is_not_finite_is_refused(value, tokenizer, tmp_path):
 def test_without_the_package_the_error_says_how_to_install_it(whole, tmp_path, monkeypatch):
     (tmp_path / "model.gguf").write_bytes(whole)
     monkeypatch.setitem(__import__("sys").modules, "gguf", None)
-    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), "pip install 'minisft[gguf]'")
+    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), 'pip install "minisft[gguf]"')

@@ -227,7 +227,7 @@ def test_a_tokenizer_without_merges_is_refused(path):
 def test_without_the_package_the_error_says_how_to_install_it(tokenizer, path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gguf", None)
     call = lambda: gguf_export.write(path, random_theta(CONFIG), CONFIG, tokenizer)  # noqa: E731
-    refusal(call, "pip install 'minisft[gguf]'")
+    refusal(call, 'pip install "minisft[gguf]"')
 
 
 def test_a_file_that_is_not_finished_leaves_the_one_before_as_it_was(tokenizer, path, monkeypatch):
@@ -265,7 +265,7 @@ def test_a_shipped_model_and_a_gguf_file_can_be_exported_too(tmp_path):
 def test_a_file_that_is_there_is_replaced_only_if_that_is_asked_for(base, tmp_path, capsys):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"before")
-    assert_refused(capsys, ["export", *base, "--gguf", path], f"--gguf: {path} is there already", "--overwrite")
+    assert_refused(capsys, ["export", *base, "--gguf", path], f"--gguf: {path} already exists", "--overwrite")
     assert path.read_bytes() == b"before"
     assert minisft("export", *base, "--gguf", path, "--overwrite") == 0
     assert checkpoint.load(path)
