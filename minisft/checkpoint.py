@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from minisft import model
 from minisft.config import ModelConfig
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 from minisft.formats.files import Stored, replacing, write_json
 from minisft.formats.gguf.read import read as read_gguf
 from minisft.formats.huggingface import ARCHITECTURES, architecture_fields, read_config, tensors, weight_files
@@ -68,7 +68,7 @@ def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], St
             shape = wanted.pop(tensor.name)
         else:
             why = "appears in two files" if tensor.name in shapes else "is not part of the model of these sizes"
-            raise MinisftError(f"{tensor.path}: tensor {tensor.name} {why}; use files that belong together")
+            raise MinisftError(f"{tensor.path}: tensor {one_line(tensor.name)} {why}; use files that belong together")
         if tensor.shape != shape:
             raise MinisftError(
                 f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but in a model of these sizes it has "

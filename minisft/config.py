@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 
 REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
@@ -48,12 +48,13 @@ class RopeScaling:
         for name in ("factor", "low_freq_factor", "high_freq_factor"):
             value = getattr(self, name)
             if not (is_number(value) and value > 0):
-                raise MinisftError(f"{name}: {value!r} is not a positive number")
+                raise MinisftError(f"{name}: {one_line(repr(value))} is not a positive number")
         if not self.low_freq_factor < self.high_freq_factor:
             raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below high_freq_factor")
         original = self.original_max_position_embeddings
         if not (is_whole(original) and 0 <= original <= LARGEST):
-            raise MinisftError(f"original_max_position_embeddings: {original!r} is not a whole number up to {LARGEST}")
+            what = f"is not a whole number up to {LARGEST}"
+            raise MinisftError(f"original_max_position_embeddings: {one_line(repr(original))} {what}")
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,13 @@ class ModelConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int and not (is_whole(value) and (field.name != "head_dim") <= value <= LARGEST):
-                raise MinisftError(f"{field.name}: {value!r} is not a positive whole number of at most {LARGEST}")
+                raise MinisftError(
+                    f"{field.name}: {one_line(repr(value))} is not a positive whole number of at most {LARGEST}"
+                )
             if field.type is float and not (is_number(value) and value > 0):
-                raise MinisftError(f"{field.name}: {value!r} is not a positive number")
+                raise MinisftError(f"{field.name}: {one_line(repr(value))} is not a positive number")
             if field.type is bool and not isinstance(value, bool):
-                raise MinisftError(f"{field.name}: {value!r} is neither true nor false")
+                raise MinisftError(f"{field.name}: {one_line(repr(value))} is neither true nor false")
         if self.num_hidden_layers > MOST_LAYERS:
             raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
         if not self.head_dim:
@@ -233,10 +236,11 @@ class TrainConfig:
             elif field.type is bool and not isinstance(value, bool):
                 wrong = "is neither true nor false"
             if wrong:
-                raise MinisftError(f"{flag(field.name)}: {value!r} {wrong}")
+                raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
         patterns = self.train_only
         if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
-            raise MinisftError(f"--train-only: {patterns!r} is not a list of patterns, such as 'model.layers.2[5-9].*'")
+            given = one_line(repr(patterns))
+            raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
         object.__setattr__(self, "train_only", tuple(patterns))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
 from minisft.formats.files import read_bytes, read_json, read_text, write_atomically, write_json
@@ -48,7 +48,7 @@ class Tokenizer:
             self.backend = Backend.from_buffer(source)
         except Exception as error:  # the package raises nothing narrower
             raise MinisftError(
-                f"{path}: is not a file of the tokenizers package ({one_line(error)}); it is cut off, damaged "
+                f"{path}: is not a file of the tokenizers package ({one_line(error, 200)}); it is cut off, damaged "
                 "or of another kind: copy it again"
             ) from error
         self.source, self.config, self.template = source, config, template
@@ -56,7 +56,7 @@ class Tokenizer:
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
         if config["eos_token"] not in vocabulary:
             raise MinisftError(
-                f"{path}: does not contain the eos_token {config['eos_token']!r} of tokenizer_config.json; "
+                f"{path}: does not contain the eos_token {quoted(config['eos_token'])} of tokenizer_config.json; "
                 "correct one of them"
             )
         self.eos_id = vocabulary[config["eos_token"]]
@@ -176,7 +176,7 @@ class Tokenizer:
         unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
         if unknown:
             raise MinisftError(
-                f"text: byte 0x{min(unknown):02x} of {text[:40]!r} has no token in this vocabulary; remove it"
+                f"text: byte 0x{min(unknown):02x} of {quoted(text)} has no token in this vocabulary; remove it"
             )
         begins = not before or (self.begins_after_special and before[-1] in self.special_ids)
         backend = self.backend if begins else self.inside
@@ -290,8 +290,3 @@ def words(text: str, backend: Backend) -> list[str]:
     """What the merges are given of a text: its words, as a backend spells and separates them."""
     text = backend.normalizer.normalize_str(text) if backend.normalizer else text
     return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)] if backend.pre_tokenizer else [text]
-
-
-def one_line(error: object) -> str:
-    """The words of an error in one line, cut to 200 characters."""
-    return " ".join(str(error).split())[:200]

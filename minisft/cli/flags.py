@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from minisft.config import DTYPES, Numbers, TrainConfig, flag, number, whole
+from minisft.errors import one_line
 
 DATA_HELP = """\
 data, one JSON object per line:
@@ -32,7 +33,7 @@ def number_type(allowed: Numbers) -> Callable[[str], int | float]:
         except ValueError:
             value = math.nan
         if wrong := allowed.complaint(value):
-            raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
+            raise argparse.ArgumentTypeError(f"{one_line(repr(text))} {wrong}")
         return value
 
     return convert

@@ -16,10 +16,10 @@ from minisft import checkpoint, data
 from minisft.cli.console import say
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Example, Sequence
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 from minisft.formats import resources
 from minisft.params import Params
-from minisft.tokenizer import Tokenizer, one_line
+from minisft.tokenizer import Tokenizer
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
 HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
@@ -55,7 +55,8 @@ def from_hub(name: str, flag: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=["*/*"]))
     except Exception as error:  # the network, the hub or the disk
         raise MinisftError(
-            f"{flag}: {name} is not a directory here, and the Hugging Face hub did not deliver it ({one_line(error)})"
+            f"{flag}: {name} is not a directory here, and the Hugging Face hub did not deliver it "
+            f"({one_line(error, 200)})"
         ) from error
 
 

@@ -77,7 +77,8 @@ def main(argv: list[str] | None = None) -> None:
             arguments = parser().parse_args(argv)
             with np.errstate(all="ignore"):  # numbers that are not finite are refused, in words, where it matters
                 status = run(arguments, ranks)
-            print(end="", flush=True)
+            if sys.stdout:
+                sys.stdout.flush()
     except MinisftError as error:
         status = complain(error, 2)
     except BrokenPipeError:  # the reader of our output has left, and so do we, quietly
@@ -89,10 +90,11 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt as interrupt:
         say(f"minisft: interrupted{f': {interrupt}' if interrupt.args else ''}")
         status = 130
-    except BaseException as error:  # our own mistake, which Python reports, or the end of --help
-        if ranks.size == 1 or (isinstance(error, SystemExit) and not error.code):
+    except BaseException as error:  # our own mistake; and the end of --help
+        if isinstance(error, SystemExit) and not error.code:
             raise
-        say(traceback.format_exc().rstrip())
+        for line in traceback.format_exc().splitlines():
+            say(line)
         status = 1
     finally:
         drop_unwritten()

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from minisft.config import ModelConfig, RopeScaling, is_whole
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.files import Stored, read_json
 
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -48,7 +48,7 @@ def read_config(directory: str | Path) -> ModelConfig:
     config = read_json(path)
 
     def refuse(field: str, value: object, only: str) -> NoReturn:
-        raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
+        raise MinisftError(f"{path}: {field} {quoted(value)} is not implemented, only {only} is; use another model")
 
     family = config.get("model_type")
     if not isinstance(family, str) or family not in ARCHITECTURES:
@@ -118,12 +118,17 @@ def weight_files(directory: Path) -> list[Path]:
     if not isinstance(shards, dict) or not shards:
         raise MinisftError(f"{index}: weight_map, the file of every tensor, is missing; copy the model again")
     for name in shards.values():
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+        if not (isinstance(name, str) and is_name(name) and name.endswith(".safetensors")):
             raise MinisftError(
-                f"{index}: weight_map names {json.dumps(name)}, which is not a safetensors file beside it; copy "
+                f"{index}: weight_map names {quoted(name)}, which is not a safetensors file beside it; copy "
                 "the model again"
             )
     return [directory / name for name in sorted(set(shards.values()))]
+
+
+def is_name(name: str) -> bool:
+    """Whether a text out of a file may be the name of a file beside it."""
+    return Path(name).name == name and len(name) < 256 and name.isprintable()
 
 
 def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -141,8 +146,8 @@ def tensors(path: Path) -> list[Stored]:
             tensor = file.get_slice(name)
             if tensor.get_dtype() not in FLOATS:
                 raise MinisftError(
-                    f"{path}: tensor {name} has dtype {tensor.get_dtype()}; only {', '.join(FLOATS)} are read: convert "
-                    "the model to one of them"
+                    f"{path}: tensor {one_line(name)} has dtype {tensor.get_dtype()}; only {', '.join(FLOATS)} are "
+                    "read: convert the model to one of them"
                 )
             result.append(Stored(path, name, tuple(tensor.get_shape()), partial(fill, path, name)))
     return result
@@ -166,8 +171,8 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, OSError) as error:
         raise MinisftError(
-            f"{path}: cannot be read ({error}); it is missing, cut off or not safetensors, the only kind that is read: "
-            "copy or convert the model again"
+            f"{path}: cannot be read ({one_line(error, 200)}); it is missing, cut off or not safetensors, the only "
+            "kind that is read: copy or convert the model again"
         ) from error
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.files import read_bytes
 
 
@@ -70,7 +70,7 @@ def parse(raw: bytes, where: str | Path) -> Any:
 def example(row: Any, where: str, answered: bool = True) -> Example:
     """The Example of one JSON object, in any of the four forms above."""
     if not isinstance(row, dict):
-        raise MinisftError(f"{where}: a JSON object is expected, not {json.dumps(row)[:40]}")
+        raise MinisftError(f"{where}: a JSON object is expected, not {quoted(row)}")
     prompt: Any = []
     if "messages" in row:
         completion = row["messages"]
@@ -86,11 +86,11 @@ def example(row: Any, where: str, answered: bool = True) -> Example:
     elif "text" in row:
         prompt, completion = "", row["text"]
         if not isinstance(completion, str):
-            raise MinisftError(f'{where}: "text" must be a text, not {json.dumps(completion)[:40]}')
+            raise MinisftError(f'{where}: "text" must be a text, not {quoted(completion)}')
     else:
         raise MinisftError(
             f"{where}: has none of the keys messages, prompt, instruction, text; its keys are "
-            f"{', '.join(map(repr, row)) or 'none'}"
+            f"{one_line(', '.join(map(repr, row))) or 'none'}"
         )
     if isinstance(prompt, str):
         require_text(prompt, where)
@@ -133,7 +133,7 @@ def require_conversation(prompt: list, completion: Any, where: str, answered: bo
         role = message.get("role")
         if role not in ("system", "user", "assistant"):
             raise MinisftError(
-                f"{where}: message {number} has the unknown role {role!r}; use system, user or assistant"
+                f"{where}: message {number} has the unknown role {quoted(role)}; use system, user or assistant"
             )
         require_text(message["content"], where)
     roles = [message["role"] for message in messages]
@@ -141,8 +141,8 @@ def require_conversation(prompt: list, completion: Any, where: str, answered: bo
     wanted = ["user" if i % 2 == 0 else "assistant" for i in range(len(turns))]
     if turns != wanted or not turns:
         raise MinisftError(
-            f"{where}: the roles are {', '.join(roles)}; after an optional system turn, user and assistant must "
-            "take turns, the user first"
+            f"{where}: the roles are {one_line(', '.join(roles))}; after an optional system turn, user and assistant "
+            "must take turns, the user first"
         )
     if answered and (roles[-1] != "assistant" or not completion):
         raise MinisftError(f"{where}: the conversation ends with {roles[-1]}; the last message must be the assistant's")

@@ -31,7 +31,7 @@ from safetensors.numpy import save_file
 from minisft import __version__, checkpoint
 from minisft.accidents import NotFinite
 from minisft.config import ModelConfig, TrainConfig, flag
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 from minisft.formats import huggingface
 from minisft.formats.files import read_json, write_atomically, write_json
 from minisft.parallel import ALONE, Ranks
@@ -169,7 +169,7 @@ def require_same(run: Run):
                 if not isinstance(old.get(name), dict) or content != old[name].get(source):
                     raise MinisftError(f"--{source}: its content was another {advice}")
         elif name not in MAY_CHANGE + BY_CONTENT and value != old.get(name):
-            raise MinisftError(f"{spelled} is {json.dumps(value)}, but was {json.dumps(old.get(name))} {advice}")
+            raise MinisftError(f"{spelled} is {quoted(value)}, but was {quoted(old.get(name))} {advice}")
 
 
 def remove(directory: Path):

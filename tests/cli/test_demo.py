@@ -5,16 +5,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from minisft import checkpoint, data, evaluate
 from minisft.cli.commands import demo
+from minisft.cli.console import Page
 from minisft.formats import resources
 
 
 @pytest.fixture(scope="module")
 def story():
-    return demo.Story(seed=0, console=Console(file=io.StringIO()))
+    return demo.Story(seed=0, console=Page(file=io.StringIO()))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_demonstration_writes_theta_tilde_metrics_and_a_picture_and_returns_
     monkeypatch.setattr(demo, "MAX_NEW_TOKENS", 4)
     monkeypatch.setattr(demo.Story, "ask", lambda self, theta, examples: asked(self, theta, examples[:6]))
     screen = io.StringIO()
-    result = demo.demonstrate(tmp_path / "out", 1, Console(file=screen, width=100))
+    result = demo.demonstrate(tmp_path / "out", 1, Page(file=screen, width=100))
     assert [row["run"] for row in result["rows"]] == ["theta_hat", "conditional", "joint", "random"]
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert [(row["run"], row["step"]) for row in rows] == [

@@ -11,7 +11,7 @@ from typing import Any
 
 from minisft import checkpoint
 from minisft.cli import flags
-from minisft.cli.console import print_json, say
+from minisft.cli.console import print_json, say, show_answer
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.config import ModelConfig
 from minisft.generate import decode
@@ -34,9 +34,9 @@ def run(arguments: Namespace) -> None:
     for question in lines("> " if sys.stdin and sys.stdin.isatty() else ""):
         for piece in talk.answer(question):
             if not arguments.json:
-                print(piece, end="", flush=True)
+                show_answer(piece, end="")
         if not arguments.json:
-            print(flush=True)
+            show_answer("")
     if arguments.json:
         print_json({"messages": talk.messages})
 

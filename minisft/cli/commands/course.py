@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from minisft.cli import flags
-from minisft.cli.console import print_json
+from minisft.cli.console import print_json, show
 from minisft.course import copies
 
 
@@ -22,5 +22,5 @@ def run(arguments: Namespace) -> None:
     written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
     if arguments.json:
         print_json({"notebooks": written})
-    else:
-        print("\n".join(written))
+    for path in [] if arguments.json else written:
+        show(path)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from minisft import checkpoint, data, model, train, trajectory
@@ -46,7 +45,7 @@ def run(arguments: Namespace) -> None:
         print_json(result)
 
 
-def demonstrate(output_dir: Path, seed: int, console: Console) -> dict:
+def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
     """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png, and return the table: four rows.
 
     θ̂ continues a text, it does not answer. Fine-tuned on questions about 50 countries, θ̃ answers questions about 150
@@ -68,16 +67,18 @@ def demonstrate(output_dir: Path, seed: int, console: Console) -> dict:
         "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
     }
 
-    console.print(f"[bold]θ̂[/]: {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:")
+    console.tell(f": {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:", "θ̂")
     for example in story.held_out[1::199]:
         _, reply = trajectory.watch(story.theta_hat, story.config, story.tokenizer, example)
-        console.print(f"  x  {example.completion[0]['content']}\n  ŷ  {cut(reply)}", highlight=False, markup=False)
+        console.tell(f"  x  {example.completion[0]['content']}")
+        console.tell(f"  ŷ  {cut(reply)}")
     exact, stopped = story.ask(story.theta_hat, story.held_out)
     table = [{"run": "theta_hat", "exact_match": exact, "stop_rate": stopped}]
     titles, curves, rows, watched = ["θ̂  pre-trained only"], {"theta_hat": [(t, exact) for t in (0, LOOKS[-1])]}, [], {}
     for name, (title, settings, start) in plan.items():
-        console.print(f"\n[bold]{title}[/]: {settings.max_steps} steps of {settings.batch_size} pairs, 50 countries")
-        console.print("    t  −J/token  held-out   ŷ_t to: " + SHOWN, highlight=False)
+        console.tell("")
+        console.tell(f": {settings.max_steps} steps of {settings.batch_size} pairs, 50 countries", title)
+        console.tell(f"    t  −J/token  held-out   ŷ_t to: {SHOWN}")
         theta, curves[name], metrics, watched[name] = story.tell(name, settings, start)
         rows += metrics
         exact, stopped = story.ask(theta, story.held_out)
@@ -90,14 +91,14 @@ def demonstrate(output_dir: Path, seed: int, console: Console) -> dict:
     write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
     draw(Path(output_dir) / "demo.png", story, curves, watched["conditional"])
     console.print(report(table, titles, len(story.held_out)))
-    console.print(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png", highlight=False)
+    console.tell(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png")
     return {"seed": seed, "num_examples": len(story.held_out), "rows": table}
 
 
 class Story:
     """What all runs have in common: the shipped model and data, the held-out questions, and the console."""
 
-    def __init__(self, seed: int, console: Console) -> None:
+    def __init__(self, seed: int, console: Page) -> None:
         self.theta_hat, self.config, self.tokenizer = checkpoint.load(resources.path("atlas"))
         pairs = data.read([resources.path("atlas_train.jsonl")])
         encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
@@ -130,7 +131,7 @@ class Story:
                 watched[t] = trajectory.watch(state.theta, self.config, self.tokenizer, self.shown)
                 curve.append((t, exact))
                 loss = f"{metrics['loss'] / metrics['num_target_tokens']:7.3f}" if metrics else "      -"
-                self.console.print(f"{t:5d} {loss} {exact:8.1%}   {cut(watched[t][1])}", highlight=False, markup=False)
+                self.console.tell(f"{t:5d} {loss} {exact:8.1%}   {cut(watched[t][1])}")
         return state.theta, curve, rows, watched
 
     def states(self, settings: TrainConfig, start: Params) -> Iterator[train.State]:

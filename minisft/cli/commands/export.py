@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minisft import checkpoint
 from minisft.cli import flags
-from minisft.cli.console import print_json
+from minisft.cli.console import print_json, show
 from minisft.cli.inputs import model_directory
 from minisft.errors import MinisftError
 from minisft.formats.gguf import write as gguf_export
@@ -38,4 +38,4 @@ def run(arguments: Namespace) -> None:
     if arguments.json:
         print_json({"gguf": str(target), "num_parameters": theta.flat.size, "bytes": size})
     else:
-        print(f"{target}: {theta.flat.size:,} parameters in {size / 1e6:,.1f} MB")
+        show(f"{target}: {theta.flat.size:,} parameters in {size / 1e6:,.1f} MB")

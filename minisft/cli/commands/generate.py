@@ -10,7 +10,7 @@ from typing import Any
 
 from minisft import checkpoint, data
 from minisft.cli import flags
-from minisft.cli.console import print_json, row_file, track
+from minisft.cli.console import print_json, row_file, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
@@ -52,11 +52,11 @@ def run(arguments: Namespace) -> None:
         write([{"index": index} | row for index, row in enumerate(rows)])
     stopped = sum(row["stopped"] for row in rows)
     if arguments.prompt is not None:
-        print_json(rows[0]) if arguments.json else print(rows[0]["predicted"])
+        print_json(rows[0]) if arguments.json else show_answer(rows[0]["predicted"])
     elif arguments.json:
         print_json({"num_examples": len(rows), "stop_rate": stopped / len(rows), "output": arguments.output})
     else:
-        print(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
+        show(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
 
 
 def examples_of(arguments: Namespace) -> list[data.Example]:

@@ -6,10 +6,8 @@ example:
 
 from argparse import ArgumentParser, Namespace
 
-from rich.text import Text
-
 from minisft.cli import flags
-from minisft.cli.console import print_json, print_table, shown
+from minisft.cli.console import print_json, print_table, show, shown
 from minisft.cli.inputs import load_with_data, settings_of, warn_of
 from minisft.config import whole
 from minisft.errors import MinisftError
@@ -50,23 +48,18 @@ def print_report(report: dict, titles: list[str], reduction: str) -> None:
     """Print a table for each example: tokens of y in bold green, other tokens with a weight in cyan, the rest dim."""
     columns = ["position", "id", "text", "target", "weight", "log Pr", "contribution"]
     for title, example in zip(titles, report["examples"]):
-        rows = []
+        rows, styles = [], []
         for token in example["tokens"]:
-            style = "bold green" if token["is_target"] else "cyan" if token["weight"] else "dim"
+            styles.append("bold green" if token["is_target"] else "cyan" if token["weight"] else "dim")
             cells = (
                 token["position"],
                 token["id"],
-                visible(token["text"]),
+                token["text"],
                 "y" if token["is_target"] else "",
                 token["weight"],
                 token["log_prob"],
                 token["contribution"],
             )
-            rows.append([Text(shown(cell) if cell is not None else "", style) for cell in cells])
-        print_table(f"{title}: objective ({reduction}) {shown(example['objective'])}", columns, rows)
-    print(f"loss ({reduction}) {shown(report['loss'])}: the sum of all contributions")
-
-
-def visible(text: str) -> str:
-    """The text of a token, with what cannot be printed made visible."""
-    return "".join("↵" if c == "\n" else c if c.isprintable() else repr(c)[1:-1] for c in text)
+            rows.append(["" if cell is None else cell for cell in cells])
+        print_table(f"{title}: objective ({reduction}) {shown(example['objective'])}", columns, rows, styles)
+    show(f"loss ({reduction}) {shown(report['loss'])}: the sum of all contributions")

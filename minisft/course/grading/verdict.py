@@ -6,11 +6,12 @@ a traceback: a check runs it with `run`, and stands under `kindly`. A quiz compa
 
 import functools
 from copy import deepcopy
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
+from minisft.errors import LINES, visible
+from minisft.formats.markup import escaped
 from minisft.params import Params
 
 SIGNS = {True: "✓", False: "✗", None: "◌"}
@@ -25,14 +26,14 @@ class Verdict(NamedTuple):
     text: str
 
     def __repr__(self):
-        return f"{SIGNS[self.right]} {self.text}"
+        return f"{SIGNS[self.right]} {visible(self.text, LINES)}"
 
     def _repr_html_(self):
         """What happened stays folded until there is a prediction, or the reader opens it. None: it is shown as text."""
         asked, found, happened = repr(self).partition(HAPPENED)
         if self.right is not None or not found:
             return None
-        return f"{escape(asked)}<details><summary>{HAPPENED}</summary>{escape(happened)}</details>"
+        return f"{escaped(asked)}<details><summary>{HAPPENED}</summary>{escaped(happened)}</details>"
 
 
 class Stumbled(Exception):

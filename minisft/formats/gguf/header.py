@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 
 NUMBERS = dict(enumerate(("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<f4", "?", None, None, "<u8", "<i8", "<f8")))
 STRING, ARRAY = 8, 9  # the kinds of values that are not numbers
@@ -74,11 +74,11 @@ class Walk:
         for _ in range(keys):
             key = self.name()
             if key in fields:
-                raise self.damaged(f"contains the key {key} twice")
+                raise self.damaged(f"contains the key {one_line(key)} twice")
             fields[key] = self.value(self.whole(4))
         for _ in range(count):
             name, dimensions = self.name(), self.whole(4)
             if name in entries or not 1 <= dimensions <= 4:
-                raise self.damaged(f"contains tensor {name} twice, or with {dimensions} dimensions")
+                raise self.damaged(f"contains tensor {one_line(name)} twice, or with {dimensions} dimensions")
             entries[name] = tuple(self.whole() for _ in range(dimensions))[::-1], self.whole(4), self.whole()
         return fields, entries

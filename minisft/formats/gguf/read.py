@@ -18,13 +18,13 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 from tokenizers import Tokenizer as Backend
 
 from minisft.config import ModelConfig, RopeScaling
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
 from minisft.formats.files import Stored
 from minisft.formats.gguf.header import Entry, Walk
 from minisft.layers import rotary
-from minisft.tokenizer import Tokenizer, one_line, own_config
+from minisft.tokenizer import Tokenizer, own_config
 
 TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 PIECE = 2**20  # weights that are read at a time
@@ -134,8 +134,7 @@ def require(
     value = fields.get(key, default)
     if not isinstance(value, (str, int, float)) or value not in known:
         only = " or ".join(map(repr, known))
-        given = one_line(repr(value))[:80]
-        raise MinisftError(f"{path}: {key} {given} is not implemented, only {only} is; use another model")
+        raise MinisftError(f"{path}: {key} {quoted(value)} is not implemented, only {only} is; use another model")
     return value
 
 
@@ -175,7 +174,7 @@ def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
         source = backend.to_str().encode()
     except Exception as error:  # the package raises nothing narrower
         raise MinisftError(
-            f"{path}: its tokens and merges or scores do not form a BPE ({one_line(error)}); copy the file again"
+            f"{path}: its tokens and merges or scores do not form a BPE ({one_line(error, 200)}); copy the file again"
         ) from error
     template = fields.get("tokenizer.chat_template", CHAT_TEMPLATE)
     config = own_config() | {"eos_token": tokens[eos]}
@@ -242,7 +241,9 @@ def tensors(
     for name, (shape, number, offset) in entries.items():
         kind = kinds.get(number)
         if name not in names:
-            raise MinisftError(f"{walk.path}: tensor {name} is not part of the model; only a Llama or a Qwen2 is read")
+            raise MinisftError(
+                f"{walk.path}: tensor {one_line(name)} is not part of the model; only a Llama or a Qwen2 is read"
+            )
         if kind is None or kind.name not in TYPES:
             raise MinisftError(
                 f"{walk.path}: tensor {name} has the type {kind.name if kind else number}; only "
