@@ -11,9 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from minisft import checkpoint, data, model
 from minisft.config import ModelConfig
-from minisft.formats import huggingface, resources
+from minisft.formats import huggingface
 from minisft.params import Params
-from minisft.tokenizer import Tokenizer
 
 from . import reference
 from .measured import WORST, assert_close
@@ -31,13 +30,6 @@ CONFIG = ModelConfig(
     rope_base=5000.0,
 )
 tied_or_not = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    """400 tokens: merges reach into ordinary words of the shipped text, and into runs of white space."""
-    texts = [example.completion for example in data.read([resources.path("pretrain.jsonl")])[::10]]
-    return Tokenizer.train(texts + ["one\n\n two\n\n\n   three\t\t\n  four\n \n five"] * 1000, 400)
 
 
 @pytest.fixture
