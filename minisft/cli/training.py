@@ -1,5 +1,7 @@
 """What the two commands that train share: a run from its flags and sequences, and the summary at its end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -7,10 +9,24 @@ from minisft.cli.console import Bar, metrics_line, print_json, print_table, say,
 from minisft.cli.inputs import max_length, settings_of, warn_of
 from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
-from minisft.runs import directory as runs
+from minisft.parallel import Ranks
+from minisft.runs import loop
+from minisft.runs.directory import reserved
+from minisft.runs.record import Run, describe, read_metrics
 from minisft.train import default_learning_rate, steps_in
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
+
+
+@contextmanager
+def output_directory(arguments, models: list[Path], ranks: Ranks) -> Iterator[None]:
+    """Keep --output-dir to this run until it ends. Rank 0 does so: it may be writing by the time another one looks."""
+    if ranks.rank:
+        yield
+        return
+    sources = [*models, *map(Path, arguments.data), *map(Path, arguments.eval_data or [])]
+    with reserved(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite):
+        yield
 
 
 def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks, licence="not stated"):
@@ -28,13 +44,13 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks,
     record = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     record |= {name: value for name, value in asdict(config).items() if name in record}
     record |= asdict(settings) | {"max_length": max_length(arguments, config)}
-    run = runs.Run(
+    run = Run(
         directory=Path(arguments.output_dir),
         config=config,
         tokenizer=tokenizer,
         sequences=sequences,
         settings=settings,
-        record=runs.describe(record, theta, sequences, counts),
+        record=describe(record, config, theta, sequences, counts, ranks),
         save_steps=arguments.save_steps or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
@@ -42,7 +58,7 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks,
         ranks=ranks,
     )
     total = steps_in(sequences, settings)
-    state = runs.begin(run, theta, arguments.resume, say)
+    state = loop.begin(run, theta, arguments.resume, say)
     say(
         f"{theta.flat.size:,} parameters, {counts['read']} examples, {total} steps; "
         f"learning rate {settings.learning_rate:g} ({settings.lr_scheduler_type})"
@@ -56,14 +72,14 @@ def train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks,
             if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
                 say(metrics_line(row, settings.loss_reduction))
 
-        runs.follow(run, state, report)
+        loop.follow(run, state, report)
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 
 
 def summarise(arguments, run, state, counts):
     """Say on standard output what the run came to, from its metrics.jsonl: so it also holds for a resumed one."""
-    rows = runs.read_metrics(run.directory)
+    rows = read_metrics(run.directory)
     last = {name: value for row in rows for name, value in row.items()}
     skipped = sum(row.get("num_target_tokens") == 0 for row in rows)
     if skipped:

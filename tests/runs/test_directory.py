@@ -10,7 +10,7 @@ from support.commandline import CONTEXT, SIZES, assert_same_run, contents, conve
 
 from minisft import checkpoint, data, train
 from minisft.formats import huggingface
-from minisft.runs import directory as runs
+from minisft.runs import checkpoints, record
 
 STEP_KEYS = (
     "step loss objective num_target_tokens num_tokens grad_norm learning_rate mean_token_accuracy tokens_per_second"
@@ -134,7 +134,7 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
 
 
 def test_a_run_that_cannot_write_its_metrics_ends_with_the_file_named(sft, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runs, "METRICS", "no/such/place.jsonl")
+    monkeypatch.setattr(record, "METRICS", "no/such/place.jsonl")
     assert sft("out") == 2
     assert "no/such/place.jsonl: cannot be written" in capsys.readouterr().err.splitlines()[-1]
 
@@ -143,7 +143,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing_half_done(sft, tmp_p
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs.os, "rename", full)
+    monkeypatch.setattr(checkpoints.os, "rename", full)
     assert sft("out", "--save-steps", 2) == 2
     assert "checkpoint-2: cannot be written" in capsys.readouterr().err.splitlines()[-1]
     assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN

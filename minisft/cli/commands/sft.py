@@ -10,9 +10,8 @@ from pathlib import Path
 from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.inputs import model_directory, sequences_of
-from minisft.cli.training import train
+from minisft.cli.training import output_directory, train
 from minisft.parallel import Ranks
-from minisft.runs import directory as runs
 from minisft.runs import model_card
 
 
@@ -25,8 +24,11 @@ def add_flags(parser):
 
 def run(arguments, ranks: Ranks):
     source = model_directory(arguments.model)
-    if ranks.rank == 0:  # who may be writing there by the time another rank comes to look
-        runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
+    with output_directory(arguments, [source], ranks):
+        learn(arguments, source, ranks)
+
+
+def learn(arguments, source: Path, ranks: Ranks):
     examples = data.read(arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
