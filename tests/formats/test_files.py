@@ -192,7 +192,7 @@ def test_a_socket_can_be_neither_replaced_nor_written_to(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "[Infinity]", "1e999", "-1e999", '{"b": [1, NaN]}'])
 def test_a_number_that_is_not_finite_is_refused_naming_the_file(tmp_path, text):
-    (tmp_path / "config.json").write_text('{"a": %s}' % text)
+    (tmp_path / "config.json").write_text(f'{{"a": {text}}}')
     refusal(lambda: files.read_json(tmp_path / "config.json"), tmp_path / "config.json", "is not valid JSON")
 
 

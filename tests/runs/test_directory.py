@@ -92,6 +92,7 @@ def test_float64_is_computed_and_written_in_float64(sft, tmp_path):
 
 def test_a_float64_run_goes_on_from_its_checkpoint_and_not_from_the_start(sft, tmp_path, capsys):
     assert sft("out", "--dtype", "float64", "--save-steps", 4) == 0
+    (tmp_path / "out" / "model.safetensors").unlink()  # so it is not finished
     capsys.readouterr()
     assert sft("out", "--dtype", "float64", "--save-steps", 4, "--resume") == 0
     assert "going on after step 4" in capsys.readouterr().err
@@ -127,6 +128,7 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
     extra = {"optimizer.safetensors", "trainer_state.json"}
     of_the_run = {"metrics.jsonl", "train_config.json", "README.md"}
     assert {file.name for file in path.iterdir()} == WRITTEN - of_the_run | extra
+    assert {file.stat().st_mode for file in path.iterdir()} == {(tmp_path / "out" / "metrics.jsonl").stat().st_mode}
     state = json.loads((path / "trainer_state.json").read_text())
     assert state["step"] == 4 and state["updates"] == 4
     assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]

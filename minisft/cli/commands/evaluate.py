@@ -4,9 +4,11 @@ example:
   minisft evaluate --model theta_tilde --data test.jsonl --json
 """
 
+from pathlib import Path
+
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, row_file, track, with_reduction
-from minisft.cli.inputs import load_with_data, settings_of, warn_of
+from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of
 from minisft.config import whole
 from minisft.evaluate import evaluate
 
@@ -27,7 +29,8 @@ def run(arguments):
     def progress(batches):
         return track(batches, "answers: batch")
 
-    with row_file(arguments.per_example, "--per-example", arguments.data) as write:
+    sources = [model_directory(arguments.model), *map(Path, arguments.data)]
+    with row_file(arguments.per_example, "--per-example", sources) as write:
         summary, rows = evaluate(*loaded, settings, arguments.max_new_tokens, progress)
         write(rows)
     warn_of(counts)

@@ -5,6 +5,8 @@ example:
   minisft generate --model theta_tilde --data test.jsonl --output answers.jsonl
 """
 
+from pathlib import Path
+
 from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.console import print_json, row_file, track
@@ -29,7 +31,8 @@ def add_flags(parser):
 
 def run(arguments):
     examples = examples_of(arguments)
-    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    source = model_directory(arguments.model)
+    theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     asked = [data.question(example, tokenizer)[0] for example in examples]
     for example, ids in zip(examples, asked):
         if not 0 < len(ids) < config.max_position_embeddings:
@@ -39,7 +42,7 @@ def run(arguments):
             )
     more, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
-    with row_file(arguments.output, "--output", arguments.data or []) as write:
+    with row_file(arguments.output, "--output", [source, *map(Path, arguments.data or [])]) as write:
         rows = [
             {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
             for batch in (track(batches, "answers: batch") if arguments.data else batches)
