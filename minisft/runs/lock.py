@@ -27,12 +27,15 @@ def alone_in(directory: Path) -> Iterator[None]:
     try:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            descriptor = taken(directory / LOCK)
+            descriptor = taken(directory / LOCK) if fcntl else None
         except (OSError, ValueError) as error:  # ValueError: no directory can have such a name
             why = getattr(error, "strerror", None) or error
             raise MinisftError(f"{directory}: cannot be written ({why}); choose another directory") from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode(errors="replace"))
+        if descriptor is not None:
+            with suppress(OSError):  # a colleague's file, which everybody may lock
+                os.fchmod(descriptor, 0o666)  # or a killed process would keep out whoever else may write here
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode(errors="replace"))
         yield
     finally:
         if descriptor is not None:
@@ -63,8 +66,7 @@ def taken(path: Path) -> int:
 def lock(descriptor: int) -> None:
     """Lock an open file. Raises BlockingIOError if another process has locked it."""
     try:
-        if fcntl:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:  # a file system without locks: nobody is kept out there
