@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Backend
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
-from minisft.formats.files import read_bytes, read_json, read_text, write_atomically, write_json
+from minisft.formats.files import json_bytes, read_bytes, read_json, read_text, write_atomically
 
 END_OF_TEXT, START, END = SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
 
@@ -148,17 +148,16 @@ class Tokenizer:
         config = (config or own_config()) | {"eos_token": eos_token(directory, config)}
         return cls(source, config, template, dialect, directory / "tokenizer.json")
 
-    def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
-        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja, each whole or not at all.
-
-        What was loaded is written back unchanged, except that model_max_length, in tokens, replaces the one in
-        tokenizer_config.json. Raises MinisftError naming a file that cannot be written.
-        """
-        directory = Path(directory)
+    def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
+        """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""
         config = self.config if model_max_length is None else self.config | {"model_max_length": model_max_length}
-        write_atomically(directory / "tokenizer.json", self.source)
-        write_json(directory / "tokenizer_config.json", config)
-        write_atomically(directory / "chat_template.jinja", self.template.encode())
+        settings, template = json_bytes(config), self.template.encode()
+        return {"tokenizer.json": self.source, "tokenizer_config.json": settings, "chat_template.jinja": template}
+
+    def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
+        """Write the `files`, each whole or not at all. Raises MinisftError naming one that cannot be written."""
+        for name, content in self.files(model_max_length).items():
+            write_atomically(Path(directory) / name, content)
 
     def encode(self, text: str, before: Sequence[int] = ()) -> list[int]:
         """The ids of a plain text: no BOS is added, and a special token in it is text like any other.

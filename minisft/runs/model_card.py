@@ -164,4 +164,5 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
 def write(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> None:
     """Write the model card, unless there is a README.md that someone else wrote. Arguments as for `text`."""
     if not (directory / CARD).exists() or is_ours(directory):
-        write_atomically(directory / CARD, text(directory, record, rows, parameters, stated).encode())
+        content = text(directory, record, rows, parameters, stated)  # names of files may not be UTF-8
+        write_atomically(directory / CARD, content.encode(errors="backslashreplace"))

@@ -239,8 +239,8 @@ def test_a_model_whose_numbers_overflow_is_an_error_and_never_a_nan(mistake):
     ("output_dir", "words"),
     [
         ("train.jsonl", "--output-dir: train.jsonl is a file"),
-        ("train.jsonl/out", "train.jsonl/out/train_config.json: cannot be written"),
-        ("/dev/null/out", "/dev/null/out/train_config.json: cannot be written"),
+        ("train.jsonl/out", "train.jsonl/out: cannot be written"),
+        ("/dev/null/out", "/dev/null/out: cannot be written"),
         ("theta_hat", "--output-dir: theta_hat holds the model that is read"),
         ("a_run", "--output-dir: a_run already holds a run"),
         ("", "--output-dir: "),
@@ -256,7 +256,7 @@ def test_an_output_directory_that_cannot_be_used_is_named(mistake, output_dir, w
         ("a_model", "--resume: a_model/train_config.json is missing"),
         ("cut_record", "cut_record/train_config.json: is not valid JSON"),
         ("a_run", '--output-dir: the command is "sft", but was "pretrain" in the run of a_run/train_config.json'),
-        ("bad_metrics", "bad_metrics/metrics.jsonl: "),
+        ("bad_metrics", "bad_metrics/metrics.jsonl:1: is damaged (a row has no step)"),
     ],
 )
 def test_a_run_that_cannot_go_on_is_refused(mistake, output_dir, words):

@@ -922,7 +922,7 @@ BUGS = [
     Bug(
         "resume-without-moments",
         "A resumed run starts with moments of zero.",
-        "runs/directory.py",
+        "runs/checkpoints.py",
         "state.optimizer.moments = moments",
         "pass",
         "pytorch/pytorch#5627",
@@ -931,7 +931,7 @@ BUGS = [
     Bug(
         "resume-in-float32",
         "A run in float64 is read back in float32, does not fit, and begins again from the start.",
-        "runs/directory.py",
+        "runs/checkpoints.py",
         "theta, config, _ = checkpoint.load(path, dtype)",
         "theta, config, _ = checkpoint.load(path)",
         "habit: a default hides that an argument is missing",
@@ -940,7 +940,7 @@ BUGS = [
     Bug(
         "resume-without-the-count",
         "A resumed run corrects the bias as if it were at its first update.",
-        "runs/directory.py",
+        "runs/checkpoints.py",
         "state.step, state.num_tokens, state.optimizer.updates = numbers",
         "state.step, state.num_tokens, _ = numbers",
         "pytorch/pytorch#5627",

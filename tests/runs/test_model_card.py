@@ -8,8 +8,7 @@ import pytest
 from support.commandline import contents, minisft, read_rows, sft_line, write_rows
 
 from minisft import checkpoint, model
-from minisft.runs import directory as runs
-from minisft.runs import model_card
+from minisft.runs import directory, loop, model_card
 
 
 def card_of(directory):
@@ -126,19 +125,19 @@ def test_a_card_of_ours_is_replaced_by_that_of_the_next_run_and_removed_with_the
     assert sft("out") == 0 and "| steps | 6 |" in card_of(tmp_path / "out")
     assert sft("out", "--overwrite", "--max-steps", 2) == 0
     assert "| steps | 2 |" in card_of(tmp_path / "out")
-    runs.remove(tmp_path / "out")
+    directory.remove(tmp_path / "out")
     assert contents(tmp_path / "out") == {}
 
 
 def test_an_interrupted_run_has_the_card_of_the_steps_it_made(sft, tmp_path, monkeypatch):
-    write = runs.write_row
+    write = loop.write_row
 
-    def interrupted(run, state, row, report):
-        write(run, state, row, report)
+    def interrupted(run, row, report):
+        write(run, row, report)
         if row["step"] == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_row", interrupted)
+    monkeypatch.setattr(loop, "write_row", interrupted)
     assert sft("out") == 130
     assert "| steps | 3 |" in card_of(tmp_path / "out")
 

@@ -1,5 +1,7 @@
 """An interrupted run goes on bit for bit, or says why it cannot."""
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,9 @@ from support.commandline import (
     write_rows,
 )
 
-from minisft import checkpoint
+from minisft import checkpoint, train
+from minisft.formats import files, huggingface
+from minisft.runs.directory import RECORD
 
 
 @pytest.mark.parametrize("flags", [(), ("--optim", "sgd"), ("--dtype", "float64", "--warmup-steps", "2")])
@@ -33,14 +37,51 @@ def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
 def test_without_a_checkpoint_resume_starts_from_the_beginning(sft, tmp_path):
     assert sft("whole") == 0
     assert sft("again", "--resume") == 0  # nothing there yet
-    assert sft("again", "--resume") == 0  # a finished run without checkpoints
     assert_same_run(tmp_path / "whole", tmp_path / "again")
+    (tmp_path / "again" / "model.safetensors").unlink()  # as if it had been killed before anything was saved
+    assert sft("again", "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "again")
+
+
+@pytest.mark.parametrize("flags", [(), ("--save-steps", 4), ("--save-steps", 3), ("--eval-steps", 2)])
+def test_a_finished_run_ends_at_once_and_changes_nothing(sft, shared, tmp_path, capsys, monkeypatch, flags):
+    flags = [*flags, "--eval-data", shared / "train.jsonl"] if "--eval-steps" in flags else flags
+    assert sft("out", *flags) == 0
+    before = contents(tmp_path)
+    with open(tmp_path / "out" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "lo')  # of a run that was killed
+    monkeypatch.setattr(train, "step", pytest.fail)
+    for more in ((), ("--logging-steps", 1)):
+        assert sft("out", *flags, *more, "--resume") == 0
+        assert "is finished: it had all of its 6 steps" in capsys.readouterr().err
+        assert {path: content for path, content in contents(tmp_path).items() if path.name != RECORD} == {
+            path: content for path, content in before.items() if path.name != RECORD
+        }
+    assert sft("out", *flags, "--save-steps", 2, "--resume") == 0
+    assert contents(tmp_path).keys() == before.keys()  # no checkpoint of a state that nobody has
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", RECORD])
+def test_a_run_whose_model_or_mark_is_that_of_another_theta_is_not_finished(sft, tmp_path, capsys, name):
+    """As after a kill between the two, where an earlier θ had been saved."""
+    assert sft("whole", "--save-steps", 2) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    shutil.rmtree(tmp_path / "parts" / "checkpoint-6")
+    if name == RECORD:
+        path = tmp_path / "parts" / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"saved": {"step": 6, "sha256": "0"}}))
+    else:
+        shutil.copy(tmp_path / "whole" / "checkpoint-4" / name, tmp_path / "parts" / name)
+    assert sft("parts", "--save-steps", 2, "--resume") == 0
+    assert "going on after step 4" in capsys.readouterr().err
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_rows_after_the_checkpoint_are_cut_off_and_half_a_row_too(sft, shared, tmp_path):
     flags = ["--save-steps", 4, "--eval-data", shared / "train.jsonl", "--eval-steps", 2]
     assert sft("whole", *flags) == 0
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    (tmp_path / "parts" / "model.safetensors").unlink()
     with open(tmp_path / "parts" / "metrics.jsonl", "a") as file:
         file.write('{"step": 7, "lo')
     assert sft("parts", *flags, "--resume") == 0
@@ -53,19 +94,174 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(sft, tmp_path, ca
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     path = tmp_path / "parts" / "checkpoint-6" / broken
     path.write_bytes(path.read_bytes()[:-20])
+    resumes_after_step_4(sft, tmp_path, capsys)
+
+
+def resumes_after_step_4(sft, tmp_path, capsys):
+    """The run in parts/ has a checkpoint-6 that is not whole: it is kept, and the run comes to that in whole/."""
+    broken = contents(tmp_path / "parts" / "checkpoint-6")
+    (tmp_path / "parts" / "model.safetensors").unlink()
     capsys.readouterr()
     assert sft("parts", "--save-steps", 2, "--resume") == 0
-    assert "checkpoint-6 is not whole" in (message := capsys.readouterr().err) and "after step 4" in message
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if "checkpoint-6" in line]
+    assert len(lines) == 1 and lines[0].startswith("checkpoint-6 is not whole") and "after step 4" in said
+    assert "passed over; it is now checkpoint-6.unreadable: " in lines[0]
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
     assert contents(tmp_path / "whole" / "checkpoint-6") == contents(tmp_path / "parts" / "checkpoint-6")
+    assert contents(tmp_path / "parts" / "checkpoint-6.unreadable") == broken
 
 
-def test_if_every_checkpoint_is_broken_the_run_starts_from_the_beginning(sft, tmp_path):
-    assert sft("whole", "--save-steps", 3) == 0
+def spoil_moments(path, name, value):
+    path = path / "optimizer.safetensors"
+    moments = dict(huggingface.read_tensors(path))
+    moments[name][-1] = value
+    huggingface.write_tensors(path, moments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("m", "nan"), ("v", "nan"), ("m", "inf"), ("m", "-inf"), ("v", "inf"), ("v", "-1e-30")]
+)
+def test_a_checkpoint_with_moments_that_no_gradient_leads_to_is_not_whole(sft, tmp_path, capsys, name, value):
+    assert sft("whole", "--save-steps", 2) == 0
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    spoil_moments(tmp_path / "parts" / "checkpoint-6", name, float(value))
+    resumes_after_step_4(sft, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    "counters",
+    [
+        {"step": 5},
+        {"step": 6.0},
+        {"step": None},
+        {"updates": 0},
+        {"updates": 7},
+        {"updates": -6},
+        {"updates": True},
+        {"updates": 10**30},
+        {"num_tokens": 0},
+        {"num_tokens": 10**30},
+        {"num_tokens": "300"},
+    ],
+)
+def test_a_checkpoint_whose_counters_do_not_fit_is_not_whole(sft, tmp_path, capsys, counters):
+    assert sft("whole", "--save-steps", 2) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    path = tmp_path / "parts" / "checkpoint-6" / "trainer_state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | counters))
+    resumes_after_step_4(sft, tmp_path, capsys)
+
+
+def test_what_is_moved_aside_takes_no_name_that_is_there(sft, tmp_path):
+    assert sft("out", "--save-steps", 2) == 0
+    (tmp_path / "out" / "checkpoint-6.unreadable").mkdir()
+    (tmp_path / "out" / "checkpoint-6-2.unreadable").symlink_to("nowhere")
+    (tmp_path / "out" / "checkpoint-6" / "model.safetensors").write_bytes(b"cut")
+    (tmp_path / "out" / "model.safetensors").unlink()
+    assert sft("out", "--save-steps", 2, "--resume") == 0
+    assert (tmp_path / "out" / "checkpoint-6-3.unreadable" / "model.safetensors").read_bytes() == b"cut"
+    assert not list((tmp_path / "out" / "checkpoint-6.unreadable").iterdir())
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "optimizer.safetensors", "trainer_state.json", "config.json"])
+def test_if_no_checkpoint_is_whole_resuming_is_refused_and_nothing_is_deleted(sft, tmp_path, capsys, broken):
+    assert sft("out", "--save-steps", 3) == 0
+    (tmp_path / "out" / "model.safetensors").unlink()
     for step in (3, 6):
-        (tmp_path / "parts" / f"checkpoint-{step}" / "optimizer.safetensors").unlink()
-    assert sft("parts", "--save-steps", 3, "--resume") == 0
+        (tmp_path / "out" / f"checkpoint-{step}" / broken).unlink()
+    before = contents(tmp_path)
+    assert sft("out", "--save-steps", 3, "--resume") == 2
+    assert "--resume: no checkpoint in" in (said := capsys.readouterr().err) and "checkpoint-6" in said
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rms_norm_eps", 1e-6),
+        ("rope_theta", 500000.0),
+        ("initializer_range", 0.5),
+        ("max_position_embeddings", 64),
+        ("rope_scaling", {"rope_type": "linear", "factor": 2.0}),
+    ],
+)
+@pytest.mark.parametrize("save", [(), ("--save-steps", 3)])
+def test_when_the_config_of_the_base_has_changed_resuming_is_refused_naming_it(
+    shared, tmp_path, capsys, field, value, save
+):
+    shutil.copytree(shared, tmp_path / "moved")
+    line = sft_line(tmp_path / "moved", tmp_path / "out", "--max-length", 60, *save)
+    assert minisft(*line) == 0
+    path = tmp_path / "moved" / "theta_hat" / "config.json"
+    config = json.loads(path.read_text())
+    if field == "rope_theta":
+        config["rope_parameters"][field] = value
+    path.write_text(json.dumps(config | {field: value}))
+    before = contents(tmp_path)
+    assert minisft(*line, "--resume") == 2
+    assert f"--model: {field.replace('theta', 'base')} of its config.json is" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+DAMAGE = {
+    "cut in the middle": lambda lines: [*lines[:2], lines[2][:20], *lines[3:]],
+    "a row lost": lambda lines: lines[:1] + lines[2:],
+    "a row twice": lambda lines: lines[:2] + lines[1:],
+    "all lost": lambda lines: [],
+    "zeros": lambda lines: [*lines[:2], "\0" * 20, *lines[3:]],
+    "not UTF-8": lambda lines: [*lines[:2], "\udcff", *lines[3:]],
+    "nested": lambda lines: ["[" * 100_000, *lines],
+    "no step": lambda lines: ["{}", *lines],
+    "no object": lambda lines: ["7", *lines],
+    "a step that is no number": lambda lines: ['{"step": true}', *lines],
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damaged_metrics_are_refused_on_resume_in_one_line_and_nothing_changes(sft, tmp_path, capsys, kind):
+    assert sft("out", "--save-steps", 4) == 0
+    (tmp_path / "out" / "model.safetensors").unlink()
+    path = tmp_path / "out" / "metrics.jsonl"
+    lines = DAMAGE[kind](path.read_text().splitlines())
+    path.write_bytes("".join(line + "\n" for line in lines).encode(errors="surrogateescape"))
+    before = contents(tmp_path)
+    capsys.readouterr()
+    assert sft("out", "--save-steps", 4, "--resume") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"minisft: error: {path}:") and said.count("\n") == 1 and "--overwrite" in said
+    assert contents(tmp_path) == before
+
+
+def test_theta_of_a_run_that_cannot_go_on_is_not_overwritten_by_resume(sft, tmp_path, capsys):
+    assert sft("out", "--learning-rate", 1e300) == 2
+    before = contents(tmp_path)
+    assert sft("out", "--learning-rate", 1e300, "--resume") == 2
+    assert "holds θ of a run that was stopped, but no checkpoint" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+    assert sft("out", "--overwrite") == 0
+
+
+def test_a_run_of_another_number_of_ranks_says_that_the_bytes_will_differ(sft, tmp_path, capsys):
+    assert sft("out", "--save-steps", 4) == 0
+    path = tmp_path / "out" / RECORD
+    assert json.loads(path.read_text())["ranks"] == 1
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ranks": 2}))
+    (tmp_path / "out" / "model.safetensors").unlink()
+    capsys.readouterr()
+    assert sft("out", "--save-steps", 4, "--resume") == 0
+    assert "ranks so far: 2, from here on: 1; θ̃ will be the same to rounding" in capsys.readouterr().err
+    assert json.loads(path.read_text())["ranks"] == 1
+
+
+def test_a_run_whose_record_has_neither_config_nor_ranks_goes_on(sft, tmp_path):
+    """As those of version 0.1.0."""
+    assert sft("whole", "--save-steps", 4) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    path = tmp_path / "parts" / RECORD
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: record[name] for name in record if name not in ("config", "ranks", "saved")}))
+    assert sft("parts", "--save-steps", 4, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -120,13 +316,15 @@ def test_a_checkpoint_without_what_this_optimiser_remembers_is_not_whole(sft, tm
     shutil.copy(
         tmp_path / "sgd/checkpoint-6/optimizer.safetensors", tmp_path / "out/checkpoint-6/optimizer.safetensors"
     )
-    assert sft("out", "--save-steps", 6, "--resume") == 0
-    assert "checkpoint-6 is not whole" in capsys.readouterr().err
+    (tmp_path / "out" / "model.safetensors").unlink()
+    assert sft("out", "--save-steps", 6, "--resume") == 2
+    assert "optimizer.safetensors: is not what --optim adamw remembers" in capsys.readouterr().err
 
 
 def test_how_often_is_saved_evaluated_and_logged_may_change_on_resume(sft, shared, tmp_path):
     assert sft("whole") == 0
     assert sft("parts", "--save-steps", 4) == 0
+    (tmp_path / "parts" / "model.safetensors").unlink()
     assert sft("parts", "--save-steps", 3, "--logging-steps", 1, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
@@ -138,6 +336,7 @@ def test_a_run_of_pretrain_resumes_bit_for_bit(shared, tmp_path):
     line = ["pretrain", "--data", text, *sizes, "--max-length", 16, "--batch-size", 4, "--max-steps", 5]
     assert minisft(*line, "--output-dir", tmp_path / "whole") == 0
     assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3) == 0
+    (tmp_path / "parts" / "model.safetensors").unlink()
     assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
@@ -153,13 +352,21 @@ def test_a_killed_run_resumes_bit_for_bit(shared, tmp_path):
     assert not (tmp_path / "parts" / "model.safetensors").exists()  # it was killed in the middle
     assert minisft(*sft_line(shared, tmp_path / "parts", *flags), "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert not list((tmp_path / "parts").glob("*.partial"))
+    assert not list((tmp_path / "parts").glob(".*"))  # neither what was being written nor the lock
 
 
 @pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
 def test_what_a_run_killed_while_saving_has_left_is_cleared_away(sft, tmp_path, flag):
     assert sft("out", "--save-steps", 3) == 0
     before = contents(tmp_path).keys()
-    shutil.copytree(tmp_path / "out" / "checkpoint-3", tmp_path / "out" / "checkpoint-5.partial")
+    for name, machine, pid in (
+        ("checkpoint-5", files.machine(), os.getpid()),  # in a container every process has the same number
+        ("checkpoint-6", "01234567", 1),  # on a cluster it may have been another machine
+        ("model.safetensors", files.machine(), 99999999),
+        ("rehearsal", "01234567", 1),
+        ("train_config.json", files.machine(), os.getppid()),
+    ):
+        left = tmp_path / "out" / f".{name}.{machine}-{pid}-{'0' * 16}.partial"
+        shutil.copytree(tmp_path / "out" / "checkpoint-3", left)
     assert sft("out", "--save-steps", 3, flag) == 0
     assert contents(tmp_path).keys() == before
