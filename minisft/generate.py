@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minisft import model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError
-from minisft.layers import attention
 from minisft.params import Params
 
 
@@ -22,65 +22,45 @@ class Answer(NamedTuple):
 
 
 class Past:
-    """All that has been read of S sequences, at most `capacity` tokens of each: a Memory for every layer.
+    """All that has been read of S sequences, at most `capacity` tokens of each: keys and values of every layer.
 
     lengths   (S,) int: how many tokens of each have been read
+    bounds    (S + 1,) int: the keys and values of sequence s are rows bounds[s]:bounds[s + 1], if it is read to the end
+    layers    of each layer two arrays (G, S capacity, D)
     cos, sin  (capacity, H, D): the rotations of all positions, computed once
     """
 
-    def __init__(self, config, sequences, capacity, dtype):
-        shape = 2, sequences, config.num_key_value_heads, 1, capacity, config.head_dim
-        self.lengths = np.zeros(sequences, int)
-        self.layers = [Memory(self, shape, dtype) for _ in range(config.num_hidden_layers)]
+    def __init__(self, config: ModelConfig, sequences: int, capacity: int, dtype: DTypeLike) -> None:
+        shape = config.num_key_value_heads, sequences * capacity, config.head_dim
+        self.lengths, self.bounds = np.zeros(sequences, int), capacity * np.arange(sequences + 1)
+        # What is hidden is multiplied by 0, so it must be a number.
+        self.layers = [(np.zeros(shape, dtype), np.zeros(shape, dtype)) for _ in range(config.num_hidden_layers)]
         self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
 
-    def extend(self, starts):
-        """New rows of every sequence, those of sequence s at starts[s]:starts[s + 1]: returns their positions (N,)."""
+    def extend(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """New rows, those of sequence s at starts[s]:starts[s + 1]: (N,) their positions, (N,) their places in layers."""
         count = starts[1:] - starts[:-1]
-        self.starts, self.before, self.lengths = starts, self.lengths, self.lengths + count
-        self.one_each = starts[-1] == len(count)
-        if not self.one_each:
-            return np.arange(starts[-1]) + np.repeat(self.before - starts[:-1], count)
-        self.every, self.longest = starts[:-1], self.lengths.max()
-        self.mask = attention.hidden(self.before[:, None, None, None], self.longest, self.cos.dtype)
-        return self.before
+        positions = np.arange(starts[-1]) + (self.lengths - starts[:-1]).repeat(count)
+        self.lengths = self.lengths + count
+        return positions, positions + self.bounds[:-1].repeat(count)
 
-    def keep(self, chosen):
+    def remember(self, layer: int, places: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and values (G, S capacity, D) of a layer, with those of the new rows (G, N, D) in their places."""
+        keys, values = self.layers[layer]
+        keys[:, places], values[:, places] = k, v
+        return keys, values
+
+    def keep(self, chosen: list[int]) -> None:
         """Forget all sequences but the chosen, a list of their numbers."""
-        self.lengths = self.lengths[chosen]
-        for memory in self.layers:
-            memory.keys, memory.values = memory.keys[chosen], memory.values[chosen]
+        capacity = self.bounds[1]
+        self.lengths, self.bounds = self.lengths[chosen], self.bounds[: len(chosen) + 1]
+        for layer, (keys, values) in enumerate(self.layers):
+            G, _, D = keys.shape
+            keys, values = (a.reshape(G, -1, capacity, D)[:, chosen].reshape(G, -1, D) for a in (keys, values))
+            self.layers[layer] = keys, values
 
 
-class Memory:
-    """Keys and values of one layer, (S, G, 1, capacity, D) each."""
-
-    def __init__(self, past, shape, dtype):
-        self.past = past
-        self.keys, self.values = np.zeros(shape, dtype)  # what is hidden is multiplied by 0, so it must be a number
-
-    def read(self, k, v, asked):
-        """Remember the new rows k and v (N, G, D); yields what is computed at a time.
-
-        asked   (M,) int: the rows that ask, increasing
-        Yields (slice of the M queries, mask as of attention.hidden, keys and values of all that was read: (…, T, D)):
-        of all sequences together where each has one new row; of one after the other where not.
-        """
-        past = self.past
-        starts, before = past.starts, past.before
-        if past.one_each and len(asked) == len(k):
-            self.keys[past.every, :, 0, before], self.values[past.every, :, 0, before] = k, v
-            yield slice(None), past.mask, self.keys[..., : past.longest, :], self.values[..., : past.longest, :]
-            return
-        bounds = np.searchsorted(asked, starts)
-        for s, (first, T) in enumerate(zip(before, past.lengths)):
-            new, asking = slice(starts[s], starts[s + 1]), slice(bounds[s], bounds[s + 1])
-            self.keys[s, :, 0, first:T], self.values[s, :, 0, first:T] = k[new].swapaxes(0, 1), v[new].swapaxes(0, 1)
-            mask = attention.hidden(asked[asking] - starts[s] + first, T, k.dtype)
-            yield asking, mask, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
-
-
-def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
+def sampling_distribution(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
     """What the sampler draws from: softmax(logits / temperature), cut to the likeliest and made to sum to 1 again.
 
     logits (V,); temperature > 0; top_k: keep the k likeliest (0: all); then top_p: of those, the smallest set of the
@@ -133,7 +113,7 @@ def decode(
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
         if temperature > 0:
-            tokens = [int(rng.choice(logits.shape[-1], p=probabilities(z, temperature, top_k, top_p))) for z in logits]
+            tokens = [int(rng.choice(logits.shape[-1], p=sampling_distribution(z, temperature, top_k, top_p))) for z in logits]
         else:
             tokens = logits.argmax(-1).tolist()
         yield list(zip(active, tokens))

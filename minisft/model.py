@@ -7,10 +7,11 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 """
 
 from collections import namedtuple
+from functools import partial
 
 import numpy as np
 
-from minisft.layers import block, embedding, linear, rmsnorm, rotary
+from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
@@ -84,19 +85,21 @@ def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
     Returns logits (M, V) in the dtype of θ, and the cache for backward.
     """
+    H, G = config.num_attention_heads, config.num_key_value_heads
     if past is None:
-        positions = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1])
+        positions, keys = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1]), starts
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:
-        positions = past.extend(starts)
-        cos, sin = past.cos[positions], past.sin[positions]
-    if len(rows) == len(ids):
-        rows = slice(None)  # all: nothing to pick
+        positions, places = past.extend(starts)
+        keys, cos, sin = past.bounds, past.cos[positions], past.sin[positions]
+    asking = [(slice(None), attention.parts(positions, starts, keys, H, G))] * config.num_hidden_layers
+    if len(rows) < len(ids):  # the last block computes them alone
+        asking[-1] = rows, attention.parts(positions[rows], np.searchsorted(rows, starts), keys, H, G)
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
-    for i, p in enumerate(theta.model.layers):
-        read_later = rows if i == config.num_hidden_layers - 1 else slice(None)
-        x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past.layers[i])
+    for i, (p, (asked, parts)) in enumerate(zip(theta.model.layers, asking)):
+        remember = past and partial(past.remember, i, places)
+        x, c = block.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember)
         c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
     x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
     logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
