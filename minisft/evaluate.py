@@ -28,7 +28,8 @@ def rows_at_a_time(config: ModelConfig) -> int:
 
 def groups(sequences: list[Sequence], config: ModelConfig) -> Iterator[list[Sequence]]:
     """Sequences in order, as many at a time as `rows_at_a_time` allows, at least one."""
-    group, size = [], 0
+    group: list[Sequence] = []
+    size = 0
     for sequence in sequences:
         if group and size + len(sequence.ids) > rows_at_a_time(config):
             yield group
@@ -53,7 +54,9 @@ def pieces(theta: Params, config: ModelConfig, part: Batch) -> Iterator[tuple[Ba
         yield Batch(ids, targets, weights, np.array([0, len(ids)]), mask), past
 
 
-def token_log_probs(theta: Params, config: ModelConfig, part: Batch, past=None) -> tuple[np.ndarray, np.ndarray]:
+def token_log_probs(
+    theta: Params, config: ModelConfig, part: Batch, past: Past | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """log Pr(next token | before) and whether it is the likeliest, for every row of a batch: (N,) float, (N,) bool."""
     rows = np.arange(len(part.ids))
     logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
@@ -66,7 +69,7 @@ def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> 
 
     Raises MinisftError if one is not finite.
     """
-    result = []
+    result: list[tuple[np.ndarray, np.ndarray]] = []
     for group in groups(sequences, config):
         part = collate(group, 1.0, "sum", theta.flat.dtype)
         read = [token_log_probs(theta, config, piece, past) for piece, past in pieces(theta, config, part)]
@@ -191,7 +194,7 @@ def token_report(
     return {"examples": examples, "loss": 0.0 - sum(example["objective"] for example in examples)}
 
 
-def entry(tokenizer, position, i, is_target, weight, log_prob) -> dict:
+def entry(tokenizer: Tokenizer, position: int, i: int, is_target: bool, weight: float, log_prob: float | None) -> dict:
     return {
         "position": position,
         "id": int(i),

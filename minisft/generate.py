@@ -4,7 +4,7 @@ A token is computed once: its keys and values are kept, so each further token co
 The same `model.forward` as in training reads the prompt and every token after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ class Past:
         self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
 
     def extend(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """New rows, those of sequence s at starts[s]:starts[s + 1]: (N,) their positions, (N,) their places in layers."""
+        """For new rows, those of sequence s at starts[s]:starts[s + 1]: their positions and their places, (N,) each."""
         count = starts[1:] - starts[:-1]
         positions = np.arange(starts[-1]) + (self.lengths - starts[:-1]).repeat(count)
         self.lengths = self.lengths + count
@@ -86,11 +86,11 @@ def decode(
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids,
-    temperature=0.0,
-    top_k=0,
-    top_p=1.0,
-    rng=None,
+    stop_ids: Container[int],
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
@@ -112,8 +112,9 @@ def decode(
         logits, _ = model.forward(theta, config, ids, starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
-        if temperature > 0:
-            tokens = [int(rng.choice(logits.shape[-1], p=sampling_distribution(z, temperature, top_k, top_p))) for z in logits]
+        if temperature > 0 and rng:
+            pis = (sampling_distribution(z, temperature, top_k, top_p) for z in logits)
+            tokens = [int(rng.choice(len(pi), p=pi)) for pi in pis]
         else:
             tokens = logits.argmax(-1).tolist()
         yield list(zip(active, tokens))
@@ -135,14 +136,15 @@ def generate(
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids,
-    temperature=0.0,
-    top_k=0,
-    top_p=1.0,
-    rng=None,
+    stop_ids: Container[int],
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> list[Answer]:
     """One Answer a prompt; arguments and errors as in `decode`."""
-    ids, stopped = [[] for _ in prompts], [False] * len(prompts)
+    ids: list[list[int]] = [[] for _ in prompts]
+    stopped = [False] * len(prompts)
     for tokens in decode(theta, config, prompts, max_new_tokens, stop_ids, temperature, top_k, top_p, rng):
         for s, token in tokens:
             if token in stop_ids:

@@ -8,23 +8,29 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 
 from collections import namedtuple
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from minisft.config import ModelConfig
 from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
+
+if TYPE_CHECKING:
+    from minisft.generate import Past
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
 
 
-def shapes(config):
+def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """{name: shape} of every tensor of θ, in the order of the vector."""
     C, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
     HD = config.num_attention_heads * config.head_dim
     GD = config.num_key_value_heads * config.head_dim
-    result = {"model.embed_tokens.weight": (V, C)}
+    result: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (V, C)}
     for i in range(config.num_hidden_layers):
-        layer = {
+        layer: dict[str, tuple[int, ...]] = {
             "input_layernorm": (C,),
             "self_attn.q_proj": (HD, C),
             "self_attn.k_proj": (GD, C),
@@ -45,7 +51,7 @@ def shapes(config):
     return result
 
 
-def init(config, rng, dtype=np.float32):
+def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
     """Random θ as transformers starts it: normal matrices of deviation initializer_range, gains of 1, biases of 0."""
     theta = Params(shapes(config), dtype)
     for name, view in theta.named.items():
@@ -56,11 +62,11 @@ def init(config, rng, dtype=np.float32):
     return theta
 
 
-def head(theta, config):
+def head(theta: Params, config: ModelConfig) -> Any:
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
-def lowest(grad):
+def lowest(grad: Params) -> int:
     """The number of the lowest block that backward must enter: everything below it is frozen."""
     first = next(iter(grad.named))  # in the order of forward
     if first.startswith("model.layers."):
@@ -68,14 +74,22 @@ def lowest(grad):
     return 0 if first == "model.embed_tokens.weight" else len(grad.model.layers)
 
 
-def rotations(config, positions, dtype):
+def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> list[np.ndarray]:
     """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
     every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
     tables = rotary.tables(every, config.head_dim, config.rope_base, dtype, config.rope_scaling)
     return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 
-def forward(theta, config, ids, starts, rows, past=None, lowest=0):
+def forward(
+    theta: Params,
+    config: ModelConfig,
+    ids: np.ndarray,
+    starts: np.ndarray,
+    rows: np.ndarray,
+    past: "Past | None" = None,
+    lowest: int = 0,
+) -> tuple[np.ndarray, Cache]:
     """Logits of the token that follows, for some rows of a batch.
 
     ids     (N,) int: the sequences of the batch, laid end to end
@@ -106,7 +120,7 @@ def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
 
 
-def backward(theta, grad, config, cache, dlogits):
+def backward(theta: Params, grad: Params, config: ModelConfig, cache: Cache, dlogits: np.ndarray) -> None:
     """Adds the gradient of every tensor of grad to it, given dlogits (M, V). The mirror image of forward."""
     dx = linear.backward(head(theta, config), head(grad, config), cache.head, dlogits)
     dx = rmsnorm.backward(theta.model.norm, grad.model.norm, cache.norm, dx)

@@ -1,8 +1,8 @@
 """One transformer block: h = x + A(norm₁ x), y = h + F(norm₂ h); a sum hands its cotangent to both branches.
 
-`parts` say which rows meet in attention, `rows` are the rows whose y is wanted. In every block but the last that is all of them. In the last, a row that predicts
-nothing of weight is read by nobody: only its key and value are needed, so everything after them is computed for
-the other rows alone. The gradient is the same, since what is left out had the factor 0.
+`parts` say which rows meet in attention, `rows` whose y is wanted: in every block but the last, all of them. In the
+last, a row that predicts nothing of weight is read by nobody. Only its key and value are needed, so everything after
+them is computed for the other rows alone. The gradient is the same, since what is left out had the factor 0.
 """
 
 from collections import namedtuple

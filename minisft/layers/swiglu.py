@@ -43,7 +43,9 @@ def backward(p, g, cache, dy):
     dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
     db = dh * u
     da = (s + u * (1 - s)) * b * dh
-    return linear.backward(p.gate_proj, g.gate_proj, cache.gate, da) + linear.backward(p.up_proj, g.up_proj, cache.up, db)
+    dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
+    dx += linear.backward(p.up_proj, g.up_proj, cache.up, db)
+    return dx
 
 
 def example(rng):
