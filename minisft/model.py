@@ -106,7 +106,8 @@ def forward(
     else:
         positions, places = past.extend(starts)
         keys, cos, sin = past.bounds, past.cos[positions], past.sin[positions]
-    asking = [(slice(None), attention.parts(positions, starts, keys, H, G))] * config.num_hidden_layers
+    every: tuple[Any, list] = slice(None), attention.parts(positions, starts, keys, H, G)
+    asking = [every] * config.num_hidden_layers
     if len(rows) < len(ids):  # the last block computes them alone
         asking[-1] = rows, attention.parts(positions[rows], np.searchsorted(rows, starts), keys, H, G)
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
