@@ -39,9 +39,9 @@ class Window(NamedTuple):
 
 
 def lengths(content: dict[str, Any], vocabulary: Iterable[str], whole: bool) -> tuple[int, int]:
-    """(characters of a window, most characters of one) for the tokenizer of a tokenizer.json.
+    """(characters of a window, most characters of one) for the tokenizer of a tokenizer.json; equal if nothing is cut.
 
-    whole  a text must be one window
+    whole  for another reason, nothing may be cut
     """
     before = [step for part in ("normalizer", "pre_tokenizer") for step in tokenizer_json.steps(content.get(part))]
     most = int(MOST / tokenizer_json.growth(before))
@@ -53,13 +53,13 @@ def windows(text: str, first: Backend, others: Backend, size: int, most: int) ->
     """The windows of a text. Raises MinisftError if one would be longer than `most` characters.
 
     first, others  what encodes the first window, and the others: the same without what is put before a text
-    size           characters of a window
+    size           characters of a window; `most`: a text must be one window
     """
     backend, begin, end = first, 0, min(size, most)
     encoding = encoded(backend, text[:end])
     while end < len(text):
         window = text[begin:end]
-        token, place = seam(encoding, window, others)
+        token, place = seam(encoding, window, others) if size < most else (0, 0)
         following = encoded(others, text[begin + place : begin + place + size]) if token else None
         if following and following.ids[:1] == encoding.ids[token : token + 1]:
             yield Window(window, encoding, token)
