@@ -73,24 +73,27 @@ class Batch:
 # --- tokens and is_y -------------------------------------------------------------------------------------------------
 
 
-def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all") -> Sequence:
+def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all", limit: int | None = None) -> Sequence:
     """Tokens of one example, and which of them belong to y: every assistant turn (or completion) with its end token.
 
     assistant_turns  "all", or "last": only the last one is a target
+    limit            only the first tokens, at most so many: no more of the example is encoded than they need
     """
     if isinstance(example.completion, str):
-        prompt = tokenizer.encode(example.prompt)
-        completion = [*tokenizer.encode(example.completion, prompt), tokenizer.eos_id]
+        prompt = tokenizer.encode(example.prompt, limit=limit)
+        room = None if limit is None else limit - len(prompt)
+        completion = [*tokenizer.encode(example.completion, prompt, room), tokenizer.eos_id]
         runs = [(prompt, False), (completion, True)]
     else:
         messages = example.prompt + example.completion
         of_y = [i >= len(example.prompt) and message["role"] == "assistant" for i, message in enumerate(messages)]
         if assistant_turns == "last":
-            of_y = [y and not any(of_y[i + 1 :]) for i, y in enumerate(of_y)]
-        runs = tokenizer.render(messages, of_y)
+            last = max((i for i, y in enumerate(of_y) if y), default=None)
+            of_y = [i == last for i in range(len(of_y))]
+        runs = tokenizer.render(messages, of_y, limit=limit)
     ids = np.concatenate([np.array(run, np.int64) for run, _ in runs])
     is_y = np.repeat([y for _, y in runs], [len(run) for run, _ in runs])
-    return Sequence(ids, is_y, example.where)
+    return Sequence(ids[:limit], is_y[:limit], example.where)
 
 
 def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:

@@ -73,8 +73,10 @@ def text_sequences_of(
     length, counts = max_length(arguments, config), {"read": 0, "cut": 0, "dropped": 0}
     sequences: list[Sequence] = []
     for path, examples in files:
-        encoded = [data.encode(example, tokenizer) for example in examples]
-        if Path(path).suffix not in (".json", ".jsonl"):
+        lines = Path(path).suffix in (".json", ".jsonl")
+        limit = length + 1 if lines and arguments.on_too_long != "error" else None  # an error says how long a line is
+        encoded = [data.encode(example, tokenizer, limit=limit) for example in examples]
+        if not lines:
             encoded = [piece for document in encoded for piece in data.pieces(document, length)]
         fitted, counted = data.fit(encoded, length, arguments.on_too_long)
         counts = {name: counts[name] + counted[name] for name in counts}

@@ -1,0 +1,325 @@
+"""A long text is encoded in windows: the ids of the whole, the memory of one window, and no more than a limit needs."""
+
+import json
+
+import numpy as np
+import pytest
+from support.refusals import refusal
+from support.small_sentencepiece import backend as sentencepiece_of
+from support.small_tokenizer import TEXTS
+from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+
+from minisft import data
+from minisft.cli.inputs import sequences_of
+from minisft.config import ModelConfig
+from minisft.formats import tokenizer_json, windows
+from minisft.formats.gguf.read import WORDS
+from minisft.formats.sentencepiece import without_blank
+from minisft.tokenizer import Tokenizer
+
+PARTS = [
+    "a",
+    "b",
+    "ab",
+    "the",
+    " the",
+    "1",
+    "12",
+    "0",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    " \n",
+    "\n ",
+    "!",
+    "'",
+    "'s",
+    "...",
+    "_",
+]
+PARTS += [
+    "é",
+    "e\u0301",
+    "\u0301",
+    "q\u0323\u0301",
+    "中",
+    "文，",
+    "\u1100\u1161\u11a8",
+    "🙂",
+    "½",
+    "ﬁ",
+    "\u00a0",
+    "\x1c",
+    "İ",
+]
+
+
+def random_text(rng, length):
+    """Words, numbers, white space, marks that Unicode composes; now and then a run far longer than a window."""
+    parts = []
+    while sum(map(len, parts)) < length:
+        some = rng.choice(PARTS, rng.choice([1, 1, 3]))
+        parts.append("".join(rng.choice(some, rng.choice([1, 1, 1, 5, 50, 900], p=[0.3, 0.2, 0.2, 0.2, 0.08, 0.02]))))
+    return "".join(parts)[:length]
+
+
+def byte_level(*splits, normalizer=None, **options):
+    result = Backend(models.BPE(**options))
+    last = splits[-1] if isinstance(splits[-1], pre_tokenizers.ByteLevel) else BYTES
+    result.pre_tokenizer = pre_tokenizers.Sequence([*splits, *([] if last in splits else [last])])
+    if normalizer:
+        result.normalizer = normalizer
+    return trained(result)
+
+
+def trained(backend, **options):
+    """Merges of such texts, so that they reach wherever they may: over digits, marks, runs of blanks and newlines."""
+    rng = np.random.default_rng(0)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=800, show_progress=False, initial_alphabet=alphabet, max_token_length=20, **options
+    )
+    backend.train_from_iterator([random_text(rng, 300) for _ in range(200)], trainer)
+    return backend
+
+
+def of_scores(**steps):
+    """SentencePiece's kind, without the step that puts a blank before a text."""
+    result = Backend(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    result.normalizer = normalizers.Replace(" ", "▁")
+    special = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    content = json.loads(trained(result, special_tokens=special, limit_alphabet=300).to_str())
+    content["added_tokens"] = content["added_tokens"][:1]
+    return Backend.from_str(json.dumps(content | steps))
+
+
+def pattern(regex):
+    return pre_tokenizers.Split(Regex(regex), "isolated")
+
+
+GPT_2, BYTES = (pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex) for regex in (True, False))
+PREPEND = [{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]
+METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}
+KINDS = {
+    "ours": lambda: byte_level(pre_tokenizers.Digits(individual_digits=True), GPT_2),
+    "GPT-2": lambda: byte_level(GPT_2),
+    "Llama 3": lambda: byte_level(pattern(WORDS % "{1,3}"), ignore_merges=True),
+    "Qwen2": lambda: byte_level(pattern(WORDS % ""), normalizer=normalizers.NFC()),
+    "NFKD, lower case": lambda: byte_level(
+        pre_tokenizers.WhitespaceSplit(),
+        normalizer=normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]),
+    ),
+    "no words": lambda: byte_level(BYTES),
+    "Llama 2": lambda: of_scores(normalizer={"type": "Sequence", "normalizers": PREPEND}),
+    "Metaspace": lambda: of_scores(normalizer=None, pre_tokenizer=METASPACE),
+}
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Windows of 200 characters, so that texts of a test have many."""
+    monkeypatch.setattr(windows, "PIECE", 200)
+    monkeypatch.setattr(windows, "MARGIN", 50)
+
+
+def in_windows(text, backend, inside=None):
+    content, vocabulary = json.loads(backend.to_str()), backend.get_vocab()
+    assert tokenizer_json.is_local(content) and max(map(len, vocabulary)) < windows.MARGIN
+    return list(windows.windows(text, backend, inside or backend, *windows.lengths(content, vocabulary, False)))
+
+
+def ids_of(found):
+    return [i for window in found for i in window.encoding.ids[: window.tokens]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_ids_of_a_text_in_windows_are_those_of_the_whole(kind, short):
+    rng, backend, count = np.random.default_rng(1), KINDS[kind](), 0
+    inside = without_blank(backend) if kind in ("Llama 2", "Metaspace") else backend
+    for _ in range(60):
+        text = random_text(rng, 3000)
+        found = in_windows(text, backend, inside)
+        assert ids_of(found) == backend.encode(text, add_special_tokens=False).ids
+        count += len(found)
+    assert count > 60 * 3000 / 200 / 2  # else windows are whole texts
+
+
+def test_a_window_begins_where_a_word_does_and_a_number_is_cut_in_threes_from_its_beginning(short):
+    backend = KINDS["Llama 3"]()
+    text = "1" + "234" * 1000
+    assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_one_word_of_any_length_is_encoded_in_windows(short):
+    backend = KINDS["ours"]()
+    for unit in ("a", "ab", "é", "中", "!", "abab" + "the"):
+        found = in_windows(unit * 3000, backend)
+        assert len(found) > 10 and max(len(window.text) for window in found) <= 400
+        assert ids_of(found) == backend.encode(unit * 3000).ids
+
+
+def test_white_space_is_never_cut_so_a_newline_far_behind_it_still_belongs_to_it(short):
+    backend = KINDS["Llama 3"]()  # there \s*[\r\n]+ is one word
+    for text in ("\n" + " " * 1000 + "\n" * 3 + "the", "the" + "\n" * 700 + " the", "a" + " " * 5000 + "b"):
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        pattern(r'".*?"|\s+|\S+'),  # a word may end anywhere behind
+        pattern(r"(\w+ ){5}"),
+        pre_tokenizers.Split(Regex(r"\p{N}{1,3}"), "contiguous"),
+        pre_tokenizers.Split(Regex(r"\p{L}+"), "isolated", invert=True),
+        pre_tokenizers.Split("ab", "isolated"),
+        pre_tokenizers.UnicodeScripts(),
+        pre_tokenizers.Sequence([GPT_2, pre_tokenizers.Digits()]),  # words of words
+        pre_tokenizers.Sequence([pattern(WORDS % "{1,3}"), GPT_2]),
+    ],
+    ids=str,
+)
+def test_a_tokenizer_that_cuts_in_a_way_that_is_not_known_gets_the_text_whole(split):
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = split
+    assert not tokenizer_json.is_local(json.loads(backend.to_str()))
+
+
+@pytest.mark.parametrize(
+    "normalizer",
+    [
+        normalizers.Strip(),
+        normalizers.Replace(Regex(" +$"), ""),
+        normalizers.Replace("ab", "c"),
+        normalizers.BertNormalizer(),
+        normalizers.Sequence([normalizers.NFC(), normalizers.Strip()]),
+    ],
+    ids=str,
+)
+def test_a_normalizer_that_looks_further_than_one_character_gets_the_text_whole(normalizer):
+    backend = Backend(models.BPE())
+    backend.normalizer = normalizer
+    assert not tokenizer_json.is_local(json.loads(backend.to_str()))
+
+
+def test_a_token_longer_than_a_windows_margin_gets_the_text_whole():
+    backend = Backend(models.BPE({"a": 0}, []))
+    content = json.loads(backend.to_str())
+    for longest, whole in ((windows.MARGIN, False), (windows.MARGIN + 1, True)):
+        size, most = windows.lengths(content, ["a" * longest], False)
+        assert (size == most) == whole
+
+
+def test_a_blank_that_a_file_puts_before_a_text_is_put_before_the_first_window_only(short):
+    backend = sentencepiece_of("first")
+    inside = without_blank(backend)
+    text = "the cat sat on the mat " * 100
+    assert ids_of(in_windows(text, backend, inside)) == backend.encode(text, add_special_tokens=False).ids
+
+
+def test_where_a_blank_follows_every_word_that_was_added_a_text_is_one_window(short, tmp_path):
+    from support.small_sentencepiece import save
+
+    backend = sentencepiece_of("prepend")
+    assert Tokenizer.load(save(tmp_path / "without", backend)).size == windows.PIECE
+    backend.add_tokens([AddedToken("<tool>", normalized=False)])
+    tokenizer, text = Tokenizer.load(save(tmp_path / "with", backend)), "the cat<tool>sat " * 100
+    assert tokenizer.encode(text) == backend.encode(text, add_special_tokens=False).ids
+
+
+# How much is encoded
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The lengths of the texts that the package was given."""
+    lengths, encoded = [], windows.encoded
+    monkeypatch.setattr(windows, "encoded", lambda backend, text: lengths.append(len(text)) or encoded(backend, text))
+    return lengths
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(TEXTS, 320)
+
+
+LONG = "The cat sat on the mat, 1984 of them. " * 4_000
+
+
+@pytest.mark.parametrize("text", [LONG, "a" * 150_000, "中文字符，" * 30_000, "1" * 150_000])
+def test_a_long_text_is_given_to_the_package_in_windows_and_hardly_more_than_once(tokenizer, asked, text):
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert max(asked) == windows.PIECE
+    assert sum(asked) < 1.2 * len(text)
+
+
+def test_a_short_text_is_given_to_the_package_once(tokenizer, asked):
+    tokenizer.encode("the cat")
+    assert asked == [7]
+
+
+@pytest.mark.parametrize("limit", [1, 100, 30_000])
+def test_no_more_of_a_text_is_encoded_than_a_limit_needs(tokenizer, asked, limit):
+    ids = tokenizer.encode(LONG, limit=limit)
+    assert sum(asked) < 2 * windows.PIECE + 5 * limit
+    assert ids == tokenizer.encode(LONG)[:limit]
+
+
+@pytest.mark.parametrize("limit", [*range(1, 40), 10**6])
+def test_the_first_tokens_of_an_example_are_those_of_the_whole(tokenizer, limit):
+    messages = [{"role": role, "content": f"the {role} 1984"} for role in ("system", "user", "assistant")] * 2
+    for example in (data.Example("the cat", " sat on the mat", "here"), data.Example([], messages, "here")):
+        for turns in ("all", "last"):
+            whole, some = data.encode(example, tokenizer, turns), data.encode(example, tokenizer, turns, limit)
+            assert some.ids.tolist() == whole.ids[:limit].tolist()
+            assert some.is_y.tolist() == whole.is_y[:limit].tolist()
+
+
+@pytest.mark.parametrize("on_too_long", ["cut", "drop", "error"])
+def test_what_is_too_long_is_encoded_as_far_as_it_is_needed_and_counted_as_before(tokenizer, asked, on_too_long):
+    examples = [data.Example("Hi", " the cat", "a:1"), data.Example("Hi", LONG, "a:2"), data.Example(LONG, "", "a:3")]
+    chosen = type("Arguments", (), {"max_length": 50, "on_too_long": on_too_long, "assistant_turns": "all"})
+    config = ModelConfig(400, 8, 8, 1, 1, 1, max_position_embeddings=64)
+    if on_too_long == "error":
+        refusal(lambda: sequences_of(chosen, examples, tokenizer, config), "a:2", f"{len(tokenizer.encode(LONG)) + 3}")
+        return
+    sequences, counts = sequences_of(chosen, examples[: 2 if on_too_long == "cut" else 3], tokenizer, config)
+    whole = [data.encode(example, tokenizer).ids[:50].tolist() for example in examples[:2]]
+    assert [sequence.ids.tolist() for sequence in sequences] == whole[: len(sequences)]
+    assert (
+        counts == {"cut": {"read": 2, "cut": 1, "dropped": 0}, "drop": {"read": 3, "cut": 0, "dropped": 2}}[on_too_long]
+    )
+
+
+def test_white_space_without_end_is_refused_rather_than_fill_the_memory(tokenizer, monkeypatch):
+    text = "the cat" + " " * 150_000 + "sat"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.most == 2**21
+    monkeypatch.setattr(tokenizer, "most", 100_000)
+    refusal(lambda: tokenizer.encode(text), "100,000", "break it up")
+
+
+def test_a_long_text_under_a_tokenizer_that_must_have_it_whole_is_refused(tokenizer, monkeypatch):
+    content = json.loads(tokenizer.source)
+    content["pre_tokenizer"] = json.loads(byte_level(pattern(r"\S+\s+")).to_str())["pre_tokenizer"]
+    other = Tokenizer(json.dumps(content).encode(), tokenizer.config)
+    text = "the cat " * 10_000
+    assert other.decode(other.encode(text)) == text
+    assert other.size == other.most == 2**21
+    monkeypatch.setattr(other, "size", 50_000)
+    monkeypatch.setattr(other, "most", 50_000)
+    refusal(lambda: other.encode(text), "50,000", "break it up")
+
+
+# A tokenizer is learned from parts of a long text
+
+
+def test_a_tokenizer_learned_from_one_long_text_is_that_of_the_whole(monkeypatch):
+    rng = np.random.default_rng(2)
+    texts = [random_text(rng, 20_000) for _ in range(3)]
+    whole = Tokenizer.train(texts, 400).source
+    monkeypatch.setattr(windows, "PIECE", 100)
+    parts = [part for text in texts for part in windows.paragraphs(text)]
+    assert len(parts) > 60 and "".join(parts) == "".join(texts)
+    assert Tokenizer.train(texts, 400).source == whole
