@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from minisft import model
+from minisft import doors, model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError
 from minisft.formats.files import Stored, replacing, write_json
@@ -85,10 +85,16 @@ def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], St
 def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written.
+    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
+    anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
+    doors.same_shapes("theta", theta, model.shapes(config))
+    doors.real("theta", theta)
+    for name, view in theta.named.items():
+        if not np.isfinite(view).all():
+            raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")
     fields = architecture_fields(config)
     fields |= {
         "architectures": [ARCHITECTURES[fields["model_type"]]],

@@ -10,6 +10,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from minisft import doors
 from minisft.layers import block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
 
@@ -74,6 +75,21 @@ def rotations(config, positions, dtype):
     return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 
+def require(theta, config, ids, starts, rows=()):
+    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    doors.same_shapes("theta", theta, shapes(config))
+    doors.indices("ids", ids, config.vocab_size)
+    doors.starts(starts, len(ids))
+    longest, context = np.diff(starts).max(initial=0), config.max_position_embeddings
+    if longest > context:
+        doors.refuse(
+            "starts", f"at most {context} rows per sequence, the model's context", int(longest), "cut the sequence"
+        )
+    advice = "give the numbers of the rows, in order; of a mask, np.flatnonzero(mask)"
+    doors.indices("rows", rows, len(ids), advice)
+    doors.increasing("rows", rows, advice)
+
+
 def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     """Logits of the token that follows, for some rows of a batch.
 
@@ -82,9 +98,10 @@ def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     rows    (M,) int, increasing: the rows whose prediction is wanted
     past    None, or what was read of the sequences before (generate.Past): then ids continue them
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
-    Returns logits (M, V) in the dtype of θ, and the cache for backward.
+    Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does.
     """
     if past is None:
+        require(theta, config, ids, starts, rows)
         positions = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1])
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:

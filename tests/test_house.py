@@ -11,7 +11,19 @@ HOUSE = Path(minisft.__file__).parent
 FILES = sorted(path for path in HOUSE.rglob("*.py") if "shipped" not in path.relative_to(HOUSE).parts)
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-SUBJECT = {"errors", "config", "params", "objective", "layers", "model", "gradcheck", "data", "tokenizer", "optim"}
+SUBJECT = {
+    "errors",
+    "doors",
+    "config",
+    "params",
+    "objective",
+    "layers",
+    "model",
+    "gradcheck",
+    "data",
+    "tokenizer",
+    "optim",
+}
 SUBJECT |= {"train", "generate", "evaluate", "trajectory", "checkpoint", "parallel", "accidents"}
 ON_DISK = {"checkpoint", "data", "tokenizer"}  # what of the subject reads and writes files, by means of formats/
 
