@@ -90,8 +90,7 @@ def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: T
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
-    doors.same_shapes("theta", theta, model.shapes(config))
-    doors.real("theta", theta)
+    doors.parameters("theta", theta, model.shapes(config))
     for name, view in theta.named.items():
         if not np.isfinite(view).all():
             raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")

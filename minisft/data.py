@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minisft import doors
-from minisft.config import LARGEST, TrainConfig, whole
+from minisft.config import TrainConfig, whole
 from minisft.errors import MinisftError
 from minisft.formats.rows import Example, example, read, read_documents
 from minisft.tokenizer import Tokenizer
@@ -174,8 +174,12 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
     array([0. , 0.5, 0.5])
     """
     doors.starts(starts, len(m))
-    if not isinstance(m, np.ndarray) or m.ndim != 1 or not (np.min(m) >= 0 and np.max(m) < np.inf):  # NaN is neither
-        doors.refuse("m", f"{len(m)} finite numbers of at least 0", m, "give 1 on y and λ on x")
+    if not isinstance(m, np.ndarray) or m.ndim != 1:
+        doors.refuse("m", f"an array of shape ({len(m)},)", m, "give one number for each row")
+    if not (m.min(initial=0) >= 0 and m.max(initial=0) < np.inf):  # NaN is neither
+        doors.refuse(
+            "m", "finite numbers of at least 0", float(m[~((m >= 0) & (m < np.inf))][0]), "give 1 on y, λ on x"
+        )
     per_sequence = np.add.reduceat(m, starts[:-1], dtype=float)
     totals = {
         "sum": 1.0,
@@ -185,6 +189,22 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
     if reduction not in totals:
         raise MinisftError(f"--loss-reduction: '{reduction}' is unknown; choose one of {', '.join(totals)}")
     return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)
+
+
+def require(sequences: list[Sequence], prompt_loss_weight: float, dtype: DTypeLike) -> None:
+    """Raises MinisftError for what `collate` is given and would silently make another batch of."""
+    doors.number("prompt_loss_weight", prompt_loss_weight, LAMBDA)
+    if np.dtype(dtype).kind != "f":
+        doors.refuse("dtype", "a type of real numbers", dtype, "give that of θ, theta.flat.dtype")
+    doors.some("sequences", sequences)
+    for s in sequences:
+        if not hasattr(s, "is_y"):
+            doors.refuse("sequences", "Sequences", s, "make them of examples with data.encode")
+        if not 2 <= len(s.ids) == len(s.is_y):
+            lengths = len(s.ids), len(s.is_y)
+            doors.refuse(f"{s.where}: ids and is_y", "at least 2, and as many of both", lengths, "encode it anew")
+        if np.asarray(s.is_y).dtype != bool:  # ~ would turn an integer 0 into −1, and 1 into −2
+            doors.refuse(f"{s.where}: is_y", "true or false for each token", s.is_y, "convert it with astype(bool)")
 
 
 def collate(
@@ -198,22 +218,9 @@ def collate(
     Raises MinisftError if there is no sequence, if one has fewer than two tokens, ids that are not whole numbers from
     0 on, or an is_y that is not boolean or of another length, or if λ is not a number from 0 to 1000.
     """
-    doors.number("prompt_loss_weight", prompt_loss_weight, LAMBDA)
-    if np.dtype(dtype).kind != "f":
-        doors.refuse("dtype", "a type of real numbers", dtype, "give that of θ, theta.flat.dtype")
-    doors.some("sequences", sequences)
-    for s in sequences:
-        if not hasattr(s, "is_y"):
-            doors.refuse("sequences", "Sequences", s, "make them of examples with data.encode")
-        if not 2 <= len(s.ids) == len(s.is_y):
-            lengths = f"{len(s.ids)} ids and {len(s.is_y)} is_y"
-            raise MinisftError(
-                f"{s.where}: expected at least 2 ids, and is_y for each, received {lengths}; encode it anew"
-            )
+    require(sequences, prompt_loss_weight, dtype)
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])
     is_y = np.concatenate([s.is_y[1:] for s in sequences])  # cut with the targets: the shift, once
-    if is_y.dtype != bool:  # ~ would turn an integer 0 into −1, and 1 into −2
-        doors.refuse("is_y", "true or false for each token", is_y, "convert it with astype(bool)")
     m = np.where(is_y, 1.0, prompt_loss_weight)
     batch = Batch(
         np.concatenate([s.ids[:-1] for s in sequences]),
@@ -222,6 +229,6 @@ def collate(
         starts,
         is_y,
     )
-    doors.indices("ids", batch.ids, LARGEST)
-    doors.indices("ids", batch.targets, LARGEST)
+    doors.indices("ids", batch.ids)
+    doors.indices("ids", batch.targets)
     return batch

@@ -63,7 +63,7 @@ def token_log_probs(theta: Params, config: ModelConfig, part: Batch, past=None) 
 
 def readable(theta: Params, config: ModelConfig, group: list[Sequence]) -> Batch:
     """The batch of a group, with weights of 1. Raises MinisftError if this model cannot read it, or is not real."""
-    doors.real("theta", theta)
+    doors.parameters("theta", theta, model.shapes(config))
     batch = collate(group, 1.0, "sum")
     model.require(theta, config, batch.ids, batch.starts)
     return batch

@@ -108,8 +108,7 @@ def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p:
 
 def require(theta, config, max_new_tokens, stop_ids, temperature, top_k, top_p, rng):
     """Raises MinisftError for what would be silent nonsense in answers, or fail only after the first token."""
-    doors.same_shapes("theta", theta, model.shapes(config))
-    doors.real("theta", theta)
+    doors.parameters("theta", theta, model.shapes(config))
     doors.number("max_new_tokens", max_new_tokens, whole(0))
     doors.number("temperature", temperature, number(low=0))
     doors.number("top_k", top_k, whole(0))

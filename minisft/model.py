@@ -7,6 +7,7 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 """
 
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from minisft.params import Params
 Cache = namedtuple("Cache", "embedding blocks norm head")
 
 
+@cache
 def shapes(config):
-    """{name: shape} of every tensor of θ, in the order of the vector."""
+    """{name: shape} of every tensor of θ, in the order of the vector. Made once for each config: do not change it."""
     C, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
     HD = config.num_attention_heads * config.head_dim
     GD = config.num_key_value_heads * config.head_dim
@@ -77,17 +79,14 @@ def rotations(config, positions, dtype):
 
 def require(theta, config, ids, starts, rows=()):
     """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
-    doors.same_shapes("theta", theta, shapes(config))
+    doors.parameters("theta", theta, shapes(config), "fc")
     doors.indices("ids", ids, config.vocab_size)
     doors.starts(starts, len(ids))
-    longest, context = np.diff(starts).max(initial=0), config.max_position_embeddings
+    longest, context = (starts[1:] - starts[:-1]).max(initial=0), config.max_position_embeddings
     if longest > context:
-        doors.refuse(
-            "starts", f"at most {context} rows per sequence, the model's context", int(longest), "cut the sequence"
-        )
+        doors.refuse("starts", f"at most {context} rows per sequence, the context", int(longest), "cut the sequence")
     advice = "give the numbers of the rows, in order; of a mask, np.flatnonzero(mask)"
-    doors.indices("rows", rows, len(ids), advice)
-    doors.increasing("rows", rows, advice)
+    doors.indices("rows", rows, len(ids), advice, increasing=True)
 
 
 def forward(theta, config, ids, starts, rows, past=None, lowest=0):

@@ -50,7 +50,9 @@ class Params(Branch):
         P = sum(sizes.values())
         flat = np.zeros(P, dtype) if flat is None else flat
         if np.shape(flat) != (P,) or getattr(flat, "dtype", np.dtype(object)).kind not in "fc":
-            doors.refuse("flat", f"an array of shape ({P},), real or complex", flat, "give one vector for all tensors")
+            doors.refuse(
+                "flat", f"an array of shape ({P},), real or complex", flat, "give one vector of floats for all tensors"
+            )
         ends = np.cumsum(list(sizes.values()))
         spans = {name: slice(int(end) - size, int(end)) for (name, size), end in zip(sizes.items(), ends)}
         named = {name: flat[span].reshape(shapes[name]) for name, span in spans.items()}

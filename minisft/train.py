@@ -49,8 +49,7 @@ def train(
     of this config, if there are no sequences, or if the run has fewer steps than `state` has made.
     """
     theta = state.theta
-    doors.same_shapes("theta", theta, model.shapes(config))
-    doors.real("theta", theta)
+    doors.parameters("theta", theta, model.shapes(config))
     doors.some("sequences", sequences)
     total = steps_in(sequences, settings)
     doors.number("state.step", state.step, whole(0, total))
@@ -109,10 +108,9 @@ def step(
 def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> None:
     """Raises MinisftError for what `step` alone would not notice; what the model reads, `model.forward` looks at."""
     doors.number("learning_rate", learning_rate, number(low=0))
-    doors.real("theta", theta)
     if np.may_share_memory(theta.flat, grad.flat):
         raise MinisftError("grad: expected a vector of its own, received that of theta; make it with theta.like()")
-    doors.same_shapes("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
+    doors.parameters("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
     if batch.is_y.dtype != bool:
         doors.refuse("batch.is_y", "true or false for each row", batch.is_y, "convert it with astype(bool)")
 

@@ -38,11 +38,8 @@ def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
 
 def relative_distances(theta: Params, theta_hat: Params) -> dict[str, float]:
     """‖θ − θ̂‖₂ / ‖θ̂‖₂, without a unit: total and by tensor. Where θ̂ is zero: 0 if θ is zero too, else infinity."""
-    sizes = norms(theta_hat)
-    return {
-        name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0)
-        for name, moved in distances(theta, theta_hat).items()
-    }
+    moves, sizes = distances(theta, theta_hat), norms(theta_hat)
+    return {name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0) for name, moved in moves.items()}
 
 
 def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
@@ -182,6 +179,7 @@ def watch(
 
 def alike(theta: Params, theta_hat: Params) -> None:
     """Raises MinisftError if they are not real, or not parameters of the same shapes."""
-    doors.same_shapes("theta", theta, theta_hat.shapes)
-    doors.real("theta", theta)
-    doors.real("theta_hat", theta_hat)
+    if not isinstance(theta_hat, Params):
+        doors.refuse("theta_hat", "parameters (Params)", theta_hat, "make them with checkpoint.load or Params")
+    doors.parameters("theta_hat", theta_hat, theta_hat.shapes)
+    doors.parameters("theta", theta, theta_hat.shapes)
