@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import model
+from minisft import doors, model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError, one_line
 from minisft.formats.files import Stored, json_bytes, write_atomically
@@ -90,10 +90,15 @@ def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], St
 def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written.
+    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
+    anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
+    doors.parameters("theta", theta, model.shapes(config))
+    for name, view in theta.named.items():
+        if not np.isfinite(view).all():
+            raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")
     for name, content in small_files(config, tokenizer, theta.flat.dtype).items():
         write_atomically(directory / name, content)
     write_tensors(directory / "model.safetensors", theta.named, {"format": "pt"})  # transformers asks for the format

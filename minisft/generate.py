@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import model
-from minisft.config import ModelConfig
+from minisft import doors, model
+from minisft.config import ModelConfig, number, whole
 from minisft.errors import MinisftError
 from minisft.params import Params
 
@@ -64,8 +64,13 @@ def sampling_distribution(logits: np.ndarray, temperature: float, top_k: int = 0
     """What the sampler draws from: softmax(logits / temperature), cut to the likeliest and made to sum to 1 again.
 
     logits (V,); temperature > 0; top_k: keep the k likeliest (0: all); then top_p: of those, the smallest set of the
-    likeliest whose probability reaches p (1: all).
+    likeliest whose probability reaches p (1: all). Raises MinisftError if one of them is anything else.
     """
+    doors.number("temperature", temperature, number(above=0))
+    doors.number("top_k", top_k, whole(0))
+    doors.number("top_p", top_p, number(low=0, high=1))
+    if np.ndim(logits) != 1 or np.iscomplexobj(logits) or not np.isfinite(np.max(logits)):
+        doors.refuse("logits", "real numbers (V,), the largest of them finite", logits, "give one row of a model")
     z = logits.astype(np.float64)
     z = (z - z.max()) / temperature  # in this order even a temperature near 0 gives numbers
     likeliest = np.argsort(-z, kind="stable")
@@ -79,6 +84,28 @@ def sampling_distribution(logits: np.ndarray, temperature: float, top_k: int = 0
     result = np.zeros(len(z))
     result[likeliest] = pi
     return result
+
+
+def require(
+    theta: Params,
+    config: ModelConfig,
+    max_new_tokens: int,
+    stop_ids: Container[int | None],
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    rng: np.random.Generator | None,
+) -> None:
+    """Raises MinisftError for what would be silent nonsense in answers, or fail only after the first token."""
+    doors.parameters("theta", theta, model.shapes(config))
+    doors.number("max_new_tokens", max_new_tokens, whole(0))
+    doors.number("temperature", temperature, number(low=0))
+    doors.number("top_k", top_k, whole(0))
+    doors.number("top_p", top_p, number(low=0, high=1))
+    if temperature > 0 and not hasattr(rng, "choice"):
+        doors.refuse("rng", "a generator of random numbers", rng, "give np.random.default_rng(seed)")
+    if not hasattr(stop_ids, "__len__") or not all(i is None or hasattr(i, "__index__") for i in stop_ids):
+        doors.refuse("stop_ids", "a collection of ids", stop_ids, "give the tokenizer's, as {tokenizer.eos_id}")
 
 
 def decode(
@@ -95,13 +122,16 @@ def decode(
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
     A prompt takes part until its end token, max_new_tokens, or the end of the context. temperature > 0 needs `rng`.
-    Raises MinisftError if a prompt is empty or fills the context, or if logits are not finite.
+    Raises MinisftError if a prompt is empty or fills the context, if logits are not finite, or if an argument makes no
+    sense.
     """
+    require(theta, config, max_new_tokens, stop_ids, temperature, top_k, top_p, rng)
     context = config.max_position_embeddings
-    for number, prompt in enumerate(prompts):
+    for i, prompt in enumerate(prompts):
+        doors.indices(f"prompt {i}", prompt, config.vocab_size, "give a list of prompts, each a list of ids")
         if not 0 < len(prompt) < context:
             raise MinisftError(
-                f"prompt {number}: {len(prompt)} tokens, but the model needs at least 1 and reads "
+                f"prompt {i}: {len(prompt)} tokens, but the model needs at least 1 and reads "
                 f"at most {context}, one of them for the answer; change the prompt"
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
@@ -112,7 +142,7 @@ def decode(
         logits, _ = model.forward(theta, config, ids, starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
-        if temperature > 0 and rng:
+        if temperature > 0 and rng is not None:
             pis = (sampling_distribution(z, temperature, top_k, top_p) for z in logits)
             tokens = [int(rng.choice(len(pi), p=pi)) for pi in pis]
         else:

@@ -7,12 +7,13 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 """
 
 from collections import namedtuple
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minisft import doors
 from minisft.config import ModelConfig
 from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 Cache = namedtuple("Cache", "embedding blocks norm head")
 
 
+@cache
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of every tensor of θ, in the order of the vector."""
+    """{name: shape} of every tensor of θ, in the order of the vector. Made once for each config: do not change it."""
     C, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
     HD = config.num_attention_heads * config.head_dim
     GD = config.num_key_value_heads * config.head_dim
@@ -81,6 +83,20 @@ def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> l
     return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 
+def require(
+    theta: Params, config: ModelConfig, ids: np.ndarray, starts: np.ndarray, rows: np.ndarray | tuple = ()
+) -> None:
+    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    doors.parameters("theta", theta, shapes(config), "fc")
+    doors.indices("ids", ids, config.vocab_size)
+    doors.starts(starts, len(ids))
+    longest, context = (starts[1:] - starts[:-1]).max(initial=0), config.max_position_embeddings
+    if longest > context:
+        doors.refuse("starts", f"at most {context} rows per sequence, the context", int(longest), "cut the sequence")
+    advice = "give the numbers of the rows, in order; of a mask, np.flatnonzero(mask)"
+    doors.indices("rows", rows, len(ids), advice, increasing=True)
+
+
 def forward(
     theta: Params,
     config: ModelConfig,
@@ -97,10 +113,11 @@ def forward(
     rows    (M,) int, increasing: the rows whose prediction is wanted
     past    None, or what was read of the sequences before (generate.Past): then ids continue them
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
-    Returns logits (M, V) in the dtype of θ, and the cache for backward.
+    Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does.
     """
     H, G = config.num_attention_heads, config.num_key_value_heads
     if past is None:
+        require(theta, config, ids, starts, rows)
         positions, keys = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1]), starts
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:

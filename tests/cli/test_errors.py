@@ -23,6 +23,7 @@ from support.commandline import (
     write_pairs,
     write_rows,
 )
+from support.model_directory import edit_tensors
 
 from minisft import checkpoint
 
@@ -98,8 +99,9 @@ def make_broken_models(directory):
         path = broken(f"other_{field}") / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     theta, config, tokenizer = checkpoint.load(directory / "theta_hat")
-    theta.named["model.norm.weight"][3] = np.nan
-    checkpoint.save(broken("nan"), theta, config, tokenizer)
+    norm = theta.named["model.norm.weight"].copy()
+    norm[3] = np.nan
+    edit_tensors(broken("nan"), model__norm__weight=norm)
     theta.named["model.norm.weight"][:] = 3e38  # finite, but what is computed with it is not
     theta.named["model.embed_tokens.weight"] *= 1e3
     checkpoint.save(broken("huge"), theta, config, tokenizer)
