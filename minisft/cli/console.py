@@ -84,7 +84,16 @@ def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Calla
         raise MinisftError(f"{flag}: {path} is a directory; name another file")
     require_apart(Path(path), sources, flag)
     with replacing(path) as beside:
-        yield lambda rows: beside.write_bytes(b"".join(json_bytes(row, indent=None) for row in rows))
+
+        def write(rows):
+            try:
+                beside.write_bytes(b"".join(json_bytes(row, indent=None) for row in rows))
+            except ValueError:
+                raise MinisftError(
+                    f"{flag}: a row has NaN or infinity in it, which are not JSON; look at the data"
+                ) from None
+
+        yield write
 
 
 def metrics_line(metrics: dict, reduction: str) -> str:

@@ -84,6 +84,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path, beside = Path(path), None
     try:
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "no file can have such a name")
         through = is_written_through(path)
         target = path if through else Path(os.path.realpath(path))
         if target.is_dir() or (target.is_symlink() and not through):  # a circle of links leads nowhere
@@ -103,9 +105,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
             bring_to_disk(beside)
             os.replace(beside, target)
             bring_to_disk(folder)
-    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-        why = getattr(error, "strerror", None) or error
-        raise MinisftError(f"{path}: cannot be written ({why}); choose another directory or make room") from error
+    except OSError as error:
+        raise MinisftError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another directory or make room"
+        ) from error
     finally:
         if beside:
             beside.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 from minisft import checkpoint
 from minisft.accidents import NotFinite
 from minisft.errors import MinisftError
-from minisft.formats.files import delete, json_bytes, partial_name, write_atomically, write_json
+from minisft.formats.files import delete, json_bytes, partial_name, read_json, write_atomically, write_json
 from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import model_card
@@ -145,10 +145,12 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
         return state
     evaluated = {row["step"] for row in read_metrics(run.directory) if "eval_loss" in row}
     whole = False  # whether θ, the optimiser and metrics.jsonl are those of a step that was made here
+    as_it_was = "saved" in read_json(run.directory / RECORD)  # a finished run
     try:
         while True:
             if state.step not in evaluated and is_due(run, state.step, total):
                 evaluate(run, state, report)
+                as_it_was = False
             if whole and run.save_steps and state.step % run.save_steps == 0:
                 save_state(run, state)
             if state.step == total:
@@ -158,7 +160,8 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
                 next(steps)
                 write_row(run, state.metrics, report)
                 whole = True
-        save_model(run, state)
+        if not as_it_was:
+            save_model(run, state)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(interrupted(run, state, whole)) from None
     except MinisftError as error:

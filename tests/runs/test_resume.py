@@ -51,14 +51,20 @@ def test_a_finished_run_ends_at_once_and_changes_nothing(sft, shared, tmp_path, 
     with open(tmp_path / "out" / "metrics.jsonl", "a") as file:
         file.write('{"step": 7, "lo')  # of a run that was killed
     monkeypatch.setattr(train, "step", pytest.fail)
-    for more in ((), ("--logging-steps", 1)):
+    for more in ((), ("--logging-steps", 1), ("--save-steps", 2)):
         assert sft("out", *flags, *more, "--resume") == 0
         assert "is finished: it had all of its 6 steps" in capsys.readouterr().err
-        assert {path: content for path, content in contents(tmp_path).items() if path.name != RECORD} == {
-            path: content for path, content in before.items() if path.name != RECORD
-        }
-    assert sft("out", *flags, "--save-steps", 2, "--resume") == 0
-    assert contents(tmp_path).keys() == before.keys()  # no checkpoint of a state that nobody has
+        assert contents(tmp_path) == before
+
+
+def test_a_finished_run_can_still_be_evaluated(sft, shared, tmp_path, monkeypatch):
+    assert sft("whole", "--eval-data", shared / "train.jsonl") == 0
+    assert sft("parts") == 0
+    monkeypatch.setattr(train, "step", pytest.fail)
+    assert sft("parts", "--eval-data", shared / "train.jsonl", "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    cards = [(tmp_path / name / "README.md").read_text().replace(name, "") for name in ("whole", "parts")]
+    assert cards[0] == cards[1] and "held-out" in cards[0]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", RECORD])
