@@ -4,7 +4,7 @@ A token is computed once: its keys and values are kept, so each further token co
 The same `model.forward` as in training reads the prompt and every token after it.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +90,7 @@ def require(
     theta: Params,
     config: ModelConfig,
     max_new_tokens: int,
-    stop_ids: Container[int | None],
+    stop_ids: Collection[int | None],
     temperature: float,
     top_k: int,
     top_p: float,
@@ -113,7 +113,7 @@ def decode(
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids: Container[int | None],
+    stop_ids: Collection[int | None],
     temperature: float = 0.0,
     top_k: int = 0,
     top_p: float = 1.0,
@@ -166,7 +166,7 @@ def generate(
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids: Container[int | None],
+    stop_ids: Collection[int | None],
     temperature: float = 0.0,
     top_k: int = 0,
     top_p: float = 1.0,

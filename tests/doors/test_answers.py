@@ -11,7 +11,7 @@ from support.refusals import refusal
 from minisft import data, evaluate, trajectory
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Sequence
-from minisft.generate import generate, probabilities
+from minisft.generate import generate, sampling_distribution
 from minisft.tokenizer import Tokenizer
 
 NAN = float("nan")
@@ -100,17 +100,17 @@ def test_complex_parameters_do_not_answer(theta, answer):
 
 @pytest.mark.parametrize("wrong", [0, -1, NAN, np.inf])
 def test_the_sampler_needs_a_temperature_above_0(wrong):
-    refusal(lambda: probabilities(np.arange(4.0), wrong), "temperature")
+    refusal(lambda: sampling_distribution(np.arange(4.0), wrong), "temperature")
 
 
 def test_the_sampler_needs_logits_of_one_row_that_are_numbers():
     z = np.arange(4.0)
     for wrong in (np.stack((z, z)), z * NAN, z * 1j, np.full(4, -np.inf), np.append(z, np.inf)):
-        refusal(lambda wrong=wrong: probabilities(wrong, 1.0), "logits")
+        refusal(lambda wrong=wrong: sampling_distribution(wrong, 1.0), "logits")
 
 
 def test_the_sampler_never_draws_a_token_whose_logit_is_minus_infinity():
-    assert probabilities(np.array([0.0, -np.inf, 0.0]), 1.0).tolist() == [0.5, 0, 0.5]
+    assert sampling_distribution(np.array([0.0, -np.inf, 0.0]), 1.0).tolist() == [0.5, 0, 0.5]
 
 
 # --- measurements ----------------------------------------------------------------------------------------------------
