@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from minisft.errors import LINES, MinisftError, one_line, visible
+from minisft.errors import BREAKS, MinisftError, one_line, visible
 from minisft.formats.files import replacing
 
 Item = TypeVar("Item")
@@ -42,7 +42,7 @@ def show(text: str) -> None:
 
 def show_answer(text: str, end: str = "\n") -> None:
     """What a model answers, or a piece of it, on standard output: its own lines stay lines."""
-    print(visible(text, LINES), end=end, flush=True)
+    print(visible(text, BREAKS), end=end, flush=True)
 
 
 class Page(Console):

@@ -13,6 +13,7 @@ from minisft.evaluate import evaluate
 from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import directory as runs
+from minisft.runs import model_card
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
 
@@ -72,7 +73,11 @@ def train(
             if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
                 say(metrics_line(row, settings.loss_reduction))
 
-        runs.follow(run, state, report)
+        try:
+            runs.follow(run, state, report)
+        finally:
+            if ranks.rank == 0 and model_card.is_theirs(run.directory):
+                say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 
