@@ -2,7 +2,7 @@
 
     SGD      θ ← θ − η (∇L + μθ)                                    μ: weight decay
 
-    AdamW    θ ← θ − ημθ
+    AdamW    θ ← θ − ημθ            =  (1 − ημ)θ
              m ← β₁m + (1 − β₁)∇L   =  m + (1 − β₁)(∇L − m)         a running mean of the gradient
              v ← β₂v + (1 − β₂)∇L²  =  v + (1 − β₂)(∇L² − v)        and one of its square
              θ ← θ − η m̂ / (√v̂ + ε),     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)       t = 1, 2, …
@@ -65,7 +65,7 @@ class AdamW:
         beta1, beta2, eps = self.settings.adam_beta1, self.settings.adam_beta2, self.settings.adam_epsilon
         correct1, correct2 = 1 - beta1**self.updates, 1 - beta2**self.updates
         for w, d, m, v, decay in pieces(theta, grad, self.settings.weight_decay, self.moments["m"], self.moments["v"]):
-            w -= learning_rate * decay * w
+            w *= 1 - learning_rate * decay
             m += (1 - beta1) * (d - m)
             v += (1 - beta2) * (d * d - v)
             m_hat, v_hat = m / correct1, v / correct2

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.conversations import render
 from support.refusals import refusal
 from support.small_sentencepiece import BYTES, FORMS, TEXTS, ZEPHYR, backend, save
 from tokenizers import AddedToken, Regex, normalizers
@@ -192,7 +193,7 @@ def test_a_conversation_has_the_ids_of_its_text_encoded_in_one_piece(tokenizers,
     tokenizer = tokenizers[form]
     theirs = Backend.from_str(tokenizer.source.decode())
     for answer in ("the mat", "", " the", "  the", "\n the", "é"):
-        runs = tokenizer.render([SYSTEM, USER, {"role": "assistant", "content": answer}, USER], True)
+        runs = render(tokenizer, [SYSTEM, USER, {"role": "assistant", "content": answer}, USER], True)
         text = f"<|system|>\nthe system</s>\n<|user|>\nthe user</s>\n<|assistant|>\n{answer}</s>\n"
         text += "<|user|>\nthe user</s>\n<|assistant|>\n"
         assert [i for ids, _ in runs for i in ids] == theirs.encode(text, add_special_tokens=False).ids
@@ -200,7 +201,7 @@ def test_a_conversation_has_the_ids_of_its_text_encoded_in_one_piece(tokenizers,
 
 @pytest.mark.parametrize("content", ["the mat", " the mat", ""])
 def test_an_answer_and_its_end_token_are_the_target_with_no_blank_that_nobody_wrote(tokenizer, content):
-    runs = tokenizer.render([USER, {"role": "assistant", "content": content}])
+    runs = render(tokenizer, [USER, {"role": "assistant", "content": content}])
     shown = [("".join(map(tokenizer.token_text, ids)), is_answer) for ids, is_answer in runs]
     assert shown == [
         (" <|user|>\nthe user</s>", False),
@@ -213,8 +214,8 @@ def test_an_answer_and_its_end_token_are_the_target_with_no_blank_that_nobody_wr
 
 
 def test_the_model_meets_an_answer_in_training_as_it_meets_it_when_it_answers(tokenizer):
-    asked = [i for ids, _ in tokenizer.render([USER], add_generation_prompt=True) for i in ids]
-    trained = [i for ids, _ in tokenizer.render([USER, ASSISTANT]) for i in ids]
+    asked = [i for ids, _ in render(tokenizer, [USER], add_generation_prompt=True) for i in ids]
+    trained = [i for ids, _ in render(tokenizer, [USER, ASSISTANT]) for i in ids]
     assert trained[: len(asked)] == asked
 
 
@@ -223,14 +224,14 @@ def test_a_saved_tokenizer_is_the_file_that_was_loaded(directories, tokenizer, t
     source = (directories["prepend"] / "tokenizer.json").read_bytes()
     assert (tmp_path / "again" / "tokenizer.json").read_bytes() == source
     assert (tmp_path / "again" / "chat_template.jinja").read_bytes() == ZEPHYR.encode()
-    assert Tokenizer.load(tmp_path / "again").render([USER, ASSISTANT]) == tokenizer.render([USER, ASSISTANT])
+    assert render(Tokenizer.load(tmp_path / "again"), [USER, ASSISTANT]) == render(tokenizer, [USER, ASSISTANT])
 
 
 def test_a_base_model_without_a_template_takes_plain_text_and_says_why_it_cannot_chat(tmp_path):
     save(tmp_path, backend(), template=None)
     loaded = Tokenizer.load(tmp_path)
     assert loaded.decode(loaded.encode("the cat")) == " the cat"
-    refusal(lambda: loaded.render([USER]), "tokenizer.json", "<|im_start|>", "ChatML", "plain text")
+    refusal(lambda: render(loaded, [USER]), "tokenizer.json", "<|im_start|>", "ChatML", "plain text")
 
 
 def test_something_else_before_every_text_is_refused(tmp_path):
