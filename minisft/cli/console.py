@@ -152,9 +152,9 @@ def print_table(
     title: str, columns: list[str], rows: Iterable[Iterable[object]], styles: Iterable[str] = repeat("")
 ) -> None:
     """A table; a row may hold texts, numbers and None, and has a style of rich."""
-    table = Table(title=Text(visible(title)), title_justify="left", show_header=any(columns))
+    table = Table(title=visible(title), title_justify="left", show_header=any(columns))
     for name in columns:
-        table.add_column(Text(visible(name)), overflow="fold")
+        table.add_column(visible(name), overflow="fold")
     for row, style in zip(rows, styles):
-        table.add_row(*(Text(visible(shown(cell))) for cell in row), style=style)
+        table.add_row(*(visible(shown(cell)) for cell in row), style=style)
     Page().print(table)
