@@ -75,6 +75,11 @@ def names(tree):
             yield node.attr
 
 
+def defined(tree):
+    """Every function and method that a file defines."""
+    return (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
 
 
@@ -172,6 +177,37 @@ def test_random_numbers_come_from_a_generator_that_is_passed_along(path):
 @each_file
 def test_no_function_changes_a_global(path):
     assert not any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(TREES[path]))
+
+
+@each_file
+def test_only_the_console_writes_to_the_terminal_and_makes_what_it_writes_visible(path):
+    if name_of(path) == "cli.console":
+        return
+    calls = [node.func for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)]
+    assert not {"print", "pprint"} & {call.id for call in calls if isinstance(call, ast.Name)}
+    written = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}
+    assert not {f"sys.{stream}.{way}" for stream in ("stdout", "stderr") for way in ("write", "writelines")} & written
+    assert "rich.console" not in set(modules(TREES[path]))
+
+
+@each_file
+def test_what_a_message_quotes_is_cut(path):
+    """By `quoted` or `one_line`: a value in its own spelling may be as long as the file it comes from."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("MinisftError", "ArgumentTypeError"):
+            for part in (part for argument in node.args for part in ast.walk(argument)):
+                if isinstance(part, ast.FormattedValue):
+                    assert part.conversion == -1, ast.unparse(part)
+                    called = getattr(part.value, "func", None)
+                    assert called is None or ast.unparse(called) not in ("repr", "json.dumps"), ast.unparse(part)
+
+
+def test_what_a_notebook_shows_as_html_or_markdown_is_made_in_one_place_each():
+    shown = {name_of(path): {"_repr_html_", "_repr_markdown_"} & set(defined(TREES[path])) for path in FILES}
+    assert {name: ways for name, ways in shown.items() if ways} == {
+        "formats.markup": {"_repr_markdown_"},
+        "course.grading.verdict": {"_repr_html_"},
+    }
 
 
 @each_file

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from minisft.errors import LINES, MinisftError, one_line, visible
+from minisft.errors import BREAKS, MinisftError, one_line, visible
 from minisft.formats.apart import require_apart
 from minisft.formats.files import json_bytes, replacing
 
@@ -43,7 +43,7 @@ def show(text: str) -> None:
 
 def show_answer(text: str, end: str = "\n") -> None:
     """What a model answers, or a piece of it, on standard output: its own lines stay lines."""
-    print(visible(text, LINES), end=end, flush=True)
+    print(visible(text, BREAKS), end=end, flush=True)
 
 
 class Page(Console):
@@ -161,9 +161,9 @@ def print_table(
     title: str, columns: list[str], rows: Iterable[Iterable[object]], styles: Iterable[str] = repeat("")
 ) -> None:
     """A table; a row may hold texts, numbers and None, and has a style of rich."""
-    table = Table(title=Text(visible(title)), title_justify="left", show_header=any(columns))
+    table = Table(title=visible(title), title_justify="left", show_header=any(columns))
     for name in columns:
-        table.add_column(Text(visible(name)), overflow="fold")
+        table.add_column(visible(name), overflow="fold")
     for row, style in zip(rows, styles):
-        table.add_row(*(Text(visible(shown(cell))) for cell in row), style=style)
+        table.add_row(*(visible(shown(cell)) for cell in row), style=style)
     Page().print(table)

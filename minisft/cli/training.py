@@ -14,7 +14,7 @@ from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
 from minisft.parallel import Ranks
 from minisft.params import Params
-from minisft.runs import loop
+from minisft.runs import loop, model_card
 from minisft.runs.directory import reserved
 from minisft.runs.record import Run, describe, read_metrics
 from minisft.tokenizer import Tokenizer
@@ -87,7 +87,11 @@ def train(
             if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
                 say(metrics_line(row, settings.loss_reduction))
 
-        loop.follow(run, state, report)
+        try:
+            loop.follow(run, state, report)
+        finally:
+            if ranks.rank == 0 and model_card.is_theirs(run.directory):
+                say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 
