@@ -85,7 +85,7 @@ def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Calla
     require_apart(Path(path), sources, flag)
     with replacing(path) as beside:
 
-        def write(rows):
+        def write(rows: list[dict]) -> None:
             try:
                 beside.write_bytes(b"".join(json_bytes(row, indent=None) for row in rows))
             except ValueError:

@@ -156,7 +156,7 @@ def test_a_card_that_was_edited_stays_whatever_is_run_there_and_one_line_says_so
         capsys.readouterr()
         assert sft("out", "--save-steps", 3, *flags) == 0
         assert path.read_bytes() == edited and capsys.readouterr().err.count("README.md") == 1
-    runs.remove(tmp_path / "out")
+    directory.remove(tmp_path / "out")
     assert list(contents(tmp_path / "out").values()) == [edited]
 
 
@@ -166,14 +166,14 @@ def test_a_card_as_it_was_written_is_replaced_without_a_word(sft, tmp_path, caps
 
 
 def test_a_card_that_is_edited_during_the_run_stays_too(sft, tmp_path, capsys, monkeypatch):
-    write = runs.write_row
+    write = loop.write_row
 
-    def interrupted(run, state, row, report):
-        write(run, state, row, report)
+    def interrupted(run, row, report):
+        write(run, row, report)
         (tmp_path / "out" / "README.md").write_text("mine")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_row", interrupted)
+    monkeypatch.setattr(loop, "write_row", interrupted)
     assert sft("out") == 130
     assert card_of(tmp_path / "out") == "mine" and "README.md" in capsys.readouterr().err
 
