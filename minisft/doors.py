@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minisft.config import Numbers
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 
 TOKENS = "use ids of the vocabulary"
 
@@ -30,7 +30,7 @@ def number(name: str, value: Any, allowed: Numbers) -> None:
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> None:
     if not (isinstance(value, str) and value in choices):
-        raise MinisftError(f"{name}: {value!r} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
+        raise MinisftError(f"{name}: {quoted(value)} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
 
 
 def some(name: str, given: Any) -> None:

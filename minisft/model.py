@@ -8,7 +8,7 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 
 from collections import namedtuple
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,9 +17,6 @@ from minisft import doors
 from minisft.config import ModelConfig
 from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
-
-if TYPE_CHECKING:
-    from minisft.generate import Past
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
 
@@ -103,7 +100,7 @@ def forward(
     ids: np.ndarray,
     starts: np.ndarray,
     rows: np.ndarray,
-    past: "Past | None" = None,
+    past: Any = None,
     lowest: int = 0,
 ) -> tuple[np.ndarray, Cache]:
     """Logits of the token that follows, for some rows of a batch.

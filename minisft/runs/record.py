@@ -13,7 +13,7 @@ import numpy as np
 from minisft import __version__
 from minisft.config import ModelConfig, TrainConfig, flag, is_whole
 from minisft.data import Sequence
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 from minisft.formats.files import read_bytes, read_json
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
@@ -89,11 +89,11 @@ def require_same(run: Run) -> dict[str, Any]:
         elif name == "config" and isinstance(before, dict):  # a record of version 0.1.0 has none
             for field in [field for field in value if value[field] != before.get(field)]:
                 raise MinisftError(
-                    f"--model: {field} of its config.json is {json.dumps(value[field])}, but was "
-                    f"{json.dumps(before.get(field))} {advice}"
+                    f"--model: {field} of its config.json is {quoted(value[field])}, but was "
+                    f"{quoted(before.get(field))} {advice}"
                 )
         elif name not in (*MAY_CHANGE, *BY_CONTENT, "config") and value != before:
-            raise MinisftError(f"{spelled} is {json.dumps(value)}, but was {json.dumps(before)} {advice}")
+            raise MinisftError(f"{spelled} is {quoted(value)}, but was {quoted(before)} {advice}")
     return old
 
 

@@ -64,6 +64,7 @@ def test_a_finished_run_can_still_be_evaluated(sft, shared, tmp_path, monkeypatc
     assert sft("parts", "--eval-data", shared / "train.jsonl", "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
     cards = [(tmp_path / name / "README.md").read_text().replace(name, "") for name in ("whole", "parts")]
+    cards = [card.rpartition("<!--")[0] for card in cards]  # the checksum of a text with another name in it
     assert cards[0] == cards[1] and "held-out" in cards[0]
 
 
