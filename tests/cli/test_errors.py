@@ -298,5 +298,5 @@ def test_a_message_is_one_line_whatever_the_names_of_files_hold(mistake):
 
 def test_in_a_process_of_its_own_a_mistake_is_one_line_and_status_2(world):
     done = subprocess_of("sft", "--model", world[0] / "theta_hat", "--data", "missing", "--output-dir", "x")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "minisft: error: missing: cannot be read (No such file or directory); check --data\n"
+    said = "minisft: error: missing: cannot be read (No such file or directory); check --data\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

@@ -1,18 +1,15 @@
 """A long text is encoded in windows: the ids of the whole, the memory of one window, and no more than a limit needs."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from support.refusals import refusal
 from support.small_sentencepiece import backend as sentencepiece_of
-from support.small_tokenizer import TEXTS
 from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
-from minisft import data
-from minisft.cli.inputs import sequences_of
-from minisft.config import ModelConfig
 from minisft.formats import tokenizer_json, windows
 from minisft.formats.gguf.read import WORDS
 from minisft.formats.sentencepiece import without_blank
@@ -146,9 +143,74 @@ def test_the_ids_of_a_text_in_windows_are_those_of_the_whole(kind, short):
     assert count > 60 * 3000 / 200 / 2  # else windows are whole texts
 
 
-def test_a_window_begins_where_a_word_does_and_a_number_is_cut_in_threes_from_its_beginning(short):
-    backend = KINDS["Llama 3"]()
-    text = "1" + "234" * 1000
+def chain(merges, more=(), **options):
+    """BPE of characters with these merges, the first one first."""
+    tokens = sorted({*"".join(left + right for left, right in merges), *more})
+    tokens += [left + right for left, right in merges]
+    return Backend(models.BPE({token: i for i, token in enumerate(tokens)}, merges, **options))
+
+
+def test_a_window_begins_where_a_word_does_so_a_number_is_cut_in_threes_from_its_beginning(short):
+    """In threes 12 is a token only where both digits are in the same three."""
+    backend = chain([("1", "2")], "34")
+    backend.pre_tokenizer = pattern(r"\p{N}{1,3}")
+    for text in ("1234" * 300, "a" + "1234" * 300):
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_a_seam_on_which_two_windows_do_not_agree_is_not_used(short):
+    """Here the last pair merges first, so how a text begins depends on how many characters it has."""
+    letters = [chr(0x4E00 + i) for i in range(301)]
+    backend = chain(list(pairwise(letters))[::-1])
+    for text in ("".join(letters), "".join(letters[1:]), "".join(letters[100:]) * 2):
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+    refusal(lambda: in_windows("".join(letters) * 3, backend), "no place to cut")  # where it would have to go back
+
+
+def test_a_seam_never_divides_a_character_whose_bytes_are_tokens(short):
+    """中 is E4 B8 AD; here AD E4, the end of one and the beginning of the next, is one token."""
+    spelled = backend_of_bytes()
+    e4, _, ad = (word for word in spelled.pre_tokenizer.pre_tokenize_str("中")[0][0])
+    backend = backend_of_bytes([(ad, e4)])
+    assert len(backend.encode("中" * 10).ids) == 21
+    assert ids_of(in_windows("中" * 1000, backend)) == backend.encode("中" * 1000).ids
+
+
+def backend_of_bytes(merges=()):
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*alphabet, *(left + right for left, right in merges)]
+    backend = Backend(models.BPE({token: i for i, token in enumerate(tokens)}, list(merges)))
+    backend.pre_tokenizer = BYTES
+    return backend
+
+
+def test_the_end_of_a_long_word_is_not_taken_for_the_beginning_of_another(short):
+    """!!!'llama is the words !!!' and llama, but 'llama is 'll and ama."""
+    backend = chain([("l", "l"), ("a", "m"), ("am", "a"), ("ll", "ama")], "!'")
+    backend.pre_tokenizer = pattern(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+    for marks in range(140, 160):
+        text = "!" * marks + "'" + "llama" * 100
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_a_mark_that_composes_with_a_character_before_it_stays_with_it(short):
+    """NFC makes é and the stroke of e, stroke, acute: two words, the second of which must not begin a window."""
+    backend = KINDS["Qwen2"]()
+    for unit in ("e\u0335\u0301", "xe\u0335\u0301\u0335", "\u1100\u1161\u11a8!", "\u09c7\u09be!"):
+        assert ids_of(in_windows(unit * 500, backend)) == backend.encode(unit * 500).ids
+
+
+@pytest.mark.parametrize("space", [" ", "\n", ""])
+def test_a_word_that_was_added_is_never_cut_and_takes_its_white_space_with_it(space, short):
+    backend = byte_level(pre_tokenizers.Split(" ", "isolated"), GPT_2)
+    backend.add_tokens(
+        [AddedToken("<tool>"), AddedToken("[A]", lstrip=True, rstrip=True), AddedToken("é", normalized=True)]
+    )
+    for word in ("<tool>", "[A]", "é", "<to", "[A"):
+        for length in range(1, 12):
+            text = ("x" * length + space * 3 + word) * 200
+            assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+    text = ("the" + space * 180 + "[A]") * 20
     assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
 
 
@@ -226,100 +288,3 @@ def test_where_a_blank_follows_every_word_that_was_added_a_text_is_one_window(sh
     backend.add_tokens([AddedToken("<tool>", normalized=False)])
     tokenizer, text = Tokenizer.load(save(tmp_path / "with", backend)), "the cat<tool>sat " * 100
     assert tokenizer.encode(text) == backend.encode(text, add_special_tokens=False).ids
-
-
-# How much is encoded
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """The lengths of the texts that the package was given."""
-    lengths, encoded = [], windows.encoded
-    monkeypatch.setattr(windows, "encoded", lambda backend, text: lengths.append(len(text)) or encoded(backend, text))
-    return lengths
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return Tokenizer.train(TEXTS, 320)
-
-
-LONG = "The cat sat on the mat, 1984 of them. " * 4_000
-
-
-@pytest.mark.parametrize("text", [LONG, "a" * 150_000, "中文字符，" * 30_000, "1" * 150_000])
-def test_a_long_text_is_given_to_the_package_in_windows_and_hardly_more_than_once(tokenizer, asked, text):
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert max(asked) == windows.PIECE
-    assert sum(asked) < 1.2 * len(text)
-
-
-def test_a_short_text_is_given_to_the_package_once(tokenizer, asked):
-    tokenizer.encode("the cat")
-    assert asked == [7]
-
-
-@pytest.mark.parametrize("limit", [1, 100, 30_000])
-def test_no_more_of_a_text_is_encoded_than_a_limit_needs(tokenizer, asked, limit):
-    ids = tokenizer.encode(LONG, limit=limit)
-    assert sum(asked) < 2 * windows.PIECE + 5 * limit
-    assert ids == tokenizer.encode(LONG)[:limit]
-
-
-@pytest.mark.parametrize("limit", [*range(1, 40), 10**6])
-def test_the_first_tokens_of_an_example_are_those_of_the_whole(tokenizer, limit):
-    messages = [{"role": role, "content": f"the {role} 1984"} for role in ("system", "user", "assistant")] * 2
-    for example in (data.Example("the cat", " sat on the mat", "here"), data.Example([], messages, "here")):
-        for turns in ("all", "last"):
-            whole, some = data.encode(example, tokenizer, turns), data.encode(example, tokenizer, turns, limit)
-            assert some.ids.tolist() == whole.ids[:limit].tolist()
-            assert some.is_y.tolist() == whole.is_y[:limit].tolist()
-
-
-@pytest.mark.parametrize("on_too_long", ["cut", "drop", "error"])
-def test_what_is_too_long_is_encoded_as_far_as_it_is_needed_and_counted_as_before(tokenizer, asked, on_too_long):
-    examples = [data.Example("Hi", " the cat", "a:1"), data.Example("Hi", LONG, "a:2"), data.Example(LONG, "", "a:3")]
-    chosen = type("Arguments", (), {"max_length": 50, "on_too_long": on_too_long, "assistant_turns": "all"})
-    config = ModelConfig(400, 8, 8, 1, 1, 1, max_position_embeddings=64)
-    if on_too_long == "error":
-        refusal(lambda: sequences_of(chosen, examples, tokenizer, config), "a:2", f"{len(tokenizer.encode(LONG)) + 3}")
-        return
-    sequences, counts = sequences_of(chosen, examples[: 2 if on_too_long == "cut" else 3], tokenizer, config)
-    whole = [data.encode(example, tokenizer).ids[:50].tolist() for example in examples[:2]]
-    assert [sequence.ids.tolist() for sequence in sequences] == whole[: len(sequences)]
-    assert (
-        counts == {"cut": {"read": 2, "cut": 1, "dropped": 0}, "drop": {"read": 3, "cut": 0, "dropped": 2}}[on_too_long]
-    )
-
-
-def test_white_space_without_end_is_refused_rather_than_fill_the_memory(tokenizer, monkeypatch):
-    text = "the cat" + " " * 150_000 + "sat"
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert tokenizer.most == 2**21
-    monkeypatch.setattr(tokenizer, "most", 100_000)
-    refusal(lambda: tokenizer.encode(text), "100,000", "break it up")
-
-
-def test_a_long_text_under_a_tokenizer_that_must_have_it_whole_is_refused(tokenizer, monkeypatch):
-    content = json.loads(tokenizer.source)
-    content["pre_tokenizer"] = json.loads(byte_level(pattern(r"\S+\s+")).to_str())["pre_tokenizer"]
-    other = Tokenizer(json.dumps(content).encode(), tokenizer.config)
-    text = "the cat " * 10_000
-    assert other.decode(other.encode(text)) == text
-    assert other.size == other.most == 2**21
-    monkeypatch.setattr(other, "size", 50_000)
-    monkeypatch.setattr(other, "most", 50_000)
-    refusal(lambda: other.encode(text), "50,000", "break it up")
-
-
-# A tokenizer is learned from parts of a long text
-
-
-def test_a_tokenizer_learned_from_one_long_text_is_that_of_the_whole(monkeypatch):
-    rng = np.random.default_rng(2)
-    texts = [random_text(rng, 20_000) for _ in range(3)]
-    whole = Tokenizer.train(texts, 400).source
-    monkeypatch.setattr(windows, "PIECE", 100)
-    parts = [part for text in texts for part in windows.paragraphs(text)]
-    assert len(parts) > 60 and "".join(parts) == "".join(texts)
-    assert Tokenizer.train(texts, 400).source == whole
