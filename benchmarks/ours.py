@@ -4,12 +4,13 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.sizes import Size
-from minisft import allocator, model, parallel, train
+from minisft import model, parallel, train
 from minisft.config import TrainConfig
-from minisft.data import batch
+from minisft.data import collate
 from minisft.generate import decode
 from minisft.optim import AdamW
 from minisft.params import Params
+from minisft.runs import allocator
 
 
 class Ours:
@@ -24,7 +25,7 @@ class Ours:
         self.settings = TrainConfig(learning_rate=1e-4, weight_decay=0.0, max_grad_norm=1.0, batch_size=size.sequences)
 
     def prepare(self, sequences):
-        self.batch = batch(sequences, 0.0, "token_mean", np.float32)
+        self.batch = collate(sequences, 0.0, "token_mean", np.float32)
         self.moving, self.grad = self.theta.copy(), self.theta.like()
         self.optimizer = AdamW(self.moving, self.settings)
 

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import sizes
+from benchmarks import figures, sizes
 from benchmarks.measure import checkpoint_of
 from benchmarks.ours import Ours
-from minisft import model, objective, optim, plots
+from minisft import model, objective, optim
 from minisft.layers import attention, embedding, linear, rmsnorm, rotary, swiglu
+from minisft.plots import save
 
 LAYERS = (embedding, rmsnorm, rotary, attention, swiglu, linear, objective)
 STEPS = {"tiny": 100, "small": 20, "base": 3}
@@ -88,7 +89,7 @@ def main(name: str, plot: str | None):
     if plot:
         shown = {part: tuple(1e3 * seconds for seconds in ways) for part, ways in both.items()}
         title = f"A step of minisft ({name}, {data} lengths): {1e3 * total:.0f} ms on one core"
-        plots.save(plots.shares(shown, title, "processor time  (ms)"), plot)
+        save(figures.shares(shown, title, "processor time  (ms)"), plot)
 
 
 def growth_picture(rows: list[dict], path: str):
@@ -97,4 +98,4 @@ def growth_picture(rows: list[dict], path: str):
     for row in rows:
         if row["row"] == "growth":
             series.setdefault(row["what"], []).append((row["value"], row["fair"]))
-    plots.save(plots.growth(series, "fair ratio", "Equal work: PyTorch's time divided by minisft's"), path)
+    save(figures.growth(series, "fair ratio", "Equal work: PyTorch's time divided by minisft's"), path)

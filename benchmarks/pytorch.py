@@ -118,7 +118,7 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
         self.norm = Norm(config)
         D = config.head_dim
-        frequency = config.rope_theta ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
+        frequency = config.rope_base ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
         angle = torch.outer(torch.arange(config.max_position_embeddings, dtype=torch.float64), frequency)
         turns = torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64)
         self.register_buffer("turns", torch.view_as_real(turns) if compiled else turns, False)

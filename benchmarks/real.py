@@ -26,7 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minisft import checkpoint, data, inputs, shipped
+from minisft import checkpoint, data
+from minisft.cli.inputs import model_directory
+from minisft.formats import resources
 from minisft.tokenizer import Tokenizer
 
 QUESTIONS = {"capital": "What is the capital of {name}?", "continent": "On which continent is {name}?"}
@@ -47,7 +49,7 @@ def written(path: Path, rows) -> str:
 
 def parrot(folder: Path, seed: int) -> tuple[str, str]:
     """Files to teach and to ask; no country is in both."""
-    with open(shipped.path("facts") / "countries.tsv", encoding="utf-8", newline="") as file:
+    with open(resources.path("facts") / "countries.tsv", encoding="utf-8", newline="") as file:
         facts = list(csv.DictReader(file, delimiter="\t"))
     chosen = np.random.default_rng(seed).permutation(len(facts))[: TAUGHT + ASKED]
     rows = [
@@ -121,8 +123,9 @@ def prompts(count: int):
 
 class Ours:
     def __init__(self, directory: str):
-        from minisft import allocator, generate, train
+        from minisft import generate, train
         from minisft.config import TrainConfig
+        from minisft.runs import allocator
 
         allocator.keep_freed_arrays()
         self.generate, self.train, self.settings = generate, train, TrainConfig
@@ -159,7 +162,7 @@ class Theirs:
         self.batch = {
             "input_ids": padded([s.ids for s in sequences], 0),
             "attention_mask": padded([np.ones_like(s.ids) for s in sequences], 0),
-            "labels": padded([np.where(s.mask, s.ids, -100) for s in sequences], -100),
+            "labels": padded([np.where(s.is_y, s.ids, -100) for s in sequences], -100),
         }
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not patterns or any(fnmatchcase(name, pattern) for pattern in patterns))
@@ -233,7 +236,7 @@ def speed(model: str):
     """A dict a task: seconds of each side, the ratio transformers / minisft, and peak memory."""
     with tempfile.TemporaryDirectory() as directory:
         began = time.process_time()
-        loaded = checkpoint.load(inputs.model_directory(model))
+        loaded = checkpoint.load(model_directory(model))
         yield {"task": f"minisft loads {model}", "seconds": {"minisft": time.process_time() - began}}
         checkpoint.save(directory, *loaded)
         del loaded

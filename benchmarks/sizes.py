@@ -112,7 +112,7 @@ def flop(size: Size, sequences: list[Sequence]) -> int:
     C, F, V, L = size.width, size.inner, size.vocabulary, size.layers
     result = 0
     for sequence in sequences:
-        n, m = len(sequence.ids) - 1, int(sequence.mask[1:].sum())
+        n, m = len(sequence.ids) - 1, int(sequence.is_y[1:].sum())
         everywhere, asking = 2 * C * C, 2 * C * C + 3 * C * F  # k, v; and q, o, MLP
         result += (L - 1) * (n * (everywhere + asking) + 2 * C * scores(n, n))
         result += n * everywhere + m * asking + 2 * C * scores(n, m) + m * C * V

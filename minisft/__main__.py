@@ -1,11 +1,11 @@
-"""The front door: python -m minisft is the same as minisft."""
+"""The front door: `python -m minisft` is the same as `minisft`."""
 
 from minisft import parallel
 
 
-def main():
-    parallel.share_cores()  # before anything imports NumPy
-    from minisft.cli import main
+def main() -> None:
+    parallel.divide_cores()  # before anything imports NumPy
+    from minisft.cli.main import main
 
     main()
 

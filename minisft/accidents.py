@@ -8,11 +8,14 @@ One copy of the tensors in motion is enough for all three. It is made when the l
 not begun. That is the moment at which `train.step` calls its optimiser, so the copy is made by an optimiser around it.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
+from minisft.data import Sequence
 from minisft.errors import MinisftError
+from minisft.optim import SGD, AdamW
 from minisft.params import Params
 
 
@@ -23,19 +26,19 @@ class NotFinite(MinisftError):
 class LastGood:
     """An optimiser that copies θ before every update, and puts it back after an accident."""
 
-    def __init__(self, optimizer, theta: Params, grad: Params):
+    def __init__(self, optimizer: SGD | AdamW, theta: Params, grad: Params) -> None:
         self.optimizer, self.theta, self.copy = optimizer, theta, grad.like()
         self.keep()
 
-    def keep(self):
+    def keep(self) -> None:
         for name, kept in self.copy.named.items():
             kept[...] = self.theta.named[name]
 
-    def put_back(self):
+    def put_back(self) -> None:
         for name, kept in self.copy.named.items():
             self.theta.named[name][...] = kept
 
-    def step(self, theta: Params, grad: Params, learning_rate: float):
+    def step(self, theta: Params, grad: Params, learning_rate: float) -> None:
         """One update. Raises FloatingPointError if it leads to what is not finite."""
         self.keep()
         self.updating = True
@@ -44,7 +47,7 @@ class LastGood:
             raise FloatingPointError("the update leads to parameters that are not finite")
 
     @contextmanager
-    def watching(self, step: int, sequences: list):
+    def watching(self, step: int, sequences: list[Sequence]) -> Iterator[None]:
         """Around step number `step`, on these sequences: raises NotFinite, which names them, for FloatingPointError."""
         self.updating = False
         try:

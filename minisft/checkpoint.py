@@ -1,111 +1,42 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
-`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. Nothing is executed
-and nothing is unpickled; what this library would compute wrongly is refused. GGUF files are read as well.
+`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. GGUF files are read
+as well.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from numpy.typing import DTypeLike
 
-from minisft import gguf_files, model
-from minisft.config import ModelConfig, RopeScaling, is_whole
-from minisft.errors import MinisftError
-from minisft.files import Stored, read_json, replacing, write_json
+from minisft import doors, model
+from minisft.config import ModelConfig
+from minisft.errors import MinisftError, one_line
+from minisft.formats.files import Stored, json_bytes, write_atomically
+from minisft.formats.gguf.read import read as read_gguf
+from minisft.formats.huggingface import (
+    ARCHITECTURES,
+    architecture_fields,
+    read_config,
+    tensors,
+    weight_files,
+    write_tensors,
+)
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-FLOATS = ("F64", "F32", "F16", "BF16")
-SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-
-# What a rope_type needs beside its name.
-ROPE_TYPES = {
-    "default": (),
-    "linear": ("factor",),
-    "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
-}
-
-# What is a Llama, or one under another name: the class in transformers. A field that config.json leaves out has the
-# value that transformers gives such a model, not the default of ModelConfig.
-ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM"}
-CONTEXT = {"llama": 2**11, "mistral": 2**17, "qwen2": 2**15}
-LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
 
 
-def read_config(directory) -> ModelConfig:
-    """The config.json of a Llama, of a Mistral whose window hides nothing, or of a Qwen2 without a window.
-
-    Raises MinisftError naming file and field if it is broken or not implemented.
-    """
-    path = Path(directory) / "config.json"
-    if not Path(directory).is_dir():
-        raise MinisftError(
-            f"{directory}: no such directory; give one that holds config.json, model.safetensors and tokenizer.json"
-        )
-    config = read_json(path)
-
-    def refuse(field, value, only):
-        raise MinisftError(f"{path}: {field} {json.dumps(value)} is not implemented, only {only} is; use another model")
-
-    family = config.get("model_type")
-    if not isinstance(family, str) or family not in ARCHITECTURES:
-        refuse("model_type", family, ", ".join(map(json.dumps, ARCHITECTURES)))
-    if config.get("architectures") not in (None, [ARCHITECTURES[family]]):
-        refuse("architectures", config["architectures"], f'["{ARCHITECTURES[family]}"]')
-    if config.get("hidden_act", "silu") != "silu":
-        refuse("hidden_act", config["hidden_act"], '"silu"')
-    for field in ("attention_bias", "mlp_bias", "use_sliding_window"):
-        if config.get(field):
-            refuse(field, config[field], "false")
-    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
-    rope = config.get(where) or {}
-    kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
-    if not isinstance(kind, str) or kind not in ROPE_TYPES:
-        refuse(where, config[where], f"the rope_type {', '.join(map(json.dumps, ROPE_TYPES))}")
-    if rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1)) != 1:
-        refuse("partial_rotary_factor", rope.get("partial_rotary_factor", config.get("partial_rotary_factor")), "1")
-
-    missing = [field for field in SIZES if field not in config]
-    missing += [f"{where}.{field}" for field in ROPE_TYPES[kind] if field not in rope]
-    if missing:
-        raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
-    values = {field: config[field] for field in SIZES}
-    defaults = LEFT_OUT | {"max_position_embeddings": CONTEXT[family]}
-    values |= {field: config.get(field, default) for field, default in defaults.items()}
-    values["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
-    values["head_dim"] = config.get("head_dim") or 0
-    values["qkv_bias"] = family == "qwen2"
-    values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
-    try:
-        if kind != "default":
-            values["rope_scaling"] = RopeScaling(**{field: rope[field] for field in ROPE_TYPES[kind]})
-        result = ModelConfig(**values)
-    except MinisftError as error:
-        raise MinisftError(f"{path}: {error}") from error
-    context = result.max_position_embeddings
-    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: as transformers has it
-    if window is not None and not (is_whole(window) and window >= context):  # as long as the context it hides nothing
-        refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
-    return result
-
-
-def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
-    """θ, its sizes and its tokenizer, of a directory or a .gguf file; the weights, as whatever stored, become dtype.
+def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
+    """θ, its sizes and its tokenizer, from a directory or a .gguf file; weights of any type become dtype.
 
     Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's;
-    unless it is about the numbers themselves, before there is memory for them.
+    before it allocates memory for θ, unless the numbers themselves are wrong.
     """
     path = Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
-        config, tokenizer, stored = gguf_files.read(path)
+        config, tokenizer, stored = read_gguf(path)
     else:
         config, tokenizer = read_config(path), Tokenizer.load(path)
         stored = [tensor for file in weight_files(path) for tensor in tensors(file)]
@@ -131,8 +62,8 @@ def load(path, dtype=np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
     return theta, config, tokenizer
 
 
-def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
-    """The tensors of θ, and the head if it is tied and some tool has written it all the same. Refuses any others."""
+def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], Stored | None]:
+    """The tensors of θ, and the head if it is tied but some tool has written it all the same. Refuses any others."""
     shapes = model.shapes(config)
     wanted, head = dict(shapes), None
     for tensor in stored:
@@ -141,11 +72,11 @@ def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
         elif tensor.name in wanted:
             shape = wanted.pop(tensor.name)
         else:
-            why = "appears in two files" if tensor.name in shapes else "is no part of the model that the sizes describe"
-            raise MinisftError(f"{tensor.path}: tensor {tensor.name} {why}; use files that belong together")
+            why = "appears in two files" if tensor.name in shapes else "is not part of the model of these sizes"
+            raise MinisftError(f"{tensor.path}: tensor {one_line(tensor.name)} {why}; use files that belong together")
         if tensor.shape != shape:
             raise MinisftError(
-                f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but by the sizes of the model it is "
+                f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but in a model of these sizes it has "
                 f"{shape}; use files that belong together"
             )
     if wanted:
@@ -156,123 +87,50 @@ def fitting(stored: list[Stored], config) -> tuple[list[Stored], Stored | None]:
     return [tensor for tensor in stored if tensor is not head], head
 
 
-def save(directory, theta: Params, config: ModelConfig, tokenizer: Tokenizer):
+def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Each file is whole or as it was. Raises MinisftError naming the file that cannot be written.
+    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
+    anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
+    doors.parameters("theta", theta, model.shapes(config))
+    for name, view in theta.named.items():
+        if not np.isfinite(view).all():
+            raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")
+    for name, content in small_files(config, tokenizer, theta.flat.dtype).items():
+        write_atomically(directory / name, content)
+    write_tensors(directory / "model.safetensors", theta.named, {"format": "pt"})  # transformers asks for the format
+
+
+def small_files(config: ModelConfig, tokenizer: Tokenizer, dtype: DTypeLike) -> dict[str, bytes]:
+    """Everything that `save` writes but the weights: the content of each file, by name. dtype: of θ.
+
+    Raises MinisftError for a chat template that UTF-8 cannot spell.
+    """
     fields = architecture_fields(config)
     fields |= {
         "architectures": [ARCHITECTURES[fields["model_type"]]],
-        "dtype": theta.flat.dtype.name,
+        "dtype": np.dtype(dtype).name,
         "use_cache": True,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_id,
         "pad_token_id": None,
     }
-    write_json(directory / "config.json", dict(sorted(fields.items())))
     stops = [i for i in dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)) if i is not None]
-    write_json(directory / "generation_config.json", {"eos_token_id": stops})
-    tokenizer.save(directory, model_max_length=config.max_position_embeddings)
-    path = directory / "model.safetensors"
-    with replacing(path) as beside:
-        try:
-            save_file(theta.named, beside, metadata={"format": "pt"})  # transformers asks for the format
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    try:
+        texts = tokenizer.files(model_max_length=config.max_position_embeddings)
+    except UnicodeEncodeError as error:
+        raise MinisftError(f"chat_template: has half a character at {error.start}; correct the base model's") from error
+    own = {"config.json": dict(sorted(fields.items())), "generation_config.json": {"eos_token_id": stops}}
+    return {name: json_bytes(value) for name, value in own.items()} | texts
 
 
-def architecture_fields(config: ModelConfig) -> dict:
-    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config where there are biases."""
-    fields = asdict(config)
-    if fields.pop("qkv_bias"):
-        fields |= {"model_type": "qwen2", "use_sliding_window": False}
-    else:
-        fields |= {"model_type": "llama", "attention_bias": False, "mlp_bias": False}
-    rope, scaling = {"rope_theta": fields.pop("rope_theta"), "rope_type": "default"}, fields.pop("rope_scaling")
-    if scaling:
-        rope["rope_type"] = "llama3" if scaling["original_max_position_embeddings"] else "linear"
-        rope |= {field: scaling[field] for field in ROPE_TYPES[rope["rope_type"]]}
-    return fields | {"hidden_act": "silu", "rope_parameters": rope, "attention_dropout": 0.0}
-
-
-def require_room(tokenizer, config, directory):
+def require_room(tokenizer: Tokenizer, config: ModelConfig, directory: Path) -> None:
+    """Refuse a vocabulary with ids beyond the model's."""
     if tokenizer.vocab_size > config.vocab_size:
         raise MinisftError(
             f"{directory}: the ids of tokenizer.json reach {tokenizer.vocab_size - 1}, but vocab_size of "
             f"config.json is {config.vocab_size}; use files that belong together"
         )
-
-
-def weight_files(directory: Path) -> list[Path]:
-    """The files that hold θ: model.safetensors, or those its index names."""
-    single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
-    if single.exists() or not index.exists():
-        return [single]
-    shards = read_json(index).get("weight_map")
-    if not isinstance(shards, dict) or not shards:
-        raise MinisftError(f"{index}: weight_map, the file of every tensor, is missing; copy the model again")
-    for name in shards.values():
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
-            raise MinisftError(
-                f"{index}: weight_map names {json.dumps(name)}, no safetensors file beside it; copy the model again"
-            )
-    return [directory / name for name in sorted(set(shards.values()))]
-
-
-def read_tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors of one file, one at a time, by name; BF16 comes as float32."""
-    return ((tensor.name, read_tensor(path, tensor.name)) for tensor in tensors(path))
-
-
-def tensors(path: Path) -> list[Stored]:
-    """What one safetensors file holds, by name."""
-    result = []
-    with opened(path) as file:
-        for name in sorted(file.keys()):
-            if name.endswith("rotary_emb.inv_freq"):  # a table that older tools saved: computed here
-                continue
-            tensor = file.get_slice(name)
-            if tensor.get_dtype() not in FLOATS:
-                raise MinisftError(
-                    f"{path}: tensor {name} has dtype {tensor.get_dtype()}; only {', '.join(FLOATS)} are read: convert "
-                    "the model to one of them"
-                )
-            result.append(Stored(path, name, tuple(tensor.get_shape()), partial(fill, path, name)))
-    return result
-
-
-def fill(path, name, view):
-    view[...] = read_tensor(path, name)
-
-
-def read_tensor(path, name):
-    with opened(path) as file:
-        bfloat16 = file.get_slice(name).get_dtype() == "BF16"
-        return read_bfloat16(path, name) if bfloat16 else file.get_tensor(name)
-
-
-@contextmanager
-def opened(path):
-    """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is none."""
-    try:
-        with safe_open(path, framework="np") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise MinisftError(
-            f"{path}: cannot be read ({error}); it is missing, cut off or not safetensors, the only kind that is read: "
-            "copy or convert the model again"
-        ) from error
-
-
-def read_bfloat16(path, name):
-    """A BF16 tensor as float32, of which it is the upper half. NumPy has no such type, so the package has no array."""
-    with open(path, "rb") as file:  # the format: 8 bytes, a JSON header of that length, data
-        length = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(length))[name]
-        begin, end = entry["data_offsets"]
-        file.seek(8 + length + begin)
-        bits = np.frombuffer(file.read(end - begin), "<u2")
-    return (bits.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])

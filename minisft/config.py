@@ -1,38 +1,42 @@
-"""What describes a model and a run: frozen values, checked once, when they are made.
+"""What describes a model, and what describes a run: frozen values, checked once, when they are made.
 
-The fields of `ModelConfig` carry the names of config.json in the Hugging Face layout, those of `TrainConfig` the names
-of TRL's flags, so nothing has to be translated on the way in or out.
+The fields of `ModelConfig` have the names used in config.json in the Hugging Face layout, those of `TrainConfig` the
+names of TRL's flags, so nothing has to be translated on the way in or out.
 """
 
+import dataclasses
+import math
 import sys
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, one_line
 
 REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
-LARGEST = 2**24  # of a size: larger ones stand in damaged files only
+LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
 
 
-def is_whole(value):
+def is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Slower rotary angles, for a context beyond that of pre-training; the formula is in layers/rotary.py.
+    """Slower rotary angles, for a context longer than that of pre-training; the formula is in layers/rotary.py.
 
-    `factor` alone slows every angle ("linear" in config.json). With original_max_position_embeddings, the context of
-    pre-training, it slows those that turn there fewer than low_freq_factor times, those that turn more than
-    high_freq_factor times stay, and between the two it changes smoothly ("llama3"). Raises MinisftError.
+    `factor` alone slows every angle ("linear" in config.json). If original_max_position_embeddings, the context of
+    pre-training, is given too, it slows only the angles that turn fewer than low_freq_factor times within that context;
+    those that turn more than high_freq_factor times stay as they are, with a smooth change in between ("llama3").
+    Raises MinisftError if a value makes no sense.
     """
 
     factor: float
@@ -40,16 +44,17 @@ class RopeScaling:
     high_freq_factor: float = 4.0
     original_max_position_embeddings: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("factor", "low_freq_factor", "high_freq_factor"):
             value = getattr(self, name)
             if not (is_number(value) and value > 0):
-                raise MinisftError(f"{name}: {value!r} is not a positive number")
+                raise MinisftError(f"{name}: {one_line(repr(value))} is not a positive number")
         if not self.low_freq_factor < self.high_freq_factor:
-            raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below the high one")
+            raise MinisftError(f"low_freq_factor: {self.low_freq_factor} is not below high_freq_factor")
         original = self.original_max_position_embeddings
         if not (is_whole(original) and 0 <= original <= LARGEST):
-            raise MinisftError(f"original_max_position_embeddings: {original!r} is not a whole number up to {LARGEST}")
+            what = f"is not a whole number up to {LARGEST}"
+            raise MinisftError(f"original_max_position_embeddings: {one_line(repr(original))} {what}")
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class ModelConfig:
     """The shape of a Llama-style transformer. Raises MinisftError if the sizes do not fit together.
 
     In the book's letters: V vocab_size, C hidden_size, H num_attention_heads, G num_key_value_heads, D head_dim
-    (0: hidden_size / num_attention_heads), F intermediate_size; the context is max_position_embeddings tokens.
-    `qkv_bias`, a name of ours: the maps to queries, keys and values have biases, as in Qwen2.
+    (0 stands for hidden_size / num_attention_heads), F intermediate_size; max_position_embeddings is the context, in
+    tokens. `qkv_bias` is our own name: the maps to queries, keys and values have biases, as in Qwen2.
     """
 
     vocab_size: int
@@ -70,21 +75,23 @@ class ModelConfig:
     head_dim: int = 0
     max_position_embeddings: int = 256
     rms_norm_eps: float = 1e-5
-    rope_theta: float = 10000.0
+    rope_base: float = 10000.0
     tie_word_embeddings: bool = True
     initializer_range: float = 0.02
     rope_scaling: RopeScaling | None = None
     qkv_bias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int and not (is_whole(value) and (field.name != "head_dim") <= value <= LARGEST):
-                raise MinisftError(f"{field.name}: {value!r} is not a positive whole number of at most {LARGEST}")
+                raise MinisftError(
+                    f"{field.name}: {one_line(repr(value))} is not a positive whole number of at most {LARGEST}"
+                )
             if field.type is float and not (is_number(value) and value > 0):
-                raise MinisftError(f"{field.name}: {value!r} is not a positive number")
+                raise MinisftError(f"{field.name}: {one_line(repr(value))} is not a positive number")
             if field.type is bool and not isinstance(value, bool):
-                raise MinisftError(f"{field.name}: {value!r} is neither true nor false")
+                raise MinisftError(f"{field.name}: {one_line(repr(value))} is neither true nor false")
         if self.num_hidden_layers > MOST_LAYERS:
             raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
         if not self.head_dim:
@@ -103,74 +110,141 @@ class ModelConfig:
             )
 
 
+class Numbers(NamedTuple):
+    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below."""
+
+    whole: bool
+    low: float = -math.inf
+    above: float = -math.inf
+    high: float = math.inf
+    below: float = math.inf
+
+    def complaint(self, value: Any, unset: Any = None) -> str:
+        """What is wrong with a value, in words that can follow it; empty if nothing is, or if the value is `unset`."""
+        known = is_whole(value) if self.whole else is_number(value)
+        if known and value > self.high:
+            return f"is too large; at most {self.high} is allowed"
+        if known and (value == unset or (self.low <= value and self.above < value < self.below)):
+            return ""
+        limits = {"of at least": self.low, "above": self.above, "below": self.below}
+        words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
+        return f"is not a {'whole' if self.whole else 'finite'} number {words}"
+
+
+def whole(low: int, high: int = 2**63 - 1) -> Numbers:
+    """Whole numbers from low to high, by default to the largest 64-bit integer."""
+    return Numbers(True, low=low, high=high)
+
+
+def number(**limits: float) -> Numbers:
+    """All finite numbers within the limits: low, above, high, below."""
+    return Numbers(False, **limits)
+
+
+def setting(
+    default: Any,
+    allowed: Numbers | tuple[str, ...] | None,
+    help: str,
+    metavar: str | None = None,
+    model_card: str = "changed",
+    flag: str | None = None,
+) -> Any:
+    """A field of TrainConfig with everything there is to say about it: its check, its flag, its line on the model card.
+
+    allowed     Numbers, a tuple of names to choose from, or None where the type says enough. The default is always
+                allowed; if it is not one of the Numbers, it stands for "not given"
+    help        of the flag; metavar stands for the value there
+    model_card  when the model card shows it: "always", if it is "changed", or "never"
+    flag        its spelling, if that is not the name with hyphens
+    """
+    about = {"allowed": allowed, "help": help, "metavar": metavar, "model_card": model_card, "flag": flag}
+    return dataclasses.field(default=default, metadata=about)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Every setting that influences θ̃. Raises MinisftError naming the flag if a value makes no sense.
 
-    Names, defaults and meaning are those of the command line: `minisft sft --help`. `learning_rate` 0 stands for
-    the default of the model's size, see `train.default_learning_rate`; `train_only` are patterns of names of tensors,
-    with * ? and [25-9], of which all others are frozen (none: all are trained).
+    Names, defaults and meaning are those of the command line: see `minisft sft --help`. A `learning_rate` of 0 stands
+    for the default for the model's size, `train.default_learning_rate`. `train_only` lists patterns, with * ? and
+    [25-9]: tensors whose names match one of them are trained, all others are frozen; without patterns, all are trained.
     """
 
-    learning_rate: float = 0.0
-    num_train_epochs: int = 3
-    max_steps: int = 0
-    batch_size: int = 8
-    gradient_accumulation_steps: int = 1
-    optim: str = "adamw"
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    adam_epsilon: float = 1e-8
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    lr_scheduler_type: str = "linear"
-    warmup_steps: int = 0
-    prompt_loss_weight: float = 0.0
-    loss_reduction: str = "token_mean"
-    seed: int = 0
-    shuffle: bool = True
-    train_only: tuple[str, ...] = ()
+    learning_rate: float = setting(
+        0.0,
+        number(above=0),
+        "step size of the updates (default: 1e-3 for models under 10 million parameters, 2e-5 for larger ones)",
+        metavar="R",
+        model_card="always",
+    )
+    num_train_epochs: int = setting(  # the model card states the steps made
+        3, whole(1), "how often to go through the data", model_card="never"
+    )
+    max_steps: int = setting(0, whole(1), "stop after N steps, however many epochs that makes", model_card="never")
+    batch_size: int = setting(8, whole(1), "sequences in a micro-batch", model_card="always")
+    gradient_accumulation_steps: int = setting(1, whole(1), "micro-batches in a step")
+    optim: str = setting("adamw", OPTIMIZERS, "the optimiser", model_card="always")
+    adam_beta1: float = setting(0.9, number(low=0, below=1), "decay rate of the first moment", metavar="B")
+    adam_beta2: float = setting(0.999, number(low=0, below=1), "decay rate of the second moment", metavar="B")
+    adam_epsilon: float = setting(  # 0 would make 0 / 0 where a gradient is 0
+        1e-8, number(low=1e-30), "added to the square root of the second moment", metavar="E"
+    )
+    weight_decay: float = setting(
+        0.0, number(low=0), "how strongly matrices are pulled towards 0; gains and biases are not", metavar="D"
+    )
+    max_grad_norm: float = setting(
+        1.0,
+        number(low=0),
+        "clip a gradient whose norm is larger than this; 0 never clips",
+        metavar="C",
+        model_card="always",
+    )
+    lr_scheduler_type: str = setting(
+        "linear", SCHEDULES, "how the learning rate changes during the run", model_card="always"
+    )
+    warmup_steps: int = setting(0, whole(0), "steps in which the learning rate rises to its full value")
+    prompt_loss_weight: float = setting(  # λ
+        0.0,
+        number(low=0, high=1000),
+        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y)",
+        metavar="W",
+        model_card="always",
+    )
+    loss_reduction: str = setting(
+        "token_mean", REDUCTIONS, "how the tokens of a step make up the loss", model_card="always"
+    )
+    seed: int = setting(0, whole(0), "seed of everything that is random", model_card="always")
+    shuffle: bool = setting(True, None, "keep the examples in the order of the file", flag="--no-shuffle")
+    train_only: tuple[str, ...] = setting(
+        (),
+        None,
+        "train only the tensors whose names match, and freeze the others (default: train all)",
+        metavar="PATTERN",
+    )
 
     def trains(self, name: str) -> bool:
-        """Whether the tensor of this name is trained: any, or those that match one of the patterns of `train_only`."""
+        """Whether the tensor of this name is trained: it matches a pattern of `train_only`, or there is no pattern."""
         return not self.train_only or any(fnmatchcase(name, pattern) for pattern in self.train_only)
 
-    def __post_init__(self):
-        rules = {
-            "learning_rate": (is_number, 0, None),
-            "num_train_epochs": (is_whole, 1, None),
-            "max_steps": (is_whole, 0, None),
-            "batch_size": (is_whole, 1, None),
-            "gradient_accumulation_steps": (is_whole, 1, None),
-            "adam_beta1": (is_number, 0, 1),
-            "adam_beta2": (is_number, 0, 1),
-            "adam_epsilon": (is_number, 1e-30, None),  # 0 would make 0 / 0 where a gradient is 0
-            "weight_decay": (is_number, 0, None),
-            "max_grad_norm": (is_number, 0, None),
-            "warmup_steps": (is_whole, 0, None),
-            "prompt_loss_weight": (is_number, 0, None),
-            "seed": (is_whole, 0, None),
-        }
-        for name, (kind, low, high) in rules.items():
-            value = getattr(self, name)
-            if not kind(value) or value < low or (high is not None and value >= high):
-                what = "a whole number" if kind is is_whole else "a finite number"
-                raise MinisftError(
-                    f"{flag(name)}: {value!r} is not {what} of at least {low}"
-                    + (f" and below {high}" if high is not None else "")
-                )
-        choices = {"optim": OPTIMIZERS, "lr_scheduler_type": SCHEDULES, "loss_reduction": REDUCTIONS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise MinisftError(
-                    f"{flag(name)}: '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
-                )
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, allowed, wrong = getattr(self, field.name), field.metadata["allowed"], ""
+            if isinstance(allowed, Numbers):
+                wrong = allowed.complaint(value, unset=field.default)
+            elif allowed and value not in allowed:
+                wrong = f"is unknown; choose one of {', '.join(allowed)}"
+            elif field.type is bool and not isinstance(value, bool):
+                wrong = "is neither true nor false"
+            if wrong:
+                raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
         patterns = self.train_only
         if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
-            raise MinisftError(f"--train-only: {patterns!r} is not a list of patterns, such as 'model.layers.2[5-9].*'")
+            given = one_line(repr(patterns))
+            raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
         object.__setattr__(self, "train_only", tuple(patterns))
 
 
-def flag(name):
-    """The command line's spelling of a field: batch_size -> --batch-size."""
-    return "--" + name.replace("_", "-")
+def flag(name: str) -> str:
+    """The command line's spelling of a field: batch_size -> --batch-size, shuffle -> --no-shuffle."""
+    setting = TrainConfig.__dataclass_fields__.get(name)
+    return (setting and setting.metadata["flag"]) or "--" + name.replace("_", "-")

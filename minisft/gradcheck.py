@@ -4,26 +4,29 @@ For a function f, a point θ and a random direction u, calculus says
 
     ⟨∇f(θ), u⟩ = lim_{h → 0} (f(θ + hu) − f(θ − hu)) / 2h
 
-Backward gives the left side, two forwards give the right one. A layer has an array y, not a number: a random cotangent
-dy makes one of it, f = ⟨dy, y⟩. Never ones: the rows of a softmax sum to 1, so ones would make f constant, and a
-backward of zeros right.
+Backward gives the left side, two forwards give the right side. A layer returns an array y, not a number: a random
+cotangent dy makes a number of it, f = ⟨dy, y⟩. Never use ones: the rows of a softmax sum to 1, so ones would make f
+constant, and a backward that returns zeros would pass.
 
 The error of the difference is h²f‴/6 from the curve plus ε|f|/h from rounding; in float64 both are far below 1e-6 for a
 step of length 1e-5, if the numbers involved are of order 1. A step into the complex plane has neither:
 
     ⟨∇f(θ), u⟩ = Im f(θ + ihu) / h + O(h²)
 
-Nothing is subtracted, so h may be 1e-30 and the slope is exact to rounding. It asks for a forward made of analytic
-functions alone: no abs, no comparison of complex numbers.
+Nothing is subtracted, so h may be 1e-30 and the slope is exact up to rounding. It needs a forward made only of analytic
+functions: without abs, and without comparing complex numbers.
 """
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-STEP = 1e-5  # length of the step, in all of the tensor's space
+STEP = 1e-5  # length of the step, over all entries of the tensor together
 
 
-def slope(f, value, u, h=STEP):
-    """Numerical derivative of f() along u at `value`, an array that f reads: moved in place, and put back exactly."""
+def slope(f: Callable[[], float], value: np.ndarray, u: np.ndarray, h: float = STEP) -> float:
+    """Numerical derivative of f() along u at `value`, an array that f reads: moved in place, then put back exactly."""
     kept = value.copy()
     value[...] = kept + h * u
     above = f()
@@ -33,15 +36,15 @@ def slope(f, value, u, h=STEP):
     return (above - below) / (2 * h)
 
 
-def complex_slope(f, value, u, h=1e-30):
-    """Derivative of f() along u at `value`, a complex array of imaginary part 0 that f reads; it is so again after."""
+def complex_slope(f: Callable[[], complex], value: np.ndarray, u: np.ndarray, h: float = 1e-30) -> float:
+    """Derivative of f() along u at `value`, a complex array that f reads; its imaginary part is 0 before and after."""
     value.imag = h * u
     slope = f().imag / h
     value.imag = 0
     return slope
 
 
-def relative(gradient, u, numeric):
+def relative(gradient: np.ndarray, u: np.ndarray, numeric: float) -> float:
     """How far ⟨gradient, u⟩ is from the true slope along u, u standard normal; 0 is perfect, 1 unrelated.
 
     Along u the slope is typically as large as the gradient's norm, so the difference is measured by that norm.
@@ -49,23 +52,27 @@ def relative(gradient, u, numeric):
     exact = (gradient * u).sum()
     if not (np.isfinite(numeric) and np.isfinite(exact)):
         return np.inf  # NaN is not larger than any tolerance, so it would pass
-    size = max(np.linalg.norm(gradient), abs(numeric))
+    size = max(float(np.linalg.norm(gradient)), abs(numeric))
     return float(abs(exact - numeric) / size) if size > 0 else 0.0
 
 
-def error(f, value, gradient, rng):
+def error(f: Callable[[], float], value: np.ndarray, gradient: np.ndarray, rng: np.random.Generator) -> float:
     """Relative error of `gradient` (the shape of `value`) along one random direction."""
     u = rng.standard_normal(value.shape)
-    length = np.linalg.norm(u)
+    length = float(np.linalg.norm(u))
     return relative(gradient, u, slope(f, value, u / length) * length)
 
 
-def errors(f, pairs, rng):
-    """{name: relative error} for every (name, value, gradient) of pairs; f() is the number all of them lead to."""
+def errors(
+    f: Callable[[], float], pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> dict[str, float]:
+    """{name: relative error} for every (name, value, gradient) of pairs; f() is the number that all values lead to."""
     return {name: error(f, value, gradient, rng) for name, value, gradient in pairs}
 
 
-def complex_errors(f, pairs, rng):
+def complex_errors(
+    f: Callable[[], complex], pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> dict[str, float]:
     """The same by the complex step: the values are complex, with imaginary part 0."""
     result = {}
     for name, value, gradient in pairs:
@@ -74,7 +81,7 @@ def complex_errors(f, pairs, rng):
     return result
 
 
-def layer_errors(layer, rng, exact=False):
+def layer_errors(layer: Any, rng: np.random.Generator, exact: bool = False) -> dict[str, float]:
     """{name: relative error} of one layer (a module with forward, backward, example): each parameter and the input.
 
     exact  False: by the central difference; True: by the complex step
@@ -90,13 +97,13 @@ def layer_errors(layer, rng, exact=False):
     if dx is not None:  # None: the input is token ids, which have no derivative
         pairs.append(("input", x, dx))
 
-    def f():
+    def f() -> Any:  # a float, or a complex number
         return (dy * layer.forward(*([] if p is None else [p]), x, *rest)[0]).sum()
 
     return (complex_errors if exact else errors)(f, pairs, rng)
 
 
-def check(layer, rng, rtol=1e-6):
+def check(layer: Any, rng: np.random.Generator, rtol: float = 1e-6) -> None:
     """Raises AssertionError naming the tensor if a derivative of the layer is off by more than rtol."""
     for name, off in layer_errors(layer, rng).items():
-        assert off <= rtol, f"{layer.__name__}: the derivative by {name} is off by {off:.1e} of its size"
+        assert off <= rtol, f"{layer.__name__}: the derivative with respect to {name} is off by {off:.1e} of its size"

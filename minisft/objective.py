@@ -12,10 +12,13 @@ from collections import namedtuple
 
 import numpy as np
 
+from minisft import doors
+
 Cache = namedtuple("Cache", "log_pi targets weights")
 
 
 def forward(logits, targets, weights):
+    doors.one_per_row(logits, targets, weights)
     log_pi = logits - logits.real.max(-1, keepdims=True)  # (M, V); leaves π as it is, and exp cannot overflow
     log_pi -= np.log(np.exp(log_pi).sum(-1, keepdims=True))
     J = (weights * log_pi[np.arange(len(targets)), targets]).sum()  # (M,) -> one number
@@ -23,10 +26,15 @@ def forward(logits, targets, weights):
 
 
 def backward(cache, dJ):
-    dz = -np.exp(cache.log_pi)
-    dz[np.arange(len(cache.targets)), cache.targets] += 1
-    dz *= (dJ * cache.weights)[:, None]
-    return dz  # (M, V)
+    pi, w = np.exp(cache.log_pi), (dJ * cache.weights)[:, None]  # (M, V), (M, 1)
+    return w * onehot_minus(pi, cache.targets)
+
+
+def onehot_minus(pi, targets):
+    """onehot(targets) − π, in the memory of π, for most of it is −π."""
+    np.negative(pi, out=pi)
+    pi[np.arange(len(targets)), targets] += 1
+    return pi
 
 
 def example(rng):

@@ -11,6 +11,7 @@ Decay is for matrices (embeddings included), not for gains and biases. What is f
 """
 
 import math
+from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
@@ -41,10 +42,11 @@ def learning_rate(settings: TrainConfig, step: int, total: int) -> float:
 class SGD:
     """θ ← θ − η (∇L + μθ): no momentum, nothing to remember."""
 
-    def __init__(self, theta: Params, settings: TrainConfig):
-        self.settings, self.updates, self.moments = settings, 0, {}
+    def __init__(self, theta: Params, settings: TrainConfig) -> None:
+        self.settings, self.updates = settings, 0
+        self.moments: dict[str, np.ndarray] = {}
 
-    def step(self, theta: Params, grad: Params, learning_rate: float):
+    def step(self, theta: Params, grad: Params, learning_rate: float) -> None:
         self.updates += 1
         for w, d, decay in pieces(theta, grad, self.settings.weight_decay):
             w -= learning_rate * (d + decay * w)
@@ -53,12 +55,12 @@ class SGD:
 class AdamW:
     """Adaptive moments with decoupled weight decay. `moments` are two more vectors like ∇L; `updates` is t."""
 
-    def __init__(self, theta: Params, settings: TrainConfig):
+    def __init__(self, theta: Params, settings: TrainConfig) -> None:
         self.settings, self.updates = settings, 0
         size = sum(view.size for name, view in theta.named.items() if settings.trains(name))
         self.moments = {"m": np.zeros(size, theta.flat.dtype), "v": np.zeros(size, theta.flat.dtype)}
 
-    def step(self, theta: Params, grad: Params, learning_rate: float):
+    def step(self, theta: Params, grad: Params, learning_rate: float) -> None:
         self.updates += 1
         beta1, beta2, eps = self.settings.adam_beta1, self.settings.adam_beta2, self.settings.adam_epsilon
         correct1, correct2 = 1 - beta1**self.updates, 1 - beta2**self.updates
@@ -70,20 +72,20 @@ class AdamW:
             w -= learning_rate * m_hat / (np.sqrt(v_hat) + eps)
 
 
-def make(theta: Params, settings: TrainConfig):
-    return {"sgd": SGD, "adamw": AdamW}[settings.optim](theta, settings)
+def make(theta: Params, settings: TrainConfig) -> SGD | AdamW:
+    return SGD(theta, settings) if settings.optim == "sgd" else AdamW(theta, settings)
 
 
 BLOCK = 32768  # elements: what a few vectors of may stay in the cache
 
 
-def pieces(theta: Params, grad: Params, weight_decay: float, *moments: np.ndarray):
+def pieces(theta: Params, grad: Params, weight_decay: float, *moments: np.ndarray) -> Iterator[tuple]:
     """(w, d, …, decay): a piece of θ, the same piece of ∇L and of every moment, all views, and what decays w.
 
     Neighbours of one decay are one vector, cut into pieces that stay in the cache while all formulas visit them.
     """
 
-    def kind(name):
+    def kind(name: str) -> tuple[int, float]:
         frozen = theta.spans[name].start - grad.spans[name].start  # so many elements before it: not in the gradient
         return frozen, weight_decay if grad.named[name].ndim == 2 else 0.0
 

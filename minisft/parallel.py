@@ -1,10 +1,10 @@
-"""One process, or several that share every step, started by MPI: `mpiexec -n 2 minisft sft …`.
+"""One process, or several that divide every step among themselves, started by MPI: `mpiexec -n 2 minisft sft …`.
 
-    ∇L(θ) = Σ_r ∇L_r(θ)             r: the ranks 0 … n − 1, each with its share of the step's sequences
+    ∇L(θ) = Σ_r ∇L_r(θ)             r: the ranks 0 … n − 1, each with its portion of the step's sequences
 
 The weights of a step are made over all its sequences, so the ranks' gradients simply add up: one Allreduce of the flat
-vector. All ranks then make the same update and hold the same θ, bit for bit, on machines of one kind. The sum of two is
-a + b; of three and more its order is the MPI's. Rank 0 alone reads and writes the run's directory, and speaks.
+vector. All ranks then make the same update and have the same θ, bit for bit, on machines of one kind. The sum of two is
+a + b; for three or more, MPI decides the order. Only rank 0 reads and writes the run's directory, and prints.
 
 Without mpiexec nothing of MPI is imported.
 """
@@ -12,30 +12,35 @@ Without mpiexec nothing of MPI is imported.
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from minisft.errors import MinisftError
 
-COUNTS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # of processes in the job: set by mpiexec of MPICH and Intel, Open MPI
+if TYPE_CHECKING:  # `divide_cores` comes before NumPy is imported
+    import numpy as np
+
+COUNTS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # of processes: set by mpiexec of MPICH and Intel, Open MPI
 LOCAL_COUNTS = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")  # of those on this machine
-GRACE = 2.0  # seconds in which rank 0 reports a mistake that all have met
-DELIVERY = 0.3  # seconds for mpiexec to pass on what was printed: when a rank ends all, it stops reading
+GRACE = 2.0  # seconds for rank 0 to report a mistake that all have met
+DELIVERY = 0.3  # seconds for mpiexec to pass on what was printed: when one rank ends all, it stops reading
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, the one of number `rank` among `size`, and mpi4py's module MPI (None: it is alone)."""
+    """This process, number `rank` of `size`, and mpi4py's module MPI (None: it is alone)."""
 
     rank: int = 0
     size: int = 1
     mpi: ModuleType | None = None
 
-    def share(self, tokens) -> list[bool]:
-        """Which of a step's sequences this rank takes, given their numbers of tokens; every sequence has one taker.
+    def portion(self, tokens: "np.ndarray") -> list[bool]:
+        """Which of a step's sequences this rank takes, given their numbers of tokens (S,); each sequence has one taker.
 
-        The longest first, each to the rank with the fewest tokens so far: nobody need be asked, all compute the same.
+        The longest first, each to the rank with the fewest tokens so far: all ranks compute the same, without messages.
         """
         taken, mine = [0] * self.size, [False] * len(tokens)
         for i in sorted(range(len(tokens)), key=lambda i: -tokens[i]):
@@ -44,30 +49,30 @@ class Ranks:
             mine[i] = taker == self.rank
         return mine
 
-    def sum(self, vector):
+    def sum(self, vector: "np.ndarray") -> None:
         """Replace a vector by its sum over all ranks."""
         if self.mpi:
             self.mpi.COMM_WORLD.Allreduce(self.mpi.IN_PLACE, vector)
 
-    def broadcast(self, vector):
+    def broadcast(self, vector: "np.ndarray") -> None:
         """Replace a vector by that of rank 0."""
         if self.mpi:
             self.mpi.COMM_WORLD.Bcast(vector, root=0)
 
-    def wait(self):
-        """Wait until all ranks do, or one has ended them."""
+    def wait(self) -> None:
+        """Wait until all ranks are here, or one has ended them."""
         if self.mpi:
             self.mpi.COMM_WORLD.Barrier()
 
-    def abort(self, status: int):
-        """End all ranks with this status: the others would wait for this one forever. Alone: nothing."""
+    def abort(self, status: int) -> None:
+        """End all ranks with this status: the others would wait for this one forever. A lone process goes on."""
         if self.mpi:
             time.sleep(DELIVERY)
             self.mpi.COMM_WORLD.Abort(status)
 
     @contextmanager
-    def with_one_voice(self):
-        """Rank 0 speaks and takes Ctrl-C, the others are silent. What fails in all is said by rank 0, who ends them."""
+    def with_one_voice(self) -> Iterator[None]:
+        """Rank 0 prints and takes Ctrl-C; the others are silent. It reports an error that all meet, and ends them."""
         if self.rank == 0:
             yield
             return
@@ -84,7 +89,7 @@ ALONE = Ranks()
 
 
 def join() -> Ranks:
-    """The ranks that mpiexec started, or ALONE. Raises MinisftError if MPI is missing or another than mpiexec's."""
+    """The ranks that mpiexec started, or ALONE. Raises MinisftError if MPI is missing or is not that of mpiexec."""
     size = max(int(os.environ.get(name, 1)) for name in COUNTS)
     if size == 1:
         return ALONE
@@ -93,18 +98,19 @@ def join() -> Ranks:
     except (ImportError, RuntimeError) as error:  # the package; the library it looks for
         raise MinisftError(f"mpiexec: needs MPI in Python ({error}); pip install mpi4py mpich") from None
     comm = MPI.COMM_WORLD
-    if comm.size != size:  # otherwise every process would be a job of its own, and all would write the same files
+    if comm.size != size:  # otherwise every process would be a run of its own, and all would write the same files
         raise MinisftError(
             f"mpiexec: started {size} processes, but mpi4py's library, {MPI.get_vendor()[0]}, finds {comm.size}; "
-            "start them by the mpiexec of that library"
+            "start them with the mpiexec of that library"
         )
     return Ranks(comm.rank, comm.size, MPI)
 
 
-def share_cores():
-    """Divide the machine's cores among its ranks; a thread a core in each is slower than one process.
+def divide_cores() -> None:
+    """Divide the machine's cores among its ranks; with one thread per core in each, they are slower than one process.
 
-    Before NumPy is imported: it reads these variables once. What the user has set stays, and so does a lone process.
+    Call it before NumPy is imported, which reads these variables once. What the user has set stays, and a lone process
+    keeps all cores.
     """
     ranks = max(int(os.environ.get(name, 1)) for name in LOCAL_COUNTS)
     if ranks > 1:

@@ -4,17 +4,23 @@
     theta.named["model.layers.0.self_attn.q_proj.weight"]      by the checkpoint's name: files, tests
     theta.model.layers[0].self_attn.q_proj.weight              by the mathematics: layers
 
-All three are views of the same memory. Gradients, moments and float64 twins are further vectors of the same shape; a
-gradient of some tensors only, the others being frozen, has None in their place in the tree, and no memory for them.
+All three are views of the same memory. Gradients, moments and float64 twins are further vectors of the same shape. If
+some tensors are frozen, the gradient has None in their place in the tree, and no memory for them.
 """
 
+from collections.abc import Container, Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
+
+from minisft import doors
 
 
 class Branch:
     """A node of the tree of names. Its leaves are views; rebinding one would detach it from θ, so that raises."""
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         if self.__dict__.get(name) is not value:  # `g.weight += d` ends in g.weight = g.weight: allowed
             raise AttributeError(f"'{name}' is a view of θ: write into it, theta.{name}[...] = value")
 
@@ -22,27 +28,45 @@ class Branch:
 class Params(Branch):
     """One buffer and its named views.
 
-    shapes  {name: shape}, in the order of the buffer; None for a shape: the tree has None there
+    shapes  {name: shape}, in the order of the buffer; where the shape is None, the tree has None too
     flat    (P,) the buffer to use, or None for a new one of zeros of this dtype
+    Raises MinisftError if flat has another size, or if it holds neither real nor complex numbers.
     """
 
-    def __init__(self, shapes, dtype=np.float32, flat=None):
+    flat: np.ndarray
+    spans: dict[str, slice]  # the place of each tensor in flat
+    named: dict[str, np.ndarray]
+    shapes: dict[str, tuple[int, ...] | None]
+    model: Any  # the tree, by the mathematics
+    lm_head: Any
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...] | None],
+        dtype: DTypeLike = np.float32,
+        flat: np.ndarray | None = None,
+    ) -> None:
         sizes = {name: int(np.prod(shape)) for name, shape in shapes.items() if shape is not None}
-        flat = np.zeros(sum(sizes.values()), dtype) if flat is None else flat
+        P = sum(sizes.values())
+        flat = np.zeros(P, dtype) if flat is None else flat
+        if np.shape(flat) != (P,) or getattr(flat, "dtype", np.dtype(object)).kind not in "fc":
+            doors.refuse(
+                "flat", f"an array of shape ({P},), real or complex", flat, "give one vector of floats for all tensors"
+            )
         ends = np.cumsum(list(sizes.values()))
         spans = {name: slice(int(end) - size, int(end)) for (name, size), end in zip(sizes.items(), ends)}
         named = {name: flat[span].reshape(shapes[name]) for name, span in spans.items()}
         vars(self).update(flat=flat, spans=spans, named=named, shapes=dict(shapes))
         for name in shapes:
             *path, leaf = name.split(".")
-            node = self
+            node: Branch = self
             for key in path:
                 node = vars(node).setdefault(key, Branch())
             vars(node)[leaf] = named.get(name)
         listed(self)
 
     @classmethod
-    def random(cls, rng, shapes):
+    def random(cls, rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]) -> "Params":
         """float64 parameters far from any initialisation: standard normal matrices / √(inputs), gains within ±2."""
         theta = cls(shapes, np.float64)
         for view in theta.named.values():
@@ -50,27 +74,27 @@ class Params(Branch):
             view[...] = scale * rng.standard_normal(view.shape)
         return theta
 
-    def like(self):
+    def like(self) -> "Params":
         """Zeros of the same shapes and dtype: a gradient, a moment."""
         return Params(self.shapes, self.flat.dtype)
 
-    def part(self, names):
-        """Zeros for the tensors of these names only: the gradient where the others are frozen."""
+    def part(self, names: Container[str]) -> "Params":
+        """Zeros for the tensors of these names only: a gradient when the others are frozen."""
         shapes = {name: shape if name in names else None for name, shape in self.shapes.items()}
         return Params(shapes, self.flat.dtype)
 
-    def copy(self):
+    def copy(self) -> "Params":
         return Params(self.shapes, flat=self.flat.copy())
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> "Params":
         """A copy in another dtype."""
         return Params(self.shapes, flat=self.flat.astype(dtype))
 
-    def __reduce__(self):  # copy.deepcopy would copy every view by itself, apart from the vector
+    def __reduce__(self) -> tuple:  # copy.deepcopy would copy every view by itself, apart from the vector
         return Params, (self.shapes, None, self.flat)
 
 
-def listed(node):
+def listed(node: Branch) -> None:
     """Turn every branch whose names are 0, 1, 2, … into a list, so that theta.model.layers[0] works."""
     for name, child in vars(node).items():
         if isinstance(child, Branch):

@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from minisft import data, model, objective, optim
+from minisft import data, doors, model, objective, optim
 from minisft.accidents import LastGood
-from minisft.config import ModelConfig, TrainConfig
+from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Batch, Sequence
 from minisft.errors import MinisftError
 from minisft.parallel import ALONE, Ranks
@@ -43,9 +45,14 @@ def train(
     """Continue from `state`, the same in all ranks, to the end of the run, in place, yielding it after every step.
 
     Raises NotFinite naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
-    KeyboardInterrupt it is θ_t of state.step, whole.
+    KeyboardInterrupt it is θ_t of state.step, whole. Raises MinisftError before the first step if θ is not real or not
+    of this config, if there are no sequences, or if the run has fewer steps than `state` has made.
     """
-    theta, total = state.theta, steps_in(sequences, settings)
+    theta = state.theta
+    doors.parameters("theta", theta, model.shapes(config))
+    doors.some("sequences", sequences)
+    total = steps_in(sequences, settings)
+    doors.number("state.step", state.step, whole(0, total))
     settings = replace(settings, learning_rate=settings.learning_rate or default_learning_rate(theta))
     grad = theta.part(trained(theta, settings))
     optimizer = LastGood(state.optimizer, theta, grad)  # the same updates, and what to go back to after an accident
@@ -63,18 +70,29 @@ def train(
         yield state
 
 
-def step(theta, grad, optimizer, batch: Batch, config, settings, learning_rate: float, ranks: Ranks = ALONE) -> dict:
+def step(
+    theta: Params,
+    grad: Params,
+    optimizer: optim.SGD | optim.AdamW | LastGood,
+    batch: Batch,
+    config: ModelConfig,
+    settings: TrainConfig,
+    learning_rate: float,
+    ranks: Ranks = ALONE,
+) -> dict:
     """θ_t → θ_{t+1}, in place; returns what was measured at θ_t. A batch without a target moves nothing.
 
     The tensors of `grad` are moved, any others are frozen. Each rank takes its own sequences of the batch; the sums
     over all ranks, and so the update, are the same in each.
-    Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
+    Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite, and MinisftError if
+    an argument makes no sense.
     """
+    require(theta, grad, batch, learning_rate)
     if not batch.weights.any():
         return step_metrics(batch, np.zeros(4), settings.prompt_loss_weight, 0.0, learning_rate)
     grad.flat[:] = 0
     sums = np.zeros(4)  # in float64, as a float32 sum would lose digits over many slices; see `measured`
-    own = batch.only(ranks.share(np.diff(batch.starts)))
+    own = batch.only(ranks.portion(np.diff(batch.starts)))
     for micro_batch in own.split(settings.batch_size):  # slices of the step's weights: nothing to rescale
         J, cache = value_and_grad(theta, grad, config, micro_batch, dJ=-1.0)  # the sign: L = −J
         sums += measured(J, cache, micro_batch)
@@ -87,11 +105,24 @@ def step(theta, grad, optimizer, batch: Batch, config, settings, learning_rate: 
     return step_metrics(batch, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
 
 
-def value_and_grad(theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float):
+def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> None:
+    """Raises MinisftError for what `step` alone would not notice; what the model reads, `model.forward` looks at."""
+    doors.number("learning_rate", learning_rate, number(low=0))
+    if np.may_share_memory(theta.flat, grad.flat):
+        raise MinisftError("grad: expected a vector of its own, received that of theta; make it with theta.like()")
+    doors.parameters("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
+    if batch.is_y.dtype != bool:
+        doors.refuse("batch.is_y", "true or false for each row", batch.is_y, "convert it with astype(bool)")
+
+
+def value_and_grad(
+    theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
+) -> tuple[Any, objective.Cache]:
     """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
     logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
     J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
+    del logits  # of the size of what follows: the largest arrays of a step
     model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ))
     return J, c_objective
 
@@ -100,7 +131,7 @@ def value_and_grad(theta: Params, grad: Params, config: ModelConfig, batch: Batc
 
 
 def batches(
-    sequences: list[Sequence], settings: TrainConfig, first_step: int = 0, dtype=np.float32
+    sequences: list[Sequence], settings: TrainConfig, first_step: int = 0, dtype: DTypeLike = np.float32
 ) -> Iterator[tuple[list[Sequence], Batch]]:
     """The sequences and the batch of every step of a run, from first_step on (counted from 0), made as they are needed.
 
@@ -111,7 +142,7 @@ def batches(
     for t in range(first_step, steps_in(sequences, settings)):
         epoch, k = divmod(t, steps_an_epoch)
         chosen = [sequences[i] for i in order(len(sequences), settings, epoch)[k * per_step : (k + 1) * per_step]]
-        yield chosen, data.batch(chosen, settings.prompt_loss_weight, settings.loss_reduction, dtype)
+        yield chosen, data.collate(chosen, settings.prompt_loss_weight, settings.loss_reduction, dtype)
 
 
 def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
@@ -130,12 +161,12 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
 # --- what a step measures ---------------------------------------------------------------------------------------------
 
 
-def measured(J, cache: objective.Cache, batch: Batch) -> np.ndarray:
+def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
     """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
     rows = np.flatnonzero(batch.weights)
     log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
     correct = cache.log_pi.argmax(-1) == batch.targets[rows]
-    is_y = batch.mask[rows]
+    is_y = batch.is_y[rows]
     return np.array([J, correct.sum(), log_prob[~is_y].sum(dtype=float), log_prob[is_y].sum(dtype=float)])
 
 
@@ -144,7 +175,7 @@ def step_metrics(
 ) -> dict:
     """The metrics of one step: `sums` of `measured` over all of its batch, in the units of its reduction."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
-    targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.mask, batch.mask))
+    targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.is_y, batch.is_y))
     targets = targets_x + targets_y
     metrics = {
         "loss": 0.0 - J,  # of J = 0, -J would be -0.0
@@ -199,7 +230,7 @@ def pretrain(
     config: ModelConfig,
     sequences: list[Sequence],
     settings: TrainConfig,
-    dtype=np.float32,
+    dtype: DTypeLike = np.float32,
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""

@@ -8,11 +8,11 @@ import json
 
 import numpy as np
 import pytest
-from commandline import make_theta_hat, minisft, sft_line, write_pairs
+from support.commandline import make_theta_hat, minisft, sft_line, write_pairs
 
 from minisft import checkpoint, model
 from minisft.config import ModelConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.params import Params
 
 
@@ -64,7 +64,7 @@ def sequences():
 @pytest.fixture
 def ragged(sequences):
     """The batch of the sequences, λ = 0, `sum`, float64."""
-    return batch(sequences, 0.0, "sum", np.float64)
+    return collate(sequences, 0.0, "sum", np.float64)
 
 
 # For the command line: files that no test changes, and the flags that name them.

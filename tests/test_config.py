@@ -59,6 +59,10 @@ def test_a_flag_is_spelled_with_hyphens():
     assert flag("gradient_accumulation_steps") == "--gradient-accumulation-steps"
 
 
+def test_what_is_on_unless_switched_off_is_spelled_as_the_switch():
+    assert flag("shuffle") == "--no-shuffle"
+
+
 @pytest.mark.parametrize("value", [0, -1, 2.0, "4", None, True, math.nan])
 @pytest.mark.parametrize("field", [*SIZES, "max_position_embeddings"])
 def test_a_size_that_is_not_a_positive_whole_number_is_refused_naming_the_field(field, value):
@@ -67,7 +71,7 @@ def test_a_size_that_is_not_a_positive_whole_number_is_refused_naming_the_field(
 
 
 @pytest.mark.parametrize("value", [0, -1e-5, math.inf, math.nan, "1e-5", None, True, 10**400])
-@pytest.mark.parametrize("field", ["rms_norm_eps", "rope_theta", "initializer_range"])
+@pytest.mark.parametrize("field", ["rms_norm_eps", "rope_base", "initializer_range"])
 def test_a_constant_that_is_not_a_positive_number_is_refused_naming_the_field(field, value):
     with pytest.raises(MinisftError, match=f"^{field}: "):
         ModelConfig(**SIZES | {field: value})
@@ -152,6 +156,18 @@ def test_a_beta_is_below_1_since_1_would_divide_by_zero(field):
     assert getattr(TrainConfig(**{field: 0}), field) == 0
     with pytest.raises(MinisftError, match=f"^{flag(field)}: 1.0 .* below 1"):
         TrainConfig(**{field: 1.0})
+
+
+def test_lambda_is_at_most_1000():
+    assert TrainConfig(prompt_loss_weight=1000).prompt_loss_weight == 1000
+    with pytest.raises(MinisftError, match=r"^--prompt-loss-weight: 1001 is too large; at most 1000 "):
+        TrainConfig(prompt_loss_weight=1001)
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", None])
+def test_shuffled_or_not_is_true_or_false(value):
+    with pytest.raises(MinisftError, match=r"^--no-shuffle: .* neither true nor false"):
+        TrainConfig(shuffle=value)
 
 
 def test_an_epsilon_of_0_is_refused_since_a_gradient_of_0_would_divide_by_it():

@@ -12,7 +12,7 @@ import pytest
 
 from minisft import model, train
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.optim import SGD
 from minisft.params import Params
 
@@ -57,7 +57,7 @@ def measure(theta, config, whole):
 
 
 def test_the_logits_are_those_of_pytorch(stored, theta, config, sequences):
-    whole = batch(sequences, dtype=np.float64)
+    whole = collate(sequences, dtype=np.float64)
     logits, _ = model.forward(theta, config, whole.ids, whole.starts, np.arange(len(whole.ids)))
     assert_close(logits, stored["by_pytorch"]["logits"], 1e-12)
 
@@ -68,12 +68,12 @@ def test_the_loss_is_that_of_pytorch_under_every_reduction(
     reduction, prompt_loss_weight, stored, theta, config, sequences
 ):
     """With λ = 0 one of the sequences has no target."""
-    metrics, _ = measure(theta, config, batch(sequences, prompt_loss_weight, reduction, np.float64))
+    metrics, _ = measure(theta, config, collate(sequences, prompt_loss_weight, reduction, np.float64))
     assert_close(metrics["loss"], stored["by_pytorch"]["losses"][str(prompt_loss_weight)][reduction], 1e-12)
 
 
 def test_every_gradient_is_that_of_pytorch(stored, theta, config, sequences):
-    _, grad = measure(theta, config, batch(sequences, 0.25, "token_mean", np.float64))
+    _, grad = measure(theta, config, collate(sequences, 0.25, "token_mean", np.float64))
     theirs = stored["by_pytorch"]["gradients"]
     assert set(grad.named) == set(theirs)
     for name, view in grad.named.items():

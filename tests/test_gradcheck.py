@@ -131,7 +131,7 @@ def test_a_planted_mistake_is_found_and_named(rng):
 
     wrong = changed(rmsnorm, backward=backward)
     assert wrong_names(wrong, rng) == {"input"}
-    with pytest.raises(AssertionError, match="rmsnorm: the derivative by input is off"):
+    with pytest.raises(AssertionError, match="rmsnorm: the derivative with respect to input is off"):
         gradcheck.check(wrong, rng)
     gradcheck.check(rmsnorm, rng)
 

@@ -11,54 +11,50 @@ HOUSE = Path(minisft.__file__).parent
 FILES = sorted(path for path in HOUSE.rglob("*.py") if "shipped" not in path.relative_to(HOUSE).parts)
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-FLOORS = (
-    {"__init__", "errors", "config", "params", "files", "allocator", "shipped"},
-    {"layers", "objective", "gradcheck", "tokenizer", "templates", "sentencepiece", "gguf_header"},
-    {"model", "data", "optim", "accidents", "checkpoint", "gguf_files", "gguf_export", "parallel", "card"},
-    {"train", "generate", "evaluate"},
-    {"trajectory", "plots", "runs", "receipt", "autograd", "modelcheck", "chat", "screen", "flags"},
-    {"inputs", "jobs", "demo", "course", "cli", "__main__"},
-)
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+SUBJECT = {"errors", "config", "params", "objective", "layers", "model", "gradcheck", "data", "tokenizer", "optim"}
+SUBJECT |= {"train", "generate", "evaluate", "trajectory", "checkpoint", "parallel", "accidents", "doors"}
+ON_DISK = {"checkpoint", "data", "tokenizer"}  # what of the subject reads and writes files, by means of formats/
 
-# A file imports lower floors only. On its own floor it may go to these doors:
-SAME_FLOOR = {
-    "__init__": {"errors"},  # the one name of the package itself
-    "config": {"errors"},  # the ground everybody stands on
-    "files": {"errors"},
-    "shipped": {"errors"},
-    "layers": {"layers"},  # attention is made of linear maps and rotations, a block of attention and norms
-    "tokenizer": {"templates", "sentencepiece"},  # its conversations; its other kind
-    "checkpoint": {"model", "gguf_files"},  # the shapes to expect; the other kind of file
-    "evaluate": {"generate"},  # exact match is about answers
-    "gguf_export": {"gguf_files"},  # the tables of names, used backwards
-    "modelcheck": {"autograd"},  # one oracle more
-    "jobs": {"inputs"},
-    "course": {"course"},
-    "cli": {"inputs", "jobs", "demo", "course"},  # the door to all of it
-    "__main__": {"cli"},
+# What a folder may import beside itself. All of it stands on the subject; nothing of the subject stands on it.
+FOLDERS = {
+    "formats": {"errors", "config", "params", "tokenizer", "layers"},
+    "runs": SUBJECT | {"formats"},
+    "verification": SUBJECT | {"formats"},
+    "plots": {"errors", "formats"},
+    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "course"},
+    "course": SUBJECT | {"formats", "runs", "verification", "plots"},
 }
+DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room
 
 
-def room(path):
-    """layers/linear.py -> "layers", data.py -> "data"."""
-    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+def name_of(path):
+    """layers/linear.py -> "layers.linear", layers/__init__.py -> "layers"."""
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def room(name):
+    return name.split(".")[0]
 
 
 def imported(tree):
-    """The rooms of minisft that a file imports, wherever in it the import stands."""
+    """The modules of minisft that a file imports, wherever in it the import stands."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are written in full: from minisft.layers import …"
             package, *rest = (node.module or "").split(".")
             if package == "minisft":
-                names = [rest[0]] if rest else [alias.name for alias in node.names]
-                yield from (name if name in FLOOR else "__init__" for name in names)
+                for alias in node.names:
+                    deeper = ".".join([*rest, alias.name])
+                    yield deeper if deeper in MODULES else ".".join(rest) or "__init__"
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 package, *rest = alias.name.split(".")
                 if package == "minisft":
-                    yield rest[0] if rest else "__init__"
+                    yield ".".join(rest) or "__init__"
 
 
 def modules(tree):
@@ -79,33 +75,63 @@ def names(tree):
             yield node.attr
 
 
+def defined(tree):
+    """Every function and method that a file defines."""
+    return (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
 
 
 def test_the_house_is_found():
-    assert {"train", "layers", "data"} <= {room(path) for path in FILES}
+    assert {"train", "layers.linear", "data"} <= set(MODULES)
     assert set(imported(TREES[HOUSE / "train.py"])) >= {"model", "objective", "optim", "config", "data", "params"}
 
 
 @each_file
-def test_every_file_has_a_floor(path):
-    assert room(path) in FLOOR, f"a new room: give {room(path)} a floor in this test"
+def test_a_file_imports_what_its_room_stands_on(path):
+    """The subject stands alone: only what reads or writes files knows formats/, and nothing knows the other folders."""
+    here = room(name_of(path))
+    if here in SUBJECT:
+        allowed = SUBJECT | ({"formats"} if here in ON_DISK else set())
+    else:
+        assert here in {*FOLDERS, *DOORS}, f"a new room: say in this test what {here} stands on"
+        allowed = {here, "__init__"} | FOLDERS.get(here, set()) | DOORS.get(here, set())
+    assert {room(name) for name in imported(TREES[path])} <= allowed
+
+
+def test_no_import_leads_back_to_where_it_came_from():
+    """Every file can be read after those it imports: the order in which they are found is such a one."""
+    done, open_ = [], []
+
+    def visit(name):
+        assert name not in open_, f"a circle: {' -> '.join([*open_, name])}"
+        if name not in done:
+            open_.append(name)
+            for further in imported(TREES[MODULES[name]]):
+                visit(further)
+            done.append(open_.pop())
+
+    for name in MODULES:
+        visit(name)
+    assert sorted(done) == sorted(MODULES)
+
+
+ALLOWED = {"numpy", "minisft", "collections", "functools", "itertools", "typing"}  # in a layer
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room(name_of(path)) == "layers"], ids=lambda path: path.stem
+)
+def test_a_layer_sees_no_config_and_no_other_library_than_numpy(path):
+    """Sizes come from the shapes of its arguments."""
+    assert {room(name) for name in imported(TREES[path])} <= {"layers", "params"}
+    assert {module.split(".")[0] for module in modules(TREES[path])} <= ALLOWED
 
 
 @each_file
-def test_a_file_imports_only_lower_floors(path):
-    here = room(path)
-    for there in imported(TREES[path]):
-        assert FLOOR[there] < FLOOR[here] or there in SAME_FLOOR.get(here, ()), (
-            f"{here} (floor {FLOOR[here]}) imports {there} (floor {FLOOR[there]})"
-        )
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if room(path) == "layers"], ids=lambda path: path.stem)
-def test_a_layer_sees_no_config_and_no_other_library_than_numpy(path):
-    """Sizes come from the shapes of its arguments."""
-    assert set(imported(TREES[path])) <= {"layers", "params"}
-    assert {module.split(".")[0] for module in modules(TREES[path])} <= {"numpy", "minisft", "collections", "functools"}
+def test_no_file_is_longer_than_300_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 @each_file
@@ -148,6 +174,37 @@ def test_random_numbers_come_from_a_generator_that_is_passed_along(path):
 @each_file
 def test_no_function_changes_a_global(path):
     assert not any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(TREES[path]))
+
+
+@each_file
+def test_only_the_console_writes_to_the_terminal_and_makes_what_it_writes_visible(path):
+    if name_of(path) == "cli.console":
+        return
+    calls = [node.func for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)]
+    assert not {"print", "pprint"} & {call.id for call in calls if isinstance(call, ast.Name)}
+    written = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}
+    assert not {f"sys.{stream}.{way}" for stream in ("stdout", "stderr") for way in ("write", "writelines")} & written
+    assert "rich.console" not in set(modules(TREES[path]))
+
+
+@each_file
+def test_what_a_message_quotes_is_cut(path):
+    """By `quoted` or `one_line`: a value in its own spelling may be as long as the file it comes from."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("MinisftError", "ArgumentTypeError"):
+            for part in (part for argument in node.args for part in ast.walk(argument)):
+                if isinstance(part, ast.FormattedValue):
+                    assert part.conversion == -1, ast.unparse(part)
+                    called = getattr(part.value, "func", None)
+                    assert called is None or ast.unparse(called) not in ("repr", "json.dumps"), ast.unparse(part)
+
+
+def test_what_a_notebook_shows_as_html_or_markdown_is_made_in_one_place_each():
+    shown = {name_of(path): {"_repr_html_", "_repr_markdown_"} & set(defined(TREES[path])) for path in FILES}
+    assert {name: ways for name, ways in shown.items() if ways} == {
+        "formats.markup": {"_repr_markdown_"},
+        "course.grading.verdict": {"_repr_html_"},
+    }
 
 
 @each_file

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from by_hand import log_pi
 from conftest import random_sequences, random_theta, tiny_config
 from numpy.testing import assert_allclose, assert_array_equal
+from support.by_hand import log_pi
 
 from minisft import gradcheck, model, objective, train
 from minisft.config import REDUCTIONS, ModelConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 
 KINDS = {"tied": tiny_config(), "untied": tiny_config(tied=False), "biased": replace(tiny_config(), qkv_bias=True)}
 each_kind = pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
@@ -37,7 +37,7 @@ def assert_same(one, other):
 @each_kind
 def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(config, prompt_loss_weight, reduction):
     theta = random_theta(config, seed=1)
-    whole = batch(random_sequences(2), prompt_loss_weight, reduction, np.float64)
+    whole = collate(random_sequences(2), prompt_loss_weight, reduction, np.float64)
     _, grad = value_and_gradient(theta, config, [whole])
     assert grad.named.keys() == model.shapes(config).keys()
     off = gradcheck.errors(
@@ -51,7 +51,7 @@ def test_the_gradient_of_every_tensor_is_the_derivative_of_the_objective(config,
 @each_kind
 def test_the_gradient_of_every_tensor_is_the_complex_step_to_rounding(config):
     theta = random_theta(config, seed=1)
-    whole = batch(random_sequences(2), 0.3, "sum", np.float64)
+    whole = collate(random_sequences(2), 0.3, "sum", np.float64)
     rows = np.flatnonzero(whole.weights)
     _, grad = value_and_gradient(theta, config, [whole])
     twin = theta.astype(np.complex128)
@@ -89,28 +89,30 @@ def test_one_batch_equals_micro_batches_of_any_size(config, theta, ragged):
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_the_order_of_the_sequences_changes_nothing(config, theta, sequences, reduction):
-    one = batch(sequences, 0.3, reduction, np.float64)
-    other = batch([sequences[i] for i in (3, 0, 4, 2, 1)], 0.3, reduction, np.float64)
+    one = collate(sequences, 0.3, reduction, np.float64)
+    other = collate([sequences[i] for i in (3, 0, 4, 2, 1)], 0.3, reduction, np.float64)
     assert_same(value_and_gradient(theta, config, [one]), value_and_gradient(theta, config, [other]))
 
 
 def test_the_sum_over_a_batch_is_the_sum_over_its_sequences_one_at_a_time(config, theta, sequences, ragged):
-    alone = [batch([sequence], 0.0, "sum", np.float64) for sequence in sequences]
+    alone = [collate([sequence], 0.0, "sum", np.float64) for sequence in sequences]
     assert_same(value_and_gradient(theta, config, [ragged]), value_and_gradient(theta, config, alone))
 
 
 def test_multi_turn_in_one_pass_is_the_sum_of_one_pass_per_turn(config, theta):
     ids = np.random.default_rng(5).integers(0, 17, 12)
     turns = [np.isin(np.arange(12), (3, 4)), np.isin(np.arange(12), (8, 9, 10))]
-    one_pass = batch([Sequence(ids, turns[0] | turns[1], "")], 0.0, "sum", np.float64)
+    one_pass = collate([Sequence(ids, turns[0] | turns[1], "")], 0.0, "sum", np.float64)
     per_turn = [
-        batch([Sequence(ids[:end], turn[:end], "")], 0.0, "sum", np.float64) for turn, end in zip(turns, (5, 11))
+        collate([Sequence(ids[:end], turn[:end], "")], 0.0, "sum", np.float64) for turn, end in zip(turns, (5, 11))
     ]
     assert_same(value_and_gradient(theta, config, [one_pass]), value_and_gradient(theta, config, per_turn))
 
 
 def test_weights_of_zero_give_a_gradient_of_zero(config, theta, sequences):
-    nothing = batch([Sequence(s.ids, np.zeros(len(s.ids), bool), "") for s in sequences], 0.0, "token_mean", np.float64)
+    nothing = collate(
+        [Sequence(s.ids, np.zeros(len(s.ids), bool), "") for s in sequences], 0.0, "token_mean", np.float64
+    )
     J, grad = value_and_gradient(theta, config, [nothing])
     assert J == 0
     assert_array_equal(grad.flat, 0)
@@ -142,7 +144,9 @@ def test_prompt_tokens_still_receive_gradient_through_what_reads_them():
     """The mask removes loss terms, not paths: with λ = 0 the embedding of a token that is only in x is moved by y."""
     config = tiny_config(tied=False)
     theta = random_theta(config)
-    pair = batch([Sequence(np.array([11, 12, 3, 4]), np.array([False, False, True, True]), "")], 0.0, "sum", np.float64)
+    pair = collate(
+        [Sequence(np.array([11, 12, 3, 4]), np.array([False, False, True, True]), "")], 0.0, "sum", np.float64
+    )
     _, grad = value_and_gradient(theta, config, [pair])
     assert np.linalg.norm(grad.model.embed_tokens.weight[11]) > 1e-6
     assert_array_equal(grad.model.embed_tokens.weight[7], 0)  # a token that does not occur
@@ -167,7 +171,7 @@ def test_a_token_does_not_see_those_after_it(config, theta):
 def test_float32_gives_what_float64_gives_to_its_own_precision(config, theta, ragged):
     exact = value_and_gradient(theta, config, [ragged])
     single = theta.astype(np.float32)
-    J, grad = value_and_gradient(single, config, [batch(random_sequences(), 0.0, "sum", np.float32)])
+    J, grad = value_and_gradient(single, config, [collate(random_sequences(), 0.0, "sum", np.float32)])
     assert grad.flat.dtype == np.float32
     assert_allclose(J, exact[0], rtol=1e-5)
     for name, a in exact[1].named.items():
@@ -188,7 +192,7 @@ def test_complex_parameters_flow_through_the_forward(config, theta, ragged):
 
 def test_the_base_of_the_rotation_and_the_epsilon_of_the_norms_are_those_of_the_configuration():
     """Both far from their defaults, against the formulas written as loops."""
-    config = replace(tiny_config(), rope_theta=3.0, rms_norm_eps=0.5)
+    config = replace(tiny_config(), rope_base=3.0, rms_norm_eps=0.5)
     theta, ids = random_theta(config), np.array([3, 1, 4, 1, 5])
     logits, _ = model.forward(theta, config, ids, np.array([0, 5]), np.arange(5))
     assert_allclose(objective.forward(logits, ids, ids)[1].log_pi, log_pi(theta, config, ids), rtol=1e-10)

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from commandline import assert_refused, assert_same_run, contents, sft_line
 from conftest import random_theta, tiny_config
 from numpy.testing import assert_array_equal
+from support.commandline import assert_refused, assert_same_run, contents, sft_line
 from test_layers import LAYERS, run
 
 from minisft import checkpoint, model, optim, train
 from minisft.config import TrainConfig
-from minisft.data import batch
+from minisft.data import collate
 from minisft.errors import MinisftError
+from minisft.formats import huggingface
 
 SETTINGS = TrainConfig(learning_rate=0.01, max_steps=4, batch_size=2, weight_decay=0.1)
 PATTERNS = [
@@ -94,7 +95,7 @@ def test_a_pattern_of_all_names_is_training_without_the_flag(config, theta, sequ
 
 def test_the_norm_of_the_gradient_and_its_clipping_are_those_of_what_is_trained(config, theta, sequences):
     chosen = ["model.layers.1.mlp.up_proj.weight", "model.norm.weight"]
-    whole = batch(sequences[:2], dtype=np.float64)
+    whole = collate(sequences[:2], dtype=np.float64)
     full = gradient(theta, config, whole, theta.like())
     norm = np.sqrt(sum((full.named[name] ** 2).sum() for name in chosen))
     settings = replace(
@@ -171,7 +172,7 @@ def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
 def test_the_patterns_are_recorded_and_others_are_refused_when_resuming(sft, tmp_path, capsys):
     assert sft("out", *FLAGS, "--save-steps", 3) == 0
     assert json.loads((tmp_path / "out" / "train_config.json").read_text())["train_only"] == FLAGS[1:]
-    moments = dict(checkpoint.read_tensors(tmp_path / "out" / "checkpoint-3" / "optimizer.safetensors"))
+    moments = dict(huggingface.read_tensors(tmp_path / "out" / "checkpoint-3" / "optimizer.safetensors"))
     theta = checkpoint.load(tmp_path / "out")[0]
     trained = sum(view.size for name, view in theta.named.items() if ".mlp." in name or name == "model.norm.weight")
     assert {moment.size for moment in moments.values()} == {trained}

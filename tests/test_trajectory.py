@@ -94,7 +94,7 @@ def test_a_path_in_a_plane_is_reproduced_exactly(pair):
     found = trajectory.plane(pair[0], path)
     assert_allclose(found.axes, axes, atol=1e-14)
     assert_allclose(found.coordinates, coordinates, atol=1e-13)
-    assert found.share == pytest.approx(1, rel=1e-14)
+    assert found.fraction == pytest.approx(1, rel=1e-14)
     for vector, point in zip(path, found.coordinates):
         assert_allclose(found.at(*point).flat, vector, atol=1e-13)
 
@@ -117,7 +117,7 @@ def test_the_second_axis_is_the_direction_in_which_the_path_strays_furthest_from
     rest = np.array([(-3, 0), (1, 1), (-4, 1)])
     best = np.linalg.svd(rest)[2][0]  # an independent way to it
     assert_allclose(abs(found.axes[1, 1:3] @ best), 1, rtol=1e-12)
-    assert_allclose(found.share, 1 - np.linalg.svd(rest)[1][1] ** 2 / sum(v @ v for v in path), rtol=1e-12)
+    assert_allclose(found.fraction, 1 - np.linalg.svd(rest)[1][1] ** 2 / sum(v @ v for v in path), rtol=1e-12)
     assert found.coordinates[np.abs(found.coordinates[:, 1]).argmax(), 1] > 0
 
 
@@ -128,7 +128,7 @@ def test_the_plane_of_a_float32_run_has_float64_axes_and_float32_points():
     for state in train.finetune(theta_hat, config, random_sequences(), TrainConfig(learning_rate=0.01, max_steps=4)):
         path.append(state.theta.flat.copy())
     found = trajectory.plane(theta_hat, path)
-    assert found.axes.dtype == found.coordinates.dtype == np.float64 and 0.5 < found.share <= 1
+    assert found.axes.dtype == found.coordinates.dtype == np.float64 and 0.5 < found.fraction <= 1
     assert found.at(1.0, 2.0).flat.dtype == np.float32
     assert found.at(0.0, 0.0).flat.tobytes() == theta_hat.flat.tobytes()
 
@@ -164,7 +164,7 @@ def test_the_kl_is_the_mean_over_rows_of_a_sum_over_the_vocabulary(
     terms = []
     for s in sequences:
         for i in range(1, len(s.ids)):
-            if s.mask[i] or rows == "all":
+            if s.is_y[i] or rows == "all":
                 p, q = (prediction(theta_, config, s.ids[:i]) for theta_ in (theta, theta_hat))
                 terms.append(sum(p[v] * np.log(p[v] / q[v]) for v in range(config.vocab_size)))
     assert_allclose(trajectory.kl(theta, theta_hat, config, sequences, rows), np.mean(terms), rtol=1e-12)
@@ -253,7 +253,7 @@ def test_a_watched_example_gives_one_log_probability_for_each_token_of_its_last_
     assert_array_equal(sequence.ids, encode(example, tokenizer).ids)
     expected = [
         np.log(prediction(theta, config, sequence.ids[:i])[sequence.ids[i]])
-        for i in np.flatnonzero(sequence.mask)  # y_i | x, y_<i
+        for i in np.flatnonzero(sequence.is_y)  # y_i | x, y_<i
     ]
     assert_allclose(log_probs, expected, rtol=1e-10)
     assert len(log_probs) == len(texts)

@@ -11,7 +11,7 @@ import pytest
 
 from minisft import model, objective, train
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.layers import attention, linear
 from minisft.optim import AdamW
 from minisft.params import Params
@@ -43,7 +43,7 @@ def sequences(lengths, asked):
 def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch):
     """Products with weights for the rows that are read, scores for the keys that a block of queries may see."""
     lengths, asked = (150, 64, 64, 7), (70, 20, 64, 3)
-    whole = batch(sequences(lengths, asked), dtype=np.float64)
+    whole = collate(sequences(lengths, asked), dtype=np.float64)
     shapes = model.shapes(CONFIG)
     theta = Params(
         shapes, flat=np.random.default_rng(1).standard_normal(sum(map(np.prod, shapes.values()))).view(Counted)
@@ -58,7 +58,7 @@ def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch
     N, M = sum(lengths), sum(asked)
     products = 2 * (N * (every + reading)) + N * every + M * reading + M * C * V
     scores = 2 * scores_all + scores_last
-    sums = 4 * scores + 2 * C * (5 * N + 2 * M)  # of softmax, one a query head; of 7 norms backward, two each
+    sums = 4 * scores + C * (5 * N + 2 * M)  # of softmax, one for each query head; of the rows, in 7 norms backward
     assert Counted.flop == 2 * (3 * (products + 2 * HD * scores) + sums)
 
 
@@ -70,7 +70,7 @@ def test_frozen_tensors_cost_no_gradient_and_backward_ends_at_the_lowest_block_t
     """
     S, T, (C, F, V, HD, GD) = 5, 40, (24, 40, 50, 32, 16)
     N = S * T
-    whole = batch(sequences([T] * S, [T] * S), dtype=np.float64)
+    whole = collate(sequences([T] * S, [T] * S), dtype=np.float64)
     shapes = model.shapes(CONFIG)
     theta = Params(
         shapes, flat=np.random.default_rng(1).standard_normal(sum(map(np.prod, shapes.values()))).view(Counted)
@@ -80,21 +80,21 @@ def test_frozen_tensors_cost_no_gradient_and_backward_ends_at_the_lowest_block_t
     monkeypatch.setattr(Counted, "flop", 0)
     logits, c_model = model.forward(theta, CONFIG, whole.ids, whole.starts, rows, None, model.lowest(grad))
     block, scores = N * (2 * C * GD + 2 * C * HD + 3 * C * F), N * T * HD
-    sums = N * T * 4  # of softmax: one a query head
+    sums = N * T * 4  # of softmax: one for each query head
     assert Counted.flop == 2 * (3 * (block + 2 * scores + sums) + N * C * V)
     monkeypatch.setattr(Counted, "flop", 0)
     dlogits = objective.backward(objective.forward(logits, whole.targets, whole.weights)[1], -1.0)
     model.backward(theta, grad, CONFIG, c_model, dlogits)
     blocks = 3 - lowest
-    norms = 2 * blocks + 1 + (lowest == 3)  # one sum over the channels each, and over the rows if it is trained
-    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F) + norms * N * C)
+    rows = N * C * (lowest == 3)  # the sum over the rows of the one norm that is trained
+    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F) + rows)
 
 
 def test_no_array_of_padding_exists(monkeypatch):
     """Every linear map sees exactly as many rows as there are tokens, or targets; never sequences × longest."""
     seen, forward = set(), linear.forward
     monkeypatch.setattr(linear, "forward", lambda p, x: seen.add(len(x)) or forward(p, x))
-    whole = batch(sequences((150, 2, 7, 64), (3, 1, 2, 10)))
+    whole = collate(sequences((150, 2, 7, 64), (3, 1, 2, 10)))
     theta = model.init(CONFIG, np.random.default_rng(0))
     settings = TrainConfig(batch_size=4)
     train.step(theta, theta.like(), AdamW(theta, settings), whole, CONFIG, settings, 1e-3)
@@ -108,7 +108,7 @@ def test_rows_of_weight_0_never_reach_the_vocabulary(monkeypatch):
     )
     theta = model.init(CONFIG, np.random.default_rng(0))
     for weight, rows in ((0.0, 16), (0.5, 223)):
-        whole = batch(sequences((150, 2, 7, 64), (3, 1, 2, 10)), weight)
+        whole = collate(sequences((150, 2, 7, 64), (3, 1, 2, 10)), weight)
         settings = TrainConfig(batch_size=4)
         train.step(theta, theta.like(), AdamW(theta, settings), whole, CONFIG, settings, 1e-3)
         assert counted.pop() == (rows, 50)
@@ -117,9 +117,10 @@ def test_rows_of_weight_0_never_reach_the_vocabulary(monkeypatch):
 STEPS = """
 import json, resource
 import numpy as np
-from minisft import allocator, model, train
+from minisft import model, train
+from minisft.runs import allocator
 from minisft.config import ModelConfig, TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.optim import AdamW
 
 kept = allocator.keep_freed_arrays() if {keep} else False
@@ -132,7 +133,7 @@ for step in range(24):
     lengths = np.full(16, 128) if {fixed} else rng.integers(20, 128, 16)
     sequences = [Sequence(rng.integers(0, 2048, n + 1), np.arange(n + 1) > n // 2, "") for n in lengths]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    train.step(theta, grad, optimizer, batch(sequences), config, settings, 1e-3)
+    train.step(theta, grad, optimizer, collate(sequences), config, settings, 1e-3)
     counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 print(json.dumps([kept, float(np.median(counts[8:]))]))
 """

@@ -3,21 +3,23 @@
 import json
 from pathlib import Path
 
-from minisft import shipped
 from minisft.errors import MinisftError
-from minisft.files import read_json, write_atomically
+from minisft.formats import resources
+from minisft.formats.apart import require_apart
+from minisft.formats.files import read_json, write_atomically
 
 
 def write(directory: Path, overwrite: bool = False) -> list[Path]:
-    """Write all notebooks to a folder. Raises MinisftError, before writing any, if one is there already."""
-    sources = sorted(shipped.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    """Write all notebooks to a folder. Raises MinisftError, before writing any, if one of them already exists."""
+    sources = sorted(resources.notebooks().glob("[0-9][0-9]_*.ipynb"))
     if not sources:
-        raise MinisftError(f"{shipped.notebooks()}: no notebooks there; install minisft again")
+        raise MinisftError(f"{resources.notebooks()}: no notebooks there; install minisft again")
+    require_apart(directory, [resources.notebooks()], "DIR")
     targets = [directory / source.name for source in sources]
     standing = [target for target in targets if target.exists()]
     if standing and not overwrite:
         raise MinisftError(
-            f"DIR: {standing[0]} is there already, perhaps with answers in it; give another or --overwrite"
+            f"DIR: {standing[0]} already exists, perhaps with answers in it; name another folder, or give --overwrite"
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)

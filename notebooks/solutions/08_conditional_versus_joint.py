@@ -9,7 +9,7 @@ from minisft import model, objective
 
 def two_gradients(theta, config, part):
     gradients = []
-    for chosen in (~part.mask, part.mask):
+    for chosen in (~part.is_y, part.is_y):
         rows, grad = np.flatnonzero(chosen), theta.like()
         logits, cache = model.forward(theta, config, part.ids, part.starts, rows)
         _, c_objective = objective.forward(logits, part.targets[rows], np.ones(len(rows)))

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from minisft import plots
+from course.solutions import sections, solution
 from minisft.course import attention_by_hand as check
 from minisft.layers import attention as attention_layer
 from minisft.layers import rotary as rotary_layer
 from minisft.params import Params
-
-from .solutions import sections, solution
 
 NOTEBOOK = "05_attention_by_hand"
 FUNCTIONS = {
@@ -48,7 +46,10 @@ def test_the_head_of_the_check_is_the_layer_of_the_library():
     for view in p.named.values():
         view[...] = np.eye(4)
     cos, sin = rotary_layer.tables(np.zeros(5, int), 4, 100.0, np.float64)
-    y, _ = attention_layer.forward(p, x, np.array([0, 5]), cos, sin, slice(None))
+    starts = np.array([0, 5])
+    y, _ = attention_layer.forward(
+        p, x, attention_layer.parts(np.arange(5), starts, starts, 1, 1), cos, sin, slice(None)
+    )
     np.testing.assert_allclose(check.one_head(x, x, x), y, rtol=1e-12)
 
 
@@ -255,8 +256,8 @@ def test_the_quiz_on_rows_is_decided_by_which_rows_changed(changes, outcome):
 @pytest.mark.parametrize(
     "figure",
     [
-        lambda: plots.rotations(np.outer(np.arange(6), [1.0, 0.1]), "turns"),
-        lambda: plots.attention_map(np.tri(3) / [[1], [2], [3]], ["a", " $b", "c\n"], "P"),
+        lambda: check.rotations(np.outer(np.arange(6), [1.0, 0.1]), "turns"),
+        lambda: check.attention_map(np.tri(3) / [[1], [2], [3]], ["a", " $b", "c\n"], "P"),
     ],
 )
 def test_the_pictures_are_drawn(figure):

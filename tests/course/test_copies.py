@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from commandline import assert_refused, contents, minisft
+from support.commandline import assert_refused, contents, minisft
 
-from minisft import shipped
 from minisft.course import copies
+from minisft.formats import resources
 
 STUB = {
     "cell_type": "code",
@@ -27,7 +27,7 @@ def course(tmp_path, monkeypatch):
     (folder / "solutions").mkdir(parents=True)
     for name in ("00_start.ipynb", "01_shift.ipynb", "README.md", "solutions/01_shift.py"):
         (folder / name).write_text(json.dumps(NOTEBOOK, ensure_ascii=False), encoding="utf-8")
-    monkeypatch.setattr(shipped, "notebooks", lambda: folder)
+    monkeypatch.setattr(resources, "notebooks", lambda: folder)
     return folder
 
 

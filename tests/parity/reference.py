@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, get_scheduler
 from transformers.utils.logging import disable_progress_bar
 
-from minisft.autograd import float64_throughout
+from minisft.verification.pytorch import float64_throughout
 
 disable_progress_bar()
 torch.set_num_threads(1)

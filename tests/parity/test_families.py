@@ -16,9 +16,10 @@ from tokenizers import Tokenizer as Backend
 from transformers import AutoModelForCausalLM, AutoTokenizer, MistralConfig, Qwen2Config, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
-from minisft import checkpoint, data, model, shipped, train
+from minisft import checkpoint, data, model, train
 from minisft.config import TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
+from minisft.formats import resources
 from minisft.optim import SGD
 from minisft.tokenizer import Tokenizer
 
@@ -85,13 +86,13 @@ def test_logits_loss_and_every_gradient_are_those_of_transformers(family, direct
     sequences = random_sequences()
     with reference.precisely(getattr(torch, dtype)):
         other = loaded_by_transformers(directory, dtype)
-        pairs = [(sequence.ids.tolist(), sequence.mask.tolist()) for sequence in sequences]
+        pairs = [(sequence.ids.tolist(), sequence.is_y.tolist()) for sequence in sequences]
         logits = torch.cat([reference.logits_of(other, ids[:-1]) for ids, _ in pairs]).detach().numpy()
         loss = reference.loss_of(other, pairs, 0.1, "token_mean")
         loss.backward()
     theta, config, _ = checkpoint.load(directory, ours)
     assert {tensor: tuple(p.shape) for tensor, p in other.named_parameters()} == theta.shapes
-    whole = batch(sequences, 0.1, "token_mean", ours)
+    whole = collate(sequences, 0.1, "token_mean", ours)
     found, _ = model.forward(theta, config, whole.ids, whole.starts, np.arange(len(whole.ids)))
     assert_close(family, f"logits, {dtype}", found, logits, allowed)
     how, grad = TrainConfig(optim="sgd", max_grad_norm=0, batch_size=3, prompt_loss_weight=0.1), theta.like()
@@ -141,7 +142,7 @@ def theirs(tmp_path_factory):
     cut = pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated")
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(use_regex=False)])
-    texts = [example.completion for example in data.read([shipped.path("pretrain.jsonl")])[::10]]
+    texts = [example.completion for example in data.read([resources.path("pretrain.jsonl")])[::10]]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     backend.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet))
     learned = json.loads(backend.to_str())["model"]

@@ -12,7 +12,9 @@ import torch
 from numpy.testing import assert_array_equal
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from minisft import checkpoint, data, gguf_export, shipped
+from minisft import checkpoint, data
+from minisft.formats import resources
+from minisft.formats.gguf import write as gguf_export
 
 from . import reference
 from .measured import WORST, assert_close
@@ -31,7 +33,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory):
     """A folder with the shipped model as a file, and its tokenizer."""
-    theta, config, tokenizer = checkpoint.load(shipped.path("atlas"))
+    theta, config, tokenizer = checkpoint.load(resources.path("atlas"))
     folder = tmp_path_factory.mktemp("atlas")
     gguf_export.write(folder / "model.gguf", theta, config, tokenizer)
     return folder, tokenizer
@@ -71,4 +73,4 @@ def test_transformers_reads_the_same_tokens_and_template(atlas):
     for messages in random_conversations(50):
         if not any(char.isnumeric() for message in messages for char in message["content"]):
             ours = data.encode(data.Example([], messages, "here"), tokenizer)
-            assert (ours.ids.tolist(), ours.mask.tolist()) == rendered(theirs, messages)
+            assert (ours.ids.tolist(), ours.is_y.tolist()) == rendered(theirs, messages)

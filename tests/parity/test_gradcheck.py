@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from commandline import make_theta_hat, minisft, write_pairs
+from support.commandline import make_theta_hat, minisft, write_pairs
 
 from minisft import checkpoint, model
 from minisft.layers import swiglu

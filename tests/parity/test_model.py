@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from minisft import checkpoint, model, train
 from minisft.config import REDUCTIONS, SCHEDULES, ModelConfig, RopeScaling, TrainConfig
-from minisft.data import Sequence, batch
+from minisft.data import Sequence, collate
 from minisft.optim import SGD
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -53,7 +53,7 @@ def configs(draw, depth=3):
         head_dim=draw(st.sampled_from([2, 4, 6, 8])),
         max_position_embeddings=32,
         rms_norm_eps=draw(st.sampled_from([1e-6, 1e-5, 1e-2])),
-        rope_theta=draw(st.sampled_from([3.0, 100.0, 10000.0, 500000.0])),
+        rope_base=draw(st.sampled_from([3.0, 100.0, 10000.0, 500000.0])),
         tie_word_embeddings=draw(st.booleans()),
         rope_scaling=draw(st.sampled_from([None, RopeScaling(3.0), RopeScaling(8.0, 0.5, 4.0, 16)])),
         qkv_bias=draw(st.sampled_from([False, False, True])),
@@ -89,7 +89,7 @@ def random_theta(config, seed, dtype=np.float64):
 
 
 def plain(sequences):
-    return [(sequence.ids.tolist(), sequence.mask.tolist()) for sequence in sequences]
+    return [(sequence.ids.tolist(), sequence.is_y.tolist()) for sequence in sequences]
 
 
 def loaded_by_transformers(theta, config):
@@ -118,7 +118,7 @@ def test_logits_loss_and_every_gradient_are_those_of_pytorch(dtype, depth):
             loss = reference.loss_of(other, pairs, prompt_loss_weight, reduction)
             loss.backward()
 
-        whole = batch(sequences, prompt_loss_weight, reduction, dtype)
+        whole = collate(sequences, prompt_loss_weight, reduction, dtype)
         ours, _ = model.forward(theta, config, whole.ids, whole.starts, np.arange(len(whole.ids)))
         assert_close(library, "logits", ours, logits, ALLOWED[dtype])
         how = TrainConfig(optim="sgd", max_grad_norm=0, batch_size=3, prompt_loss_weight=prompt_loss_weight)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from minisft import checkpoint, data, model, shipped, train
+from minisft import checkpoint, data, model, train
+from minisft.formats import resources
 from minisft.generate import generate
 
 from . import reference
@@ -50,17 +51,17 @@ def both(request):
     dtype = request.param
     with reference.precisely(getattr(torch, np.dtype(dtype).name)):
         other = smollm2.load(getattr(torch, np.dtype(dtype).name))
-        yield dtype, *checkpoint.load(shipped.smollm2(), dtype), other
+        yield dtype, *checkpoint.load(resources.smollm2(), dtype), other
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return checkpoint.load(shipped.smollm2())[2]
+    return checkpoint.load(resources.smollm2())[2]
 
 
 @pytest.fixture(scope="module")
 def backend():
-    return smollm2.tokenizer_of(shipped.smollm2())
+    return smollm2.tokenizer_of(resources.smollm2())
 
 
 def test_every_tensor_is_that_of_transformers(both):
@@ -89,11 +90,11 @@ def gradients(both):
     dtype, theta, config, tokenizer, other = both
     messages = [[{"role": role, "content": content} for role, content in turns] for turns in CONVERSATIONS]
     sequences = [data.encode(data.Example([], turns, "here"), tokenizer) for turns in messages]
-    part = data.batch(sequences, 0.0, "token_mean", dtype)
+    part = data.collate(sequences, 0.0, "token_mean", dtype)
     grad = theta.like()
     J, _ = train.value_and_grad(theta, grad, config, part, dJ=1.0)
     other.zero_grad()
-    pairs = [(sequence.ids.tolist(), sequence.mask.tolist()) for sequence in sequences]
+    pairs = [(sequence.ids.tolist(), sequence.is_y.tolist()) for sequence in sequences]
     loss = reference.loss_of(other, pairs, 0.0, "token_mean")
     (-loss).backward()
     theirs = reference.gradients_of(other)

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from minisft import checkpoint, cli, data, model, shipped
+from minisft import checkpoint, data, model
+from minisft.cli.main import main
 from minisft.config import ModelConfig
+from minisft.formats import resources
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -64,7 +66,7 @@ FLAGS = {"per_device_train_batch_size": "--batch-size", "assistant_only_loss": N
 def theta_hat(tmp_path_factory):
     """A random checkpoint in float64, logits a few units apart, gains away from 1."""
     directory = tmp_path_factory.mktemp("theta_hat")
-    tokenizer = Tokenizer.train((e.completion for e in data.read([shipped.path("pretrain.jsonl")])[::20]), 320)
+    tokenizer = Tokenizer.train((e.completion for e in data.read([resources.path("pretrain.jsonl")])[::20]), 320)
     config = ModelConfig(
         vocab_size=330,
         hidden_size=24,
@@ -103,7 +105,7 @@ def test_the_trajectory_is_that_of_trl(case, theta_hat, by_trl, tmp_path):
         flag = FLAGS.get(name, "--" + name.replace("_", "-"))
         flags += [flag, str(value)] if flag else []
     source = ["--model", str(theta_hat), "--data", str(by_trl[case] / "data.jsonl"), "--output-dir", str(tmp_path)]
-    cli.main(["sft", *source, "--dtype", "float64", "--no-shuffle", *flags])
+    main(["sft", *source, "--dtype", "float64", "--no-shuffle", *flags])
 
     trace = json.loads((by_trl[case] / "trace.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Plant every bug of bugs.py, one at a time, and see which sentence of the specification notices.
+"""Plant every bug of bugs/, one at a time, and see which sentence of the specification notices.
 
     python tests/planted/run.py                     all of them: a table of bug, sentence, milliseconds
     python tests/planted/run.py no-shift uphill     these
@@ -33,10 +33,9 @@ AT_A_TIME = 2
 LIMIT = 120  # seconds for one bug
 PRELOADED = ["hypothesis", "numpy.testing", "pytest", "rich.progress", "safetensors.numpy", "tokenizers"]
 
-# Files of tests in the order in which they are asked, after the likeliest: the fastest and most telling first.
+# Rooms of minisft, whose tests are asked in this order after the likeliest: the fastest and most telling first.
 ORDER = "layers objective optim params gradcheck data tokenizer model train accidents generate evaluate trajectory"
-ORDER = [f"test_{name}.py" for name in (ORDER + " checkpoint config commands chat runs resume").split()]
-LIKELIEST = {"layers": "test_layers.py", "runs.py": "test_runs.py"}
+ORDER = [*ORDER.split(), "checkpoint", "config", "runs", "formats", "cli"]
 
 # FloatingPointError is what a test asks for by np.errstate(over="raise"): an assertion about numbers.
 NOTICED = (AssertionError, pytest.fail.Exception, FloatingPointError)
@@ -82,6 +81,19 @@ class Witness:
 def words(text: str) -> set[str]:
     """The words of a sentence or of the name of a test that say what it is about."""
     return {word.rstrip("s") for word in re.findall("[a-z]{4,}", text.lower())} - {"that", "with", "this", "than"}
+
+
+def tests_of(room: str) -> list[str]:
+    """The tests of a room, seen from the repository: a folder, or test_room.py with those that begin with its name."""
+    if (ROOT / "tests" / room).is_dir():
+        return [f"tests/{room}"]
+    return sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob(f"test_{room}*.py"))
+
+
+def asked(file: str, order: list[str]) -> list[list[str]]:
+    """Groups of tests for a change of this file, the likeliest first."""
+    likeliest = file.split("/")[0].removesuffix(".py")
+    return [tests_of(room) for room in (likeliest, *(room for room in order if room != likeliest))]
 
 
 def copy_of_the_repository(place: Path):
@@ -140,7 +152,6 @@ def verdict(
 
 
 def plant(bug: Bug) -> Verdict:
-    first = bug.tests or LIKELIEST.get(bug.file.split("/")[0], f"test_{bug.file}")
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         place = Path(name).resolve()
         copy_of_the_repository(place)
@@ -148,8 +159,8 @@ def plant(bug: Bug) -> Verdict:
         source = path.read_text(encoding="utf-8")
         assert source.count(bug.old) == 1, f"{bug.name}: the old text does not stand in {bug.file} exactly once"
         path.write_text(source.replace(bug.old, bug.new), encoding="utf-8")
-        files = [first, *(test for test in ORDER if test != first)]
-        return verdict(place, [[f"tests/{test}"] for test in files], f"{bug.file} {bug.name} {bug.what}")
+        groups = [[f"tests/{bug.tests}"]] * bool(bug.tests) + asked(bug.file, ORDER)
+        return verdict(place, groups, f"{bug.file} {bug.name} {bug.what}")
 
 
 def untrue(tests: list[str]) -> str | None:
@@ -176,8 +187,8 @@ def hunt(bugs: list[Bug]) -> list[tuple[Bug, Verdict]]:
 
 
 def sentence(test: str) -> str:
-    """tests/test_data.py::test_a_b[c] -> data: a b [c]"""
-    file, name = test.removeprefix("tests/test_").split(".py::test_")
+    """tests/runs/test_resume.py::test_a_b[c] -> runs/resume: a b [c]"""
+    file, name = test.removeprefix("tests/").replace("test_", "", 1).split(".py::test_")
     name, _, case = name.partition("[")
     return f"{file}: {name.replace('_', ' ')}" + (f" [{case}" if case else "")
 

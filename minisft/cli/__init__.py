@@ -1,0 +1,1 @@
+"""The command line: main.py is the way in, and every command has a file in commands/."""

@@ -1,0 +1,26 @@
+"""Write the notebooks of the course to a folder, with the exercises unsolved and no outputs.
+
+example:
+  minisft course my-course
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from minisft.cli import flags
+from minisft.cli.console import print_json, show
+from minisft.course import copies
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=flags.path, metavar="DIR", help="a folder, which is made if needed")
+    flags.switch(parser, "--overwrite", "replace notebooks in DIR, and the answers in them")
+    flags.as_json(parser)
+
+
+def run(arguments: Namespace) -> None:
+    written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite)]
+    if arguments.json:
+        print_json({"notebooks": written})
+    for path in [] if arguments.json else written:
+        show(path)

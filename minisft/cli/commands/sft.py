@@ -1,0 +1,40 @@
+"""Fine-tune a model on prompts and answers.
+
+example:
+  minisft sft --model atlas --data train.jsonl --output-dir theta_tilde
+  minisft sft --model atlas --data train.jsonl --output-dir last_block --train-only "model.layers.3.*" "*norm*"
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from minisft import checkpoint, data
+from minisft.cli import flags
+from minisft.cli.inputs import model_directory, sequences_of
+from minisft.cli.training import output_directory, train
+from minisft.parallel import Ranks
+from minisft.runs import model_card
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    flags.model(parser)
+    flags.examples(parser, "the examples to learn from")
+    flags.turns(parser)
+    flags.training(parser)
+
+
+def run(arguments: Namespace, ranks: Ranks) -> None:
+    source = model_directory(arguments.model)
+    with output_directory(arguments, [source], ranks):
+        learn(arguments, source, ranks)
+
+
+def learn(arguments: Namespace, source: Path, ranks: Ranks) -> None:
+    examples = data.read(arguments.data)
+    theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
+    sequences, counts = sequences_of(arguments, examples, tokenizer, config)
+    tested = None
+    if arguments.eval_data:
+        held_out = data.read(arguments.eval_data)
+        tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, model_card.licence(source))

@@ -1,0 +1,130 @@
+"""What pretrain and sft have in common: a run made from flags and sequences, and the summary at its end."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
+from minisft.cli.inputs import max_length, settings_of, warn_of
+from minisft.config import ModelConfig
+from minisft.data import Example, Sequence
+from minisft.errors import MinisftError
+from minisft.evaluate import evaluate
+from minisft.parallel import Ranks
+from minisft.params import Params
+from minisft.runs import loop, model_card
+from minisft.runs.directory import reserved
+from minisft.runs.record import Run, describe, read_metrics
+from minisft.tokenizer import Tokenizer
+from minisft.train import State, default_learning_rate, steps_in
+
+NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
+
+
+@contextmanager
+def output_directory(arguments: Namespace, models: list[Path], ranks: Ranks) -> Iterator[None]:
+    """Keep --output-dir to this run until it ends. Rank 0 does so: it may be writing by the time another one looks."""
+    if ranks.rank:
+        yield
+        return
+    sources = [*models, *map(Path, arguments.data), *map(Path, arguments.eval_data or [])]
+    with reserved(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite):
+        yield
+
+
+def train(
+    arguments: Namespace,
+    theta: Params,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    sequences: list[Sequence],
+    counts: dict[str, int],
+    tested: tuple[list[Example], list[Sequence]] | None,
+    ranks: Ranks,
+    licence: str = "not stated",
+) -> None:
+    """Start, resume or overwrite a training run, and say how it went. All that was read has been checked by now.
+
+    counts   how many examples were read, cut and dropped
+    tested   (examples, sequences) to evaluate on, or None
+    licence  of the model that the run starts from
+    """
+    if arguments.eval_steps and not tested:
+        raise MinisftError("--eval-steps: evaluates on --eval-data, which is missing; give both")
+    settings = settings_of(arguments)
+    if not settings.learning_rate:
+        settings = replace(settings, learning_rate=default_learning_rate(theta))
+    record = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
+    record |= {name: value for name, value in asdict(config).items() if name in record}
+    record |= asdict(settings) | {"max_length": max_length(arguments, config)}
+    run = Run(
+        directory=Path(arguments.output_dir),
+        config=config,
+        tokenizer=tokenizer,
+        sequences=sequences,
+        settings=settings,
+        record=describe(record, config, theta, sequences, counts, ranks),
+        save_steps=arguments.save_steps or 0,
+        eval_steps=arguments.eval_steps or 0,
+        evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        licence=licence,
+        ranks=ranks,
+    )
+    total = steps_in(sequences, settings)
+    state = loop.begin(run, theta, arguments.resume, say)
+    say(
+        f"{theta.flat.size:,} parameters, {counts['read']} examples, {total} steps; "
+        f"learning rate {settings.learning_rate:g} ({settings.lr_scheduler_type})"
+    )
+    warn_of(counts)
+    with Bar("step", total) as bar:
+
+        def report(row: dict) -> None:
+            if "loss" in row:
+                bar.show(row["step"], f"loss ({settings.loss_reduction}) {row['loss']:.4f}")
+            if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
+                say(metrics_line(row, settings.loss_reduction))
+
+        try:
+            loop.follow(run, state, report)
+        finally:
+            if ranks.rank == 0 and model_card.is_theirs(run.directory):
+                say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
+    if ranks.rank == 0:
+        summarise(arguments, run, state, counts)
+
+
+def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, int]) -> None:
+    """Print what came out of the run, from its metrics.jsonl, so that it also holds for a run that was resumed."""
+    rows = read_metrics(run.directory)
+    last = {name: value for row in rows for name, value in row.items()}
+    skipped = sum(row.get("num_target_tokens") == 0 for row in rows)
+    if skipped:
+        say(f"warning: {skipped} steps had no targets and changed nothing; look at the data with minisft inspect")
+    reduction = run.settings.loss_reduction
+    if arguments.json:
+        result = {
+            "output_dir": str(run.directory),
+            "steps": state.step,
+            "steps_without_target": skipped,
+            "num_tokens": state.num_tokens,
+            "num_parameters": state.theta.flat.size,
+            "learning_rate": run.settings.learning_rate,
+            "loss_reduction": reduction,
+            "loss": last.get("loss"),
+            "examples": counts,
+        }
+        print_json(result | {name: value for name, value in last.items() if name.startswith("eval_")})
+    else:
+        print_table(
+            str(run.directory),
+            ["", ""],
+            [
+                ["steps", state.step],
+                ["tokens", state.num_tokens],
+                ["examples read, cut, dropped", ", ".join(map(str, counts.values()))],
+                *([name, value] for name, value in with_reduction(last, reduction).items() if "loss" in name),
+            ],
+        )

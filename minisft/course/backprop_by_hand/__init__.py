@@ -1,0 +1,21 @@
+"""Notebook 04: how does a weight deep inside the model learn what the answer at the end should have been?
+
+The backward of each layer, of the objective, and of LayerNorm, a layer that the library does not have.
+"""
+
+from minisft.course.backprop_by_hand import layernorm
+from minisft.course.backprop_by_hand.figures import error_against_step
+from minisft.course.backprop_by_hand.layers import embedding, layer_norm, linear, objective, rmsnorm, swiglu
+from minisft.course.backprop_by_hand.quizzes import best_step
+
+__all__ = [
+    "best_step",
+    "embedding",
+    "error_against_step",
+    "layer_norm",
+    "layernorm",
+    "linear",
+    "objective",
+    "rmsnorm",
+    "swiglu",
+]

@@ -1,0 +1,25 @@
+"""Notebook 03: how does a question with its answer become one sequence, and where does the "given x" go?
+
+From a conversation to ids, targets and weights; micro-batches, sequences laid end to end, one pass per turn; and what
+each position receives from the loss.
+"""
+
+from minisft.course.concatenated_sequences.batches import layout, step_weights
+from minisft.course.concatenated_sequences.build import build
+from minisft.course.concatenated_sequences.by_position import at_each_position, value_and_gradient
+from minisft.course.concatenated_sequences.figures import squares, token_rows
+from minisft.course.concatenated_sequences.passes import passes
+from minisft.course.concatenated_sequences.quizzes import end_token, prompt_gradient
+
+__all__ = [
+    "at_each_position",
+    "build",
+    "end_token",
+    "layout",
+    "passes",
+    "prompt_gradient",
+    "squares",
+    "step_weights",
+    "token_rows",
+    "value_and_gradient",
+]

@@ -1,0 +1,48 @@
+"""The figures of notebook 08: who wins, objective by objective, and two pictures of curves side by side."""
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from minisft.plots.figures import draw_curves
+from minisft.plots.style import COLOURS, INK, LARGE, PALE, Picture, dress, typeset
+
+
+def contest(panels: dict[str, dict[str, list]], ylabels: list[str], title: str = "", xlabel: str = "") -> Figure:
+    """Panels side by side with a bar for each contestant: the mean of its seeds, written above, and a dot a seed.
+
+    panels  {heading: {contestant: a number for each seed}}; the first has the colour of y, the last that of x
+    """
+    figure = Picture(16, 7.5)
+    figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (heading, groups), ylabel in zip(axes, panels.items(), ylabels):
+        dress(ax, heading, xlabel, ylabel)
+        seeds = np.array(list(groups.values()))  # (contestants, seeds)
+        means, top, last = seeds.mean(1), 100 if "%" in ylabel else seeds.max(), max(len(seeds) - 1, 1)
+        from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
+        ax.bar(range(len(means)), means, color=from_y_to_x(np.arange(len(means)) / last), edgecolor=INK, alpha=0.9)
+        for number, values in enumerate(seeds):
+            ax.plot(number + np.linspace(-0.2, 0.2, len(values)), values, "o", color="#e39919", mec=INK, ms=9)
+            place = max(values.max(), 0) + 0.04 * top
+            ax.text(number, place, f"{means[number]:.{0 if top >= 10 else 2}f}", ha="center", fontsize=LARGE, color=INK)
+        ax.axhline(0, color=INK, linewidth=1)
+        ax.set_ylim(min(0, 1.1 * seeds.min()), max(top, 1.15 * seeds.max()))
+        ax.grid(axis="y", color=PALE)
+        ax.set_xticks(range(len(groups)), [typeset(name) for name in groups])
+    return figure
+
+
+def twins(left: dict, right: dict, xlabel: str, ylabels: tuple, titles: tuple, title: str = "") -> Figure:
+    """Two pictures of `curves` side by side; the vertical axis of the left one is logarithmic."""
+    figure = Picture(16, 7.5)
+    figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
+    first, second = figure.subplots(1, 2)
+    powers = {name: [(t, np.log10(values)) for t, values in points] for name, points in left.items()}
+    draw_curves(first, powers, xlabel, ylabels[0], titles[0])
+    ticks = np.log10(np.outer([1, 2, 5], 10.0 ** np.arange(-6, 7)))
+    first.yaxis.set_major_locator(FixedLocator(ticks.ravel().tolist()))
+    first.yaxis.set_major_formatter(lambda power, _: f"{10**power:g}")
+    draw_curves(second, right, xlabel, ylabels[1], titles[1])
+    return figure

@@ -1,0 +1,36 @@
+"""A rule that says who wins, the conditional or the joint objective, held against runs."""
+
+import numpy as np
+
+from minisft.course.conditional_versus_joint.outcomes import RULES, winner
+from minisft.course.grading.verdict import Verdict, kindly, run
+
+
+@kindly
+def predict_winner(answer, measured, seed=None):
+    """A rule from (N_x / N_y, whether the answer stood only in x) to "conditional" or "joint", held against runs.
+
+    measured  as in `follows_the_ratio`; comparisons that the seeds do not decide are left out
+    """
+    decided = [(name, ratio, in_x, winner(s)) for name, ratio, in_x, s in measured if winner(s) in RULES]
+    said = [run(answer, ratio, in_x) for _, ratio, in_x, _ in decided]
+    for (name, *_), rule in zip(decided, said):
+        if rule not in RULES:
+            return Verdict(False, f"{name}: {rule!r} is neither 'conditional' nor 'joint'")
+    wrong = [(name, ratio, rule, won) for (name, ratio, _, won), rule in zip(decided, said) if rule != won]
+    if not wrong:
+        text = "; ".join(f"{name}: {won}" for name, _, _, won in decided)
+        return Verdict(True, f"right in all {len(decided)} that were decided ({text})")
+    name, ratio, rule, won = wrong[0]
+    example = f"{name} (ratio {ratio:.1f}): you say {rule}, the runs say {won}"
+    rng = np.random.default_rng(seed)
+    tried = [(run(answer, r, True), run(answer, r, False)) for r in rng.uniform(0.1, 30, 60).tolist()]
+    if len({rule for pair in tried for rule in pair}) == 1:
+        return Verdict(False, f"it says {rule} whatever is asked; {example}")
+    if all(inside == outside for inside, outside in tried):
+        return Verdict(False, f"it looks at the ratio alone, but equal ratios have different winners; {example}")
+    if len(wrong) == len(decided):
+        return Verdict(False, f"it is the wrong way round in every comparison; {example}")
+    if all(len(set(column)) == 1 for column in zip(*tried)):
+        return Verdict(False, f"it looks at the right thing and draws the wrong conclusion; {example}")
+    return Verdict(False, f"it mixes the ratio in where it does not matter; {example}")

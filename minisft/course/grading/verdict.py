@@ -1,0 +1,121 @@
+"""What a check returns, a Verdict, and how it runs an answer.
+
+An answer that is not written yet, raises, returns nothing or changes its arguments is met with one sentence, never with
+a traceback: a check runs it with `run`, and stands under `kindly`. A quiz compares a prediction with what was measured.
+"""
+
+import functools
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+
+from minisft.errors import BREAKS, visible
+from minisft.formats.markup import escaped
+from minisft.params import Params
+
+SIGNS = {True: "✓", False: "✗", None: "◌"}
+HAPPENED = "What happened:"
+MUTABLE = (np.ndarray, Params, list, dict)  # arguments that an answer might change
+
+
+class Verdict(NamedTuple):
+    """right: True, False, or None as long as there is nothing to judge; text: the sentence that says why."""
+
+    right: bool | None
+    text: str
+
+    def __repr__(self):
+        return f"{SIGNS[self.right]} {visible(self.text, BREAKS)}"
+
+    def _repr_html_(self):
+        """What happened stays folded until there is a prediction, or the reader opens it. None: it is shown as text."""
+        asked, found, happened = repr(self).partition(HAPPENED)
+        if self.right is not None or not found:
+            return None
+        return f"{escaped(asked)}<details><summary>{HAPPENED}</summary>{escaped(happened)}</details>"
+
+
+class Stumbled(Exception):
+    """An answer that could not be judged; `args` are those of its Verdict."""
+
+
+def kindly(check):
+    """A check whose answers may stumble: then that is its verdict."""
+
+    @functools.wraps(check)
+    def kind(*arguments, **options):
+        try:
+            return check(*arguments, **options)
+        except Stumbled as stumbled:
+            return Verdict(*stumbled.args)
+
+    return kind
+
+
+def run(answer, *arguments):
+    """answer(*arguments), on copies. Raises Stumbled: not written, raises, returns nothing, changes an argument."""
+    given = [deepcopy(argument) if isinstance(argument, MUTABLE) else argument for argument in arguments]
+    try:
+        with np.errstate(all="ignore"):
+            result = answer(*given)
+    except NotImplementedError:
+        raise Stumbled(None, "not written yet: replace the line `raise NotImplementedError`") from None
+    except Exception as error:
+        text = f"it stops with {type(error).__name__}: {error} (arguments: {', '.join(map(described, arguments))})"
+        raise Stumbled(False, text) from None
+    if result is ...:
+        raise Stumbled(None, "not written yet: replace the `...`")
+    if result is None:
+        raise Stumbled(False, "it returns nothing: is a `return` missing?")
+    for number, (before, after) in enumerate(zip(arguments, given), 1):
+        if isinstance(before, MUTABLE) and not same(before, after, 0):
+            raise Stumbled(False, f"it changes its argument number {number}: work on a copy, others still need it")
+    return result
+
+
+def described(value):
+    return f"array {value.shape}" if isinstance(value, np.ndarray) else repr(value)[:40]
+
+
+def same(a, b, rtol=1e-9):
+    """Equal in structure and shape, and in numbers up to rtol of the largest one. NaN equals nothing."""
+    if isinstance(a, Params) or isinstance(b, Params):
+        return isinstance(a, Params) and isinstance(b, Params) and same(a.named, b.named, rtol)
+    if isinstance(a, dict) or isinstance(b, dict):
+        return (
+            isinstance(a, dict)
+            and isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(same(a[key], b[key], rtol) for key in a)
+        )
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+            try:
+                return same(np.asarray(a), np.asarray(b), rtol)
+            except ValueError:  # a list of rows of different lengths
+                return False
+        both = isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))
+        return both and len(a) == len(b) and all(same(x, y, rtol) for x, y in zip(a, b))
+    try:
+        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    except (TypeError, ValueError):
+        return a is b or np.array_equal(a, b)
+    if x.shape != y.shape:
+        return False
+    size = max(np.abs(x).max(initial=0), np.abs(y).max(initial=0))
+    return bool(np.all(np.abs(x - y) <= rtol * size)) if np.isfinite(size) else bool(np.all(x == y))
+
+
+def settle(prediction, options, outcome, happened):
+    """A quiz: the prediction of the reader, one of `options`, compared with what the experiment has just shown.
+
+    outcome   the option that came out, found by measuring
+    happened  what was measured, and why, in a sentence or two
+    """
+    if prediction is None:
+        return Verdict(None, f"no prediction yet: set it to one of {options}, then run the cell. {HAPPENED} {happened}")
+    if prediction not in options:
+        return Verdict(None, f"{prediction!r} is none of {options}")
+    said = "as you said" if prediction == outcome else f"you said {prediction!r}, it is {outcome!r}"
+    return Verdict(prediction == outcome, f"{said}. {happened}")

@@ -1,0 +1,18 @@
+"""Notebook 01: how probable does a model find an answer y to a question x, and how is that number computed?
+
+log Pr(y|x) and the perplexity from logits, all answers of a small vocabulary, and drawing one of them.
+"""
+
+from minisft.course.log_probability.enumeration import answers, draw
+from minisft.course.log_probability.likelihood import log_pr, perplexity
+from minisft.course.log_probability.quizzes import hardest, reach, underflow
+
+__all__ = [
+    "answers",
+    "draw",
+    "hardest",
+    "log_pr",
+    "perplexity",
+    "reach",
+    "underflow",
+]

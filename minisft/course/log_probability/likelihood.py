@@ -1,0 +1,41 @@
+"""log Pr(y|x) from logits, and the perplexity: a sum and a mean over the tokens of y."""
+
+import numpy as np
+
+from minisft.course.grading.comparison import judge
+from minisft.course.grading.verdict import Verdict
+from minisft.course.log_probability.mistakes import LOG_PR, PERPLEXITY, log_softmax, true_log_pr
+
+
+def conversation(rng, tail=2, size=1.0):
+    """(logits, ids, is_y) of a prompt, an answer of at least 3 tokens, and `tail` tokens after it."""
+    V, before, length = rng.integers([5, 2, 3], [9, 6, 7])
+    n = before + length + tail
+    positions = np.arange(n)
+    is_y = (positions >= before) & (positions < before + length)
+    return size * rng.standard_normal((n, V)), rng.integers(0, V, n), is_y
+
+
+def log_pr(answer, seed=None) -> Verdict:
+    """answer(logits (n, V), ids (n,), is_y (n,)) -> log Pr(y|x): with tokens after y, without, and large logits."""
+    rng = np.random.default_rng(seed)
+    praise = "log Pr(y|x) = Σ_i log Pr(y_i | x, y_<i): right for ragged sequences and for logits of any size"
+    verdict = judge(answer, true_log_pr, [conversation(rng) for _ in range(4)], LOG_PR, praise)
+    if not verdict.right:
+        return verdict
+    verdict = judge(answer, true_log_pr, [conversation(rng, tail=0) for _ in range(2)], {}, praise)
+    if not verdict.right:
+        return Verdict(False, f"right while tokens follow y, wrong where y ends the sequence: {verdict.text}")
+    verdict = judge(answer, true_log_pr, [conversation(rng, size=1e3)], {}, praise)
+    if not verdict.right:
+        return Verdict(False, f"exp overflows: take the largest logit of each row off first ({verdict.text})")
+    return verdict
+
+
+def perplexity(answer, seed=None) -> Verdict:
+    """answer(log_probs (n − 1,), is_y (n,)) -> exp(− mean of log Pr over the tokens of y)."""
+    rng = np.random.default_rng(seed)
+    cases = [conversation(rng) for _ in range(4)]
+    cases = [(log_softmax(z)[np.arange(len(ids) - 1), ids[1:]], is_y) for z, ids, is_y in cases]
+    praise = "a model that finds V tokens equally likely has perplexity V: yours counts choices a token"
+    return judge(answer, lambda v, y: np.exp(-v[y[1:]].mean()), cases, PERPLEXITY, praise)

@@ -1,0 +1,55 @@
+"""What goes wrong in counting right answers: each mistake of notebook 00 as a function that makes it."""
+
+import numpy as np
+
+
+def equal(p, e):
+    return p.strip() == e.strip()
+
+
+def mean(right):
+    """A way to count, as a share of the pairs at the same place."""
+    return lambda predicted, expected: float(np.mean([right(p, e) for p, e in zip(predicted, expected)]))
+
+
+def characters(predicted, expected):
+    hits = [a == b for p, e in zip(predicted, expected) for a, b in zip(p.strip(), e.strip())]
+    return float(np.mean(hits)) if hits else 0.0
+
+
+def count(predicted, expected):
+    return sum(map(equal, predicted, expected))
+
+
+def of_those_answered(predicted, expected):
+    answered = [(p, e) for p, e in zip(predicted, expected) if p.strip()]
+    return sum(equal(p, e) for p, e in answered) / len(answered)
+
+
+def anywhere(predicted, expected):
+    return float(np.mean([p.strip() in [e.strip() for e in expected] for p in predicted]))
+
+
+MISTAKES = {
+    "it is the number of right answers: divide by how many there are": count,
+    "it is in per cent: a share is a number from 0 to 1": lambda p, e: 100 * count(p, e) / len(e),
+    "it is the share of wrong answers": mean(lambda p, e: not equal(p, e)),
+    "a space or a line break at an end makes an answer wrong for you: strip both texts": mean(lambda p, e: p == e),
+    "you strip what the model answered, but not the expected answer": mean(lambda p, e: p.strip() == e),
+    "you strip the expected answer, but not what the model answered": mean(lambda p, e: p == e.strip()),
+    "you strip only the end of the texts, not their beginning": mean(lambda p, e: p.rstrip() == e.rstrip()),
+    "you strip only the beginning of the texts, not their end": mean(lambda p, e: p.lstrip() == e.lstrip()),
+    "capital letters count: word for word means letter for letter": mean(lambda p, e: equal(p.lower(), e.lower())),
+    "spaces inside an answer count: only those at its ends do not": mean(lambda p, e: p.split() == e.split()),
+    "an answer that goes on after the right one counts as right for you: equal, not contained": mean(
+        lambda p, e: e.strip() in p
+    ),
+    "an unfinished answer counts as right for you, even an empty one: equal, not contained": mean(
+        lambda p, e: p.strip() in e
+    ),
+    "only the first pair is compared: is the `return` inside the loop?": lambda p, e: float(equal(p[0], e[0])),
+    "it says whether all answers are right, not how many": lambda p, e: all(map(equal, p, e)),
+    "an empty answer is an answer too, a wrong one: divide by the number of questions": of_those_answered,
+    "the right answer to another question counts for you: compare the texts at the same place": anywhere,
+    "it is the share of right characters: an answer is right as a whole, or it is wrong": characters,
+}

@@ -1,0 +1,111 @@
+"""A run's directory: what it holds, and who may write there.
+
+    train_config.json   every setting of the run: written first                                    record.py
+    metrics.jsonl       one row a step, appended as the run goes                                   record.py
+    checkpoint-N/       θ_N and what the optimiser remembers: all that `resume` needs              checkpoints.py
+    config.json, model.safetensors, …   θ̃: written last, with a README.md about it                 loop.py
+
+One process at a time writes there, and it removes nothing but the files of an old run.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minisft.errors import MinisftError
+from minisft.formats.apart import require_apart
+from minisft.formats.files import delete, partials, read_json
+from minisft.runs import model_card
+from minisft.runs.lock import alone_in
+
+RECORD, METRICS, INDEX = "train_config.json", "metrics.jsonl", "model.safetensors.index.json"
+REHEARSAL = "rehearsal"  # where all small files are written once before the first step
+MODEL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model.safetensors",
+)
+OF_OTHER_TOOLS = (INDEX, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")  # of a model
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+@contextmanager
+def reserved(directory: Path, sources: list[Path], resume: bool, overwrite: bool) -> Iterator[None]:
+    """Keep a directory to this process until its run has ended. Refuses one that must not, or cannot, be written to.
+
+    sources  what the run reads and never modifies: files of data; directories or .gguf files of models
+    """
+    flag, written = "--output-dir", [directory / name for name in (RECORD, METRICS, model_card.CARD, *MODEL_FILES)]
+    if directory.exists() and not directory.is_dir():
+        raise MinisftError(f"{flag}: {directory} is a file; give a directory")
+    for path in (directory, *written):
+        require_apart(path, sources, flag)
+    require_no_checkpoint_of(directory, sources)
+    for path in [path for path in written if path.exists() and not path.is_file()]:
+        raise MinisftError(f"{flag}: {path} is in the way, since it is not a file; move it away")
+    with alone_in(directory):
+        if holds_run(directory) and not (resume or overwrite):
+            raise MinisftError(
+                f"{flag}: {directory} already holds a run or a model; give another one, or --resume or --overwrite"
+            )
+        yield
+
+
+def require_no_checkpoint_of(directory: Path, sources: list[Path]) -> None:
+    """Refuse the directory of a run that has one of the sources as a checkpoint, which it might replace."""
+    for source in sources:
+        for place in (source, *(source.iterdir() if source.is_dir() else ())):
+            folder = place.resolve() if place is source else place.resolve().parent
+            if CHECKPOINT.fullmatch(folder.name) and folder.parent == directory.resolve():
+                raise MinisftError(
+                    f"--output-dir: {directory} holds the model that is read, {source}; give another one"
+                )
+
+
+def holds_run(directory: Path) -> bool:
+    return bool(checkpoints(directory)) or any(
+        (directory / name).exists() for name in (RECORD, METRICS, INDEX, *MODEL_FILES)
+    )
+
+
+def checkpoints(directory: Path) -> list[tuple[int, Path]]:
+    """(N, path) of every checkpoint-N, the newest first."""
+    found = [(CHECKPOINT.fullmatch(path.name), path) for path in directory.glob("checkpoint-*")]
+    return sorted(((int(name[1]), path) for name, path in found if name), reverse=True)
+
+
+def remove(directory: Path) -> None:
+    """Delete the files of an old run or model, and nothing else. The record goes last."""
+    card = [model_card.CARD] if model_card.is_ours(directory) else []
+    names = [*shards(directory), METRICS, *OF_OTHER_TOOLS, *MODEL_FILES, *card, RECORD]
+    try:
+        for path in [path for _, path in checkpoints(directory)] + [directory / name for name in names]:
+            delete(path)
+    except OSError as error:
+        raise MinisftError(f"{directory}: cannot be cleared ({error}); give another --output-dir") from error
+
+
+def shards(directory: Path) -> list[str]:
+    """The files of the weights of a model that has more than one: those in its index, and those of the usual names."""
+    if not (directory / INDEX).exists():
+        return []
+    try:
+        named = read_json(directory / INDEX).get("weight_map")
+    except MinisftError:
+        named = None
+    names = [name for name in (named.values() if isinstance(named, dict) else ()) if isinstance(name, str)]
+    names = [name for name in names if Path(name).name == name and name.endswith(".safetensors")]
+    return sorted({*names, *(path.name for path in directory.iterdir() if SHARD.fullmatch(path.name))})
+
+
+def clear_leftovers(directory: Path) -> None:
+    """Remove what killed runs left half-written. Nobody else writes the files of a run as long as we have the lock."""
+    ours = (RECORD, METRICS, REHEARSAL, model_card.CARD, *MODEL_FILES)
+    for partial in partials(directory):
+        if partial.is_dead or CHECKPOINT.fullmatch(partial.name) or partial.name in ours:
+            delete(partial.path)
