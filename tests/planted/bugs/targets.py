@@ -116,11 +116,11 @@ BUGS = [
         "huggingface/trl#1282: earlier turns by a weaker model",
     ),
     Bug(
-        "user-text-becomes-control-ids",
-        "A special token typed by a user becomes the control id: anybody can end a turn and begin another.",
+        "user-text-becomes-special-ids",
+        "A special token typed by a user becomes its id: anybody can end a turn and begin another.",
         "tokenizer.py",
-        "self.backend.encode_special_tokens = self.inside.encode_special_tokens = True",
-        "self.special_ids = set()",
+        "self.special_ids = set(self.special_tokens.values())",
+        "self.special_ids = set(); self.backend.encode_special_tokens = self.inside.encode_special_tokens = False",
         "habit: the template is filled in first and encoded as a whole",
     ),
     Bug(
