@@ -2,7 +2,7 @@
 
     python -m benchmarks --quick               tiny and small, few rounds: about 3 minutes
     python -m benchmarks --json result.json    everything
-    python -m benchmarks --profile small       the share of every layer in a step of minisft, forward and backward
+    python -m benchmarks --profile small       the fraction of every layer in a step of minisft, forward and backward
 
 Both sides load the same checkpoint and the same data, and their losses and gradients are compared before anything is
 timed. Each runs in a process of its own, in turn, one thread, by CPU time (two cores: wall time). A ratio is the median
@@ -62,8 +62,8 @@ def shown(row: dict) -> list[str]:
     """The cells of a row."""
     raw = row.get("raw", {})
     numbers = [f"{kernel} {r['ratio']:.2f} ({r['low']:.2f}–{r['high']:.2f})" for kernel, r in raw.items()]
-    if "share" in row:
-        numbers = [f"{row['share']:.2f} of PyTorch's"]
+    if "fraction" in row:
+        numbers = [f"{row['fraction']:.2f} of PyTorch's"]
     notes = [f"r {', '.join(f'{kernel} {r:.2f}' for kernel, r in row['r'].items())}"] if "r" in row else []
     notes += ["other programs were busy: run it again"] if row.get("busy") else []
     notes += [f"fill {row['fill']:.2f}"] if "fill" in row else []

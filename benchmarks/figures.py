@@ -24,7 +24,7 @@ def growth(series: dict[str, list[tuple]], ylabel: str, title: str = "") -> Figu
     return figure
 
 
-def shares(parts: dict[str, tuple[float, float]], title: str = "", unit: str = "ms") -> Figure:
+def fractions(parts: dict[str, tuple[float, float]], title: str = "", unit: str = "ms") -> Figure:
     """Where time goes: {part: (forward, backward)}, a bar each, the largest first."""
     figure = Picture(16, 9)
     ax = figure.subplots()

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: the share of every layer, forward and backward, as a table and a picture."""
+"""Where the time of a step goes: the fraction of every layer, forward and backward, as a table and a picture."""
 
 import time
 from contextlib import contextmanager
@@ -81,7 +81,9 @@ def main(name: str, plot: str | None):
             {part for part, _ in parts}, key=lambda part: -sum(v for (p, _), v in parts.items() if p == part)
         )
         both = {part: tuple(parts.get((part, way), 0.0) for way in ("forward", "backward")) for part in named}
-        table = Table("", "forward", "backward", "share", title=f"a step of {name}, {data} data: {1e3 * total:.1f} ms")
+        table = Table(
+            "", "forward", "backward", "fraction", title=f"a step of {name}, {data} data: {1e3 * total:.1f} ms"
+        )
         for part, ways in both.items():
             table.add_row(part, *(f"{1e3 * seconds:.2f} ms" for seconds in ways), f"{sum(ways) / total:.1%}")
         table.add_row("the rest", "", "", f"{1 - sum(parts.values()) / total:.1%}")
@@ -89,7 +91,7 @@ def main(name: str, plot: str | None):
     if plot:
         shown = {part: tuple(1e3 * seconds for seconds in ways) for part, ways in both.items()}
         title = f"A step of minisft ({name}, {data} lengths): {1e3 * total:.0f} ms on one core"
-        save(figures.shares(shown, title, "processor time  (ms)"), plot)
+        save(figures.fractions(shown, title, "processor time  (ms)"), plot)
 
 
 def growth_picture(rows: list[dict], path: str):

@@ -175,13 +175,13 @@ class Torch:
             for i, s in enumerate(sequences):
                 n = len(s.ids) - 1
                 self.ids[i, :n] = torch.from_numpy(s.ids[:-1])
-                self.targets[i, :n] = torch.from_numpy(np.where(s.mask[1:], s.ids[1:], -100))
+                self.targets[i, :n] = torch.from_numpy(np.where(s.is_y[1:], s.ids[1:], -100))
 
     def prepare_ragged(self, sequences):
         lengths = [len(s.ids) - 1 for s in sequences]
         starts = np.cumsum([0, *lengths])
         spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
-        wanted = [np.flatnonzero(s.mask[1:]) for s in sequences]
+        wanted = [np.flatnonzero(s.is_y[1:]) for s in sequences]
         ends = np.cumsum([0, *map(len, wanted)])
         queries = []
         for n, rows, a, b in zip(lengths, wanted, ends, ends[1:]):

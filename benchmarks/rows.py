@@ -73,7 +73,7 @@ def fill(sequences) -> float:
 
 
 def equal_work(name: str, size: Size, pairs: int, compiled: bool):
-    """A, E, and the share of sgemm that a step reaches."""
+    """A, E, and the fraction of sgemm that a step reaches."""
     with workers(size, ["minisft", "eager", *(["compiled"] if compiled else [])]) as found:
         prepare(found, "uniform")
         samples, last = alternate(found, pairs, "step", "cpu")
@@ -101,8 +101,8 @@ def real_step(name: str, size: Size, pairs: int):
             result = compared(row, name, found, against, samples, speeds)
             yield result | {"fill": fill(sizes.variable(size)), "faults": {side: last[side]["faults"] for side in last}}
         ours = f"minisft {named(kernels()[0])}"
-        share = peaks[ours] / peaks["eager"]
-        yield {"row": "G memory", "size": name, "MB": peaks, "share": share, "goal": goal("G memory", name)}
+        fraction = peaks[ours] / peaks["eager"]
+        yield {"row": "G memory", "size": name, "MB": peaks, "fraction": fraction, "goal": goal("G memory", name)}
 
 
 def two_cores(name: str, size: Size, pairs: int):

@@ -36,12 +36,6 @@ def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
     return norms(Params(theta.shapes, flat=theta.flat.astype(np.float64) - theta_hat.flat))
 
 
-def relative_distances(theta: Params, theta_hat: Params) -> dict[str, float]:
-    """‖θ − θ̂‖₂ / ‖θ̂‖₂, without a unit: total and by tensor. Where θ̂ is zero: 0 if θ is zero too, else infinity."""
-    moves, sizes = distances(theta, theta_hat), norms(theta_hat)
-    return {name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0) for name, moved in moves.items()}
-
-
 def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
     """(1 − α) θ̂ + α θ̃ in the dtype of θ̂: equal to θ̂ at α = 0 and to θ̃ at α = 1; any other α is allowed too.
 

@@ -37,13 +37,6 @@ def test_squared_distances_of_the_tensors_add_up_to_the_squared_total(theta, con
     assert min(found.values()) > 0
 
 
-def test_a_relative_distance_is_measured_by_the_length_of_theta_hat():
-    theta_hat = Params({"a": (2,), "b": (1,), "c": (1,)}, flat=np.array([3.0, 4.0, 0.0, 0.0]))
-    theta = Params({"a": (2,), "b": (1,), "c": (1,)}, flat=np.array([3.0, 3.0, 0.0, 2.0]))
-    expected = {"total": 5**0.5 / 5, "a": 0.2, "b": 0.0, "c": np.inf}
-    assert trajectory.relative_distances(theta, theta_hat) == pytest.approx(expected)
-
-
 def test_a_distance_between_float32_parameters_is_computed_in_float64():
     """2^24 + 1 and 1 − 2^−30 are no float32: a sum of squares, and a difference, that float32 would round."""
     shapes = {"a": (2,), "b": (1,)}

@@ -2,6 +2,8 @@
 
 x  = onehot(ids) W
 dW = onehot(ids)ᵀ dx                         a token that occurs twice adds twice; ids have no derivative
+
+W may be complex, for the complex step of gradcheck.py.
 """
 
 import numpy as np

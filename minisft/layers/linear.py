@@ -4,6 +4,8 @@ y  = x Wᵀ + b
 dW = dyᵀ x                                   every row adds its outer product
 db = Σ_rows dy                               b is added to every row
 dx = dy W
+
+W, b and x may be complex, for the complex step of gradcheck.py; y then is.
 """
 
 from minisft.params import Params

@@ -1,12 +1,14 @@
 """RMSNorm: each row to root mean square 1, then each channel times its gain w (arXiv 1910.07467, eq. 4, and Llama's ε).
 
-r  = (⟨x, x⟩ / C + ε)^(−½)                   one number a row
+r  = (⟨x, x⟩ / C + ε)^(−½)                   one number per row
 n  = r x
 y  = w ⊙ n                                   now from the bottom up; `d` + name is ∂J/∂name
 dw = Σ_rows dy ⊙ n
 dn = w ⊙ dy                                  w varies inside the sum below, so it cannot be taken out
 dr = ⟨dn, x⟩   and   ∂r/∂x = −r³ x / C
 dx = r dn + dr ∂r/∂x  =  r (dn − n ⟨dn, n⟩ / C),   ⟨dn, n⟩ = ⟨w, dy ⊙ n⟩
+
+w and x may be complex, for the complex step of gradcheck.py, so ⟨x, x⟩ is the sum of squares without conjugation.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Rotary positions (RoPE, arXiv 2104.09864, eq. 34): a position becomes an angle, so q·k depends on distances only.
 
 In the order of the Hugging Face files, channels c and c + D/2 of a head are one 2-vector (x₁, x₂); at position t it is
-turned by the angle t ω_c, ω_c = θ^(−2c/D):
+turned by the angle t ω_c, ω_c = base^(−2c/D):
 
     y  = x ⊙ (cos, cos) + (x₂, x₁) ⊙ (−sin, sin)
     dx = dy ⊙ (cos, cos) − (dy₂, dy₁) ⊙ (−sin, sin)                 the transpose of a rotation turns it back
@@ -9,14 +9,16 @@ turned by the angle t ω_c, ω_c = θ^(−2c/D):
 For contexts longer than the T₀ of pre-training, Llama 3 slows the channels that turned seldom in T₀ by a factor f:
 
     ω ← ω (s + (1 − s) / f),   s = (T₀ ω / 2π − low) / (high − low), at least 0 and at most 1
+
+x may be complex, for the complex step of gradcheck.py; the angles are real.
 """
 
 import numpy as np
 
 
-def frequencies(size, theta, scaling=None):
-    """ω (D/2,), in radians a position. scaling: None, or what has the fields of config.RopeScaling; T₀ = 0: s = 0."""
-    omega = float(theta) ** (-np.arange(0, size, 2) / size)
+def frequencies(size, base, scaling=None):
+    """ω (D/2,), in radians per position. scaling: None, or what has the fields of config.RopeScaling; T₀ = 0: s = 0."""
+    omega = float(base) ** (-np.arange(0, size, 2) / size)
     if scaling:
         turns = scaling.original_max_position_embeddings * omega / (2 * np.pi)
         low, high = scaling.low_freq_factor, scaling.high_freq_factor
@@ -25,13 +27,13 @@ def frequencies(size, theta, scaling=None):
     return omega
 
 
-def tables(positions, size, theta, dtype, scaling=None):
+def tables(positions, size, base, dtype, scaling=None):
     """(cos, cos) and (−sin, sin) at these positions, each (N, 1, D). Computed in float64 whatever the dtype returned.
 
     positions  (N,) int, counted from the start of each sequence
-    size       D, channels of a head;  theta: the base of the frequencies;  scaling: see `frequencies`
+    size       D, channels of a head;  base: of the frequencies;  scaling: see `frequencies`
     """
-    angle = np.outer(positions, frequencies(size, theta, scaling))  # (N, D/2), radians
+    angle = np.outer(positions, frequencies(size, base, scaling))  # (N, D/2), radians
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
     return np.concatenate((cos, cos), -1)[:, None], np.concatenate((-sin, sin), -1)[:, None]
 

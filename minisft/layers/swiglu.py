@@ -8,6 +8,8 @@ y  = down(h)                                                    F -> C; now from
 db = dh ⊙ u
 da = dh ⊙ b ⊙ (s + u (1 − s))                                   σ′ = σ (1 − σ), so u′ = s + a s (1 − s)
 dx = gateᵀ(da) + upᵀ(db)                                        x is used twice, so its contributions add
+
+The matrices and x may be complex, for the complex step of gradcheck.py: tanh is analytic near the real axis.
 """
 
 from collections import namedtuple

@@ -1,6 +1,6 @@
 """A run: begin or go on, follow it to its end, and save what there is if Ctrl-C or an accident ends it before.
 
-Of several ranks only rank 0 reads and writes; the others are sent its state and then compute their share.
+Of several ranks only rank 0 reads and writes; the others are sent its state and then compute their part.
 """
 
 import json

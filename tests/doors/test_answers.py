@@ -203,7 +203,7 @@ def test_a_point_of_the_line_needs_one_finite_number(theta, alpha):
 
 
 def test_distances_of_complex_parameters_are_refused_not_taken_of_their_real_parts(theta):
-    for call in (trajectory.distances, trajectory.relative_distances, lambda a, b: trajectory.line(a, b, 0.5)):
+    for call in (trajectory.distances, lambda a, b: trajectory.line(a, b, 0.5)):
         for pair in ((theta.astype(complex), theta), (theta, theta.astype(complex))):
             refusal(lambda call=call, pair=pair: call(*pair), "theta", "real")
 
