@@ -11,15 +11,17 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
-from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats import sentencepiece
+from minisft.errors import MinisftError, quoted
+from minisft.formats import sentencepiece, tokenizer_files, tokenizer_json
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
-from minisft.formats.files import read_bytes, read_json, read_text, write_atomically, write_json
+from minisft.formats.files import json_bytes, read_bytes, write_atomically
+from minisft.formats.native import native
+from minisft.formats.windows import Window, lengths, paragraphs, windows
 
-END_OF_TEXT, START, END = SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
+SPECIAL = (tokenizer_files.END_OF_TEXT, "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
 
 # GPT-2's spelling of bytes in a vocabulary: a printable byte is itself, the n-th of the others is character 256 + n.
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -44,14 +46,10 @@ class Tokenizer:
         path: str | Path = "tokenizer.json",
     ) -> None:
         """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`."""
-        try:
+        content = tokenizer_json.read(source, path)
+        with native(path, *tokenizer_json.NOT_READ):
             self.backend = Backend.from_buffer(source)
-        except Exception as error:  # the package raises nothing narrower
-            raise MinisftError(
-                f"{path}: is not a file of the tokenizers package ({one_line(error, 200)}); it is cut off, damaged "
-                "or of another kind: copy it again"
-            ) from error
-        self.source, self.config, self.template = source, config, template
+        self.source, self.config, self.template, self.path = source, config, template, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
         if config["eos_token"] not in vocabulary:
@@ -64,24 +62,23 @@ class Tokenizer:
         self.end_of_turn_id = vocabulary.get(self.dialect.end)
         self.default_system = default_system(template)
 
-        self.backend.no_truncation()  # settings of other tools that such a file may carry
-        self.backend.no_padding()
         special = [
             token for token in (*SPECIAL, *self.dialect.special_tokens(), config["eos_token"]) if token in vocabulary
         ]
-        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        self.sentencepiece = sentencepiece.BLANK in vocabulary
+        with native(path, "its tokenizer fails"):
+            self.prepare(special)
+            begins = words("x", self.inside)
         added = self.backend.get_added_tokens_decoder()
         self.special_tokens = {token.content: i for i, token in added.items() if token.special}
         self.special_ids = set(self.special_tokens.values())
         names = sorted(self.special_tokens, key=len, reverse=True)
         self.special = re.compile(f"({'|'.join(map(re.escape, names))})")
-
-        self.sentencepiece = sentencepiece.BLANK in vocabulary
-        self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
-        again = self.backend.encode(config["eos_token"] + "x", add_special_tokens=False).ids[1:]
-        self.begins_after_special = again == self.backend.encode("x", add_special_tokens=False).ids
-        # A special token inside a text is encoded as text.
-        self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
+        self.unknown = getattr(self.backend.model, "unk_token", None)  # stands for a character without a token
+        self.unknown_id = self.special_tokens.get(self.unknown or "")
+        # A blank after a word that was added belongs to none but the first window.
+        whole = self.blank_before and self.begins_after_special and len(added) > len(self.special_ids)
+        self.size, self.most = lengths(content, vocabulary, whole)
 
         if self.sentencepiece:
             self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # never spelled as bytes
@@ -92,11 +89,25 @@ class Tokenizer:
             self.unknown_bytes = {
                 byte for char, byte in BYTES.items() if char not in vocabulary and b'"ByteLevel"' in source
             }
-        if words("x", self.inside) != ["x"]:
+        if begins != ["x"]:
             raise MinisftError(
                 f"{path}: adds something before every text, in a way that is not implemented; texts encoded piece by "
                 "piece would change: use a model with another tokenizer"
             )
+
+    def prepare(self, special: list[str]) -> None:
+        """`backend` encodes a text that begins, `inside` one that goes on; neither has the settings of other tools."""
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        self.backend.post_processor = processors.Sequence([])  # some change where a token begins
+        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
+        begun = self.backend.encode("x", add_special_tokens=False).ids
+        self.blank_before = begun != self.inside.encode("x", add_special_tokens=False).ids
+        again = self.backend.encode(self.config["eos_token"] + "x", add_special_tokens=False).ids[1:]
+        self.begins_after_special = again == begun
+        # A special token inside a text is encoded as text.
+        self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
@@ -118,12 +129,12 @@ class Tokenizer:
         )
         backend.decoder = decoders.ByteLevel()
         backend.train_from_iterator(
-            texts,
+            (part for text in texts for part in paragraphs(text)),
             trainers.BpeTrainer(
                 vocab_size=vocab_size, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
             ),
         )
-        return cls(backend.to_str(pretty=True).encode(), own_config())
+        return cls(backend.to_str(pretty=True).encode(), tokenizer_files.own_config())
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":
@@ -134,36 +145,25 @@ class Tokenizer:
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
-        settings = directory / "tokenizer_config.json"
-        config = read_json(settings) if settings.exists() else {}
-        template, where = config.get("chat_template"), settings
-        if isinstance(template, list):  # several templates with names
-            named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
-            template = named.get("default", "")
-        if (directory / "chat_template.jinja").exists():
-            where = directory / "chat_template.jinja"
-            template = read_text(where)
-        template = CHAT_TEMPLATE if template is None else template
-        dialect = dialect_of(template, where)
-        config = (config or own_config()) | {"eos_token": eos_token(directory, config)}
-        return cls(source, config, template, dialect, directory / "tokenizer.json")
+        config, template, where = tokenizer_files.read(directory)
+        return cls(source, config, template, dialect_of(template, where), directory / "tokenizer.json")
+
+    def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
+        """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""
+        config = self.config if model_max_length is None else self.config | {"model_max_length": model_max_length}
+        settings, template = json_bytes(config), self.template.encode()
+        return {"tokenizer.json": self.source, "tokenizer_config.json": settings, "chat_template.jinja": template}
 
     def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
-        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja, each whole or not at all.
+        """Write the `files`, each whole or not at all. Raises MinisftError naming one that cannot be written."""
+        for name, content in self.files(model_max_length).items():
+            write_atomically(Path(directory) / name, content)
 
-        What was loaded is written back unchanged, except that model_max_length, in tokens, replaces the one in
-        tokenizer_config.json. Raises MinisftError naming a file that cannot be written.
-        """
-        directory = Path(directory)
-        config = self.config if model_max_length is None else self.config | {"model_max_length": model_max_length}
-        write_atomically(directory / "tokenizer.json", self.source)
-        write_json(directory / "tokenizer_config.json", config)
-        write_atomically(directory / "chat_template.jinja", self.template.encode())
-
-    def encode(self, text: str, before: Sequence[int] = ()) -> list[int]:
+    def encode(self, text: str, before: Sequence[int] = (), limit: int | None = None) -> list[int]:
         """The ids of a plain text: no BOS is added, and a special token in it is text like any other.
 
         before  the ids that precede it in its sequence: only where a text begins is a blank put before it
+        limit   only the first ids, at most so many: no more of the text is encoded than they need
         Raises MinisftError if the text contains a lone surrogate, or a byte without a token in a foreign vocabulary.
         """
         try:
@@ -179,12 +179,35 @@ class Tokenizer:
                 f"text: byte 0x{min(unknown):02x} of {quoted(text)} has no token in this vocabulary; remove it"
             )
         begins = not before or (self.begins_after_special and before[-1] in self.special_ids)
-        backend = self.backend if begins else self.inside
-        ids = backend.encode(text, add_special_tokens=False).ids
-        if not self.special_ids.isdisjoint(ids):  # the vocabulary has it as a word, too: spell it out
-            ids = backend.encode(text[0], add_special_tokens=False).ids
-            ids += [i for char in text[1:] for i in self.inside.encode(char, add_special_tokens=False).ids]
-        return ids
+        backend, ids = self.backend if begins else self.inside, list[int]()
+        with native(self.path, "its tokenizer fails on a text", "use another model"):
+            for window in windows(text, backend, self.inside, self.size, self.most):
+                ids += self.as_text(window, self.inside if ids else backend)
+                if limit is not None and len(ids) >= limit:
+                    break
+        return ids[:limit]
+
+    def as_text(self, window: Window, first: Backend) -> list[int]:
+        """The ids of a window; what a vocabulary has as a special token and finds as a word is spelled out.
+
+        first  what encodes its first character
+        """
+        ids = window.encoding.ids[: window.tokens]
+        if self.special_ids.isdisjoint(ids):
+            return ids
+        spelled: list[int] = []
+        for n, i in enumerate(ids):
+            begin, end = window.encoding.token_to_chars(n) or (0, 0)
+            written = window.text[begin:end]
+            if i not in self.special_ids or (i == self.unknown_id and written != self.unknown):
+                spelled.append(i)
+                continue
+            for k, char in enumerate(written):
+                spelled += (first if n == k == 0 else self.inside).encode(char, add_special_tokens=False).ids
+        for i in self.special_ids.intersection(spelled) - {self.unknown_id}:
+            word = quoted(self.backend.id_to_token(i))
+            raise MinisftError(f"text: {word} is a special token without another spelling; use another model")
+        return spelled
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids as it stands in a sequence; special tokens, and ids beyond the vocabulary, are left out.
@@ -193,7 +216,8 @@ class Tokenizer:
         """
         ids = [int(i) for i in ids]
         if not self.sentencepiece:
-            return self.backend.decode(ids, skip_special_tokens=True)
+            with native(self.path, "its tokenizer fails to decode", "use another model"):
+                return self.backend.decode(ids, skip_special_tokens=True)
         tokens = [self.backend.id_to_token(i) for i in ids if i not in self.special_ids]
         return b"".join(sentencepiece.spelled(token) for token in tokens if token is not None).decode(errors="replace")
 
@@ -204,20 +228,21 @@ class Tokenizer:
             return f"<{i}>"
         if self.sentencepiece:
             return sentencepiece.spelled(token).decode(errors="backslashreplace")
-        text = self.backend.decode([i], skip_special_tokens=False)
+        with native(self.path, "its tokenizer fails to decode", "use another model"):
+            text = self.backend.decode([i], skip_special_tokens=False)
         if "\ufffd" in text and all(char in BYTES for char in token):
             text = bytes(BYTES[char] for char in token).decode(errors="backslashreplace")
         return text
 
     def render(
-        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool = False
+        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool = False, limit: int | None = None
     ) -> list[tuple[list[int], bool]]:
         """A conversation in the model's dialect as runs (ids, of y?); all ids in a row are the sequence.
 
         messages  {"role", "content"} each;  is_y: for each, whether its content belongs to y
         In ChatML it is <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token
-        are a run of their own. With add_generation_prompt it ends where the assistant is to answer. Raises MinisftError
-        if the vocabulary lacks a special token of the dialect.
+        are a run of their own. With add_generation_prompt it ends where the assistant is to answer. With a limit it is
+        cut after so many ids. Raises MinisftError if the vocabulary lacks a special token of the dialect.
         """
         d = self.dialect
         for token in d.special_tokens():
@@ -228,12 +253,15 @@ class Tokenizer:
                 )
         if self.default_system is not None and messages[0]["role"] != "system":
             messages, is_y = [{"role": "system", "content": self.default_system}, *messages], [False, *is_y]
+        roles = {"assistant", *(message["role"] for message in messages)}
+        # In turn a text, a special token, a text, …: what a user typed is joined to a text, so it stays text.
+        headers = {role: self.special.split(d.before + role + d.after) for role in roles}
+        *begin, last = self.special.split(d.begin)
         runs: list[tuple[list[str], bool]] = []
         for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
             content = content.strip() if d.trims else content
-            # In turn a text, a special token, a text, …: what a user typed is joined to a text, so it stays text.
-            header = self.special.split(("" if runs else d.begin) + d.before + role + d.after)
+            header = headers[role] if runs else [*begin, last + headers[role][0], *headers[role][1:]]
             if role == "assistant":  # header and content apart, as the model meets them
                 runs.append((header, False))
                 runs.append(([content, d.end], of_y))
@@ -241,49 +269,27 @@ class Tokenizer:
                 runs.append(([*header[:-1], header[-1] + content, d.end], of_y))
             runs.append(([d.then], False))
         if add_generation_prompt:
-            runs.append((self.special.split(d.before + "assistant" + d.after), False))
+            runs.append((headers["assistant"], False))
         ids: list[int] = []
-        return [(self.extend(ids, parts), of_y) for parts, of_y in runs]
+        return [(self.extend(ids, parts, limit), of_y) for parts, of_y in runs if limit is None or len(ids) < limit]
 
     def prompt(self, messages: list[dict]) -> list[int]:
         """The ids of a conversation up to the place where the assistant is to answer."""
         runs = self.render(messages, [False] * len(messages), add_generation_prompt=True)
         return [i for ids, _ in runs for i in ids]
 
-    def extend(self, ids: list[int], parts: list[str]) -> list[int]:
-        """Append the ids of parts, which are in turn a text, a special token, a text, …; returns the new ones."""
+    def extend(self, ids: list[int], parts: list[str], limit: int | None = None) -> list[int]:
+        """Append the ids of parts, which are in turn a text, a special token, a text, …; returns the new ones.
+
+        limit  how many there may be in all
+        """
         length = len(ids)
         for n, part in enumerate(parts):
-            ids += [self.special_tokens[part]] if n % 2 else self.encode(part, ids)
+            room = None if limit is None else limit - len(ids)
+            if room == 0:
+                break
+            ids += [self.special_tokens[part]] if n % 2 else self.encode(part, ids, room)
         return ids[length:]
-
-
-def own_config() -> dict:
-    """The tokenizer_config.json of a tokenizer of ours; `save` adds the length of the model's context."""
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": None,
-        "eos_token": END_OF_TEXT,
-        "pad_token": None,
-        "unk_token": None,
-        "clean_up_tokenization_spaces": False,
-    }
-
-
-def eos_token(directory: Path, config: dict) -> str:
-    """The eos_token, a string or {"content": string}: from tokenizer_config.json, else special_tokens_map.json."""
-    token = config.get("eos_token")
-    fallback = directory / "special_tokens_map.json"
-    if token is None and fallback.exists():
-        token = read_json(fallback).get("eos_token")
-    if isinstance(token, dict):
-        token = token.get("content")
-    if not isinstance(token, str):
-        raise MinisftError(
-            f"{directory / 'tokenizer_config.json'}: does not name an eos_token; add the token that ends a text, "
-            f'as "eos_token": "{END_OF_TEXT}"'
-        )
-    return token
 
 
 def words(text: str, backend: Backend) -> list[str]:

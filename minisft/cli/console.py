@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from minisft.errors import BREAKS, MinisftError, one_line, visible
-from minisft.formats.files import replacing
+from minisft.formats.apart import require_apart
+from minisft.formats.files import json_bytes, replacing
 
 Item = TypeVar("Item")
 
@@ -71,20 +72,28 @@ def print_json(value: dict) -> None:
 
 
 @contextmanager
-def row_file(path: str | None, flag: str, sources: list[str]) -> Iterator[Callable[[list[dict]], object]]:
+def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Callable[[list[dict]], object]]:
     """Yields a function that writes rows as JSON lines to `path`, atomically; nothing happens if path is None.
 
-    Refuses a path that could not be written before anything is computed, and one that is among the sources.
+    Refuses a path that could not be written before anything is computed, and one that would touch the sources.
     """
     if path is None:
         yield lambda rows: None
         return
-    if Path(path).is_dir() or any(Path(path).resolve() == Path(source).resolve() for source in sources):
-        raise MinisftError(f"{flag}: {path} is {'a directory' if Path(path).is_dir() else 'read'}; name another file")
+    if Path(path).is_dir():
+        raise MinisftError(f"{flag}: {path} is a directory; name another file")
+    require_apart(Path(path), sources, flag)
     with replacing(path) as beside:
-        yield lambda rows: beside.write_text(
-            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8"
-        )
+
+        def write(rows: list[dict]) -> None:
+            try:
+                beside.write_bytes(b"".join(json_bytes(row, indent=None) for row in rows))
+            except ValueError:
+                raise MinisftError(
+                    f"{flag}: a row has NaN or infinity in it, which are not JSON; look at the data"
+                ) from None
+
+        yield write
 
 
 def metrics_line(metrics: dict, reduction: str) -> str:

@@ -84,8 +84,10 @@ def sequences_of(
     arguments: Namespace, examples: list[Example], tokenizer: Tokenizer, config: ModelConfig
 ) -> tuple[list[Sequence], dict[str, int]]:
     """The examples in tokens, none longer than --max-length, and how many were read, cut and dropped."""
-    sequences = [data.encode(example, tokenizer, arguments.assistant_turns) for example in examples]
-    return data.fit(sequences, max_length(arguments, config), arguments.on_too_long)
+    length = max_length(arguments, config)
+    limit = None if arguments.on_too_long == "error" else length + 1  # an error says how long the example is
+    sequences = [data.encode(example, tokenizer, arguments.assistant_turns, limit) for example in examples]
+    return data.fit(sequences, length, arguments.on_too_long)
 
 
 def load_with_data(

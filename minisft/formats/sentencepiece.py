@@ -10,6 +10,8 @@ import json
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers
 
+from minisft.formats.tokenizer_json import steps
+
 BLANK = "▁"
 BYTES = {f"<0x{byte:02X}>": byte for byte in range(256)}
 NORMAL, LONGEST = 1, 512  # in a GGUF file, the kind of tokens that texts are made of, and the most characters of one
@@ -29,14 +31,6 @@ def without_blank(backend: Backend) -> Backend:
         if step["type"] == "Metaspace":
             step["prepend_scheme"] = "never"
     return Backend.from_str(json.dumps(content))
-
-
-def steps(part: dict | None) -> list[dict]:
-    """The steps of a normalizer or pre_tokenizer, which is None, one step, or a sequence of others."""
-    if part is None:
-        return []
-    inner = part.get("normalizers", part.get("pretokenizers"))
-    return [part] if inner is None else [step for one in inner for step in steps(one)]
 
 
 def from_scores(tokens: list[str], scores: list[float], kinds: list[int], blank_before: bool) -> Backend:

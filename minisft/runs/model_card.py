@@ -195,4 +195,5 @@ def literal(text: str) -> str:
 def write(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> None:
     """Write the model card, unless there is a README.md that is theirs. Arguments as for `text`."""
     if not is_theirs(directory):
-        write_atomically(directory / CARD, signed(text(directory, record, rows, parameters, stated).encode()))
+        content = text(directory, record, rows, parameters, stated)  # names of files may not be UTF-8
+        write_atomically(directory / CARD, signed(content.encode(errors="backslashreplace")))

@@ -11,8 +11,7 @@ import pytest
 from support.commandline import contents, minisft, read_rows, sft_line, write_rows
 
 from minisft import checkpoint, model
-from minisft.runs import directory as runs
-from minisft.runs import model_card
+from minisft.runs import directory, loop, model_card
 
 
 def card_of(directory):
@@ -129,7 +128,7 @@ def test_a_card_of_ours_is_replaced_by_that_of_the_next_run_and_removed_with_the
     assert sft("out") == 0 and "| steps | 6 |" in card_of(tmp_path / "out")
     assert sft("out", "--overwrite", "--max-steps", 2) == 0
     assert "| steps | 2 |" in card_of(tmp_path / "out")
-    runs.remove(tmp_path / "out")
+    directory.remove(tmp_path / "out")
     assert contents(tmp_path / "out") == {}
 
 
@@ -157,7 +156,7 @@ def test_a_card_that_was_edited_stays_whatever_is_run_there_and_one_line_says_so
         capsys.readouterr()
         assert sft("out", "--save-steps", 3, *flags) == 0
         assert path.read_bytes() == edited and capsys.readouterr().err.count("README.md") == 1
-    runs.remove(tmp_path / "out")
+    directory.remove(tmp_path / "out")
     assert list(contents(tmp_path / "out").values()) == [edited]
 
 
@@ -167,14 +166,14 @@ def test_a_card_as_it_was_written_is_replaced_without_a_word(sft, tmp_path, caps
 
 
 def test_a_card_that_is_edited_during_the_run_stays_too(sft, tmp_path, capsys, monkeypatch):
-    write = runs.write_row
+    write = loop.write_row
 
-    def interrupted(run, state, row, report):
-        write(run, state, row, report)
+    def interrupted(run, row, report):
+        write(run, row, report)
         (tmp_path / "out" / "README.md").write_text("mine")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_row", interrupted)
+    monkeypatch.setattr(loop, "write_row", interrupted)
     assert sft("out") == 130
     assert card_of(tmp_path / "out") == "mine" and "README.md" in capsys.readouterr().err
 
@@ -202,14 +201,14 @@ def test_a_readme_that_is_no_file_is_not_waited_for(tmp_path):
 
 
 def test_an_interrupted_run_has_the_card_of_the_steps_it_made(sft, tmp_path, monkeypatch):
-    write = runs.write_row
+    write = loop.write_row
 
-    def interrupted(run, state, row, report):
-        write(run, state, row, report)
+    def interrupted(run, row, report):
+        write(run, row, report)
         if row["step"] == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_row", interrupted)
+    monkeypatch.setattr(loop, "write_row", interrupted)
     assert sft("out") == 130
     assert "| steps | 3 |" in card_of(tmp_path / "out")
 

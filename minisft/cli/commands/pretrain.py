@@ -14,12 +14,11 @@ import numpy as np
 from minisft import data, model
 from minisft.cli import flags
 from minisft.cli.inputs import max_length, model_directory
-from minisft.cli.training import train
+from minisft.cli.training import output_directory, train
 from minisft.config import ModelConfig, flag, whole
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError
 from minisft.parallel import Ranks
-from minisft.runs import directory as runs
 from minisft.tokenizer import Tokenizer
 
 
@@ -41,8 +40,11 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, ranks: Ranks) -> None:
     sources = [model_directory(arguments.tokenizer, "--tokenizer")] if arguments.tokenizer else []
-    if ranks.rank == 0:  # it may be writing there by the time another rank comes to look
-        runs.require_free(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite)
+    with output_directory(arguments, sources, ranks):
+        learn(arguments, sources, ranks)
+
+
+def learn(arguments: Namespace, sources: list[Path], ranks: Ranks) -> None:
     files = documents(arguments.data)
     texts = (example.completion for _, examples in files for example in examples)
     tokenizer = Tokenizer.load(sources[0]) if sources else Tokenizer.train(texts, arguments.vocab_size or 512)
@@ -71,8 +73,10 @@ def text_sequences_of(
     length, counts = max_length(arguments, config), {"read": 0, "cut": 0, "dropped": 0}
     sequences: list[Sequence] = []
     for path, examples in files:
-        encoded = [data.encode(example, tokenizer) for example in examples]
-        if Path(path).suffix not in (".json", ".jsonl"):
+        lines = Path(path).suffix in (".json", ".jsonl")
+        limit = length + 1 if lines and arguments.on_too_long != "error" else None  # an error says how long a line is
+        encoded = [data.encode(example, tokenizer, limit=limit) for example in examples]
+        if not lines:
             encoded = [piece for document in encoded for piece in data.pieces(document, length)]
         fitted, counted = data.fit(encoded, length, arguments.on_too_long)
         counts = {name: counts[name] + counted[name] for name in counts}

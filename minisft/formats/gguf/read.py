@@ -23,8 +23,9 @@ from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
 from minisft.formats.files import Stored
 from minisft.formats.gguf.header import Entry, Walk
+from minisft.formats.tokenizer_files import own_config
 from minisft.layers import rotary
-from minisft.tokenizer import Tokenizer, own_config
+from minisft.tokenizer import Tokenizer
 
 TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 PIECE = 2**20  # weights that are read at a time
