@@ -170,7 +170,7 @@ class Tokenizer:
             text.encode()
         except UnicodeEncodeError as error:
             raise MinisftError(
-                f"text: {quoted(text[error.start])} at character {error.start} is half a character (a lone "
+                f"text: {one_line(repr(text[error.start]))} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
         unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
