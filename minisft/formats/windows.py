@@ -3,8 +3,9 @@
 A window begins where the one before it was cut, and a cut is a place where the whole text is cut as well:
 
 - Between two words. The words of a window are those of the text, except near its end: where a word ends depends on the
-  few characters after it, or on the run of white space that begins there. So a cut lies some `MARGIN` characters before
-  the end of its window, and not in white space that reaches the end.
+  few characters after it. So a cut lies some `MARGIN` characters before the end of its window. And it never lies behind
+  white space, whose words depend on what ends it, however far away, or before a mark that may belong to the character
+  before it.
 - Within a word that fills its window: a text without blanks, or any text of a tokenizer that does not cut into words.
   BPE splits a word into tokens such that each two neighbours stay two tokens when they are encoded alone, and no other
   split of the word has this property (van Antwerpen and Neubeck, "So many tokens, so little time", 2024). So two
@@ -28,7 +29,7 @@ from minisft.formats import tokenizer_json
 PIECE = 2**15  # characters of a window
 MARGIN = 2**10  # of them at its end, where it is not cut; no token is longer
 MOST = 2**22  # characters, as they come out of the steps before BPE, of a window that finds no place to be cut
-NEAR = 16  # characters that decide where a word ends, and how Unicode composes a character
+NEAR = 16  # characters that decide where a word ends
 WORD_ENDS = re.compile(r"[^\s](?=[ \n])")
 
 
@@ -59,19 +60,20 @@ def windows(text: str, first: Backend, others: Backend, size: int, most: int) ->
     encoding = encoded(backend, text[:end])
     while end < len(text):
         window = text[begin:end]
-        token, place = seam(encoding, window, others) if size < most else (0, 0)
+        token, place = seam(encoding, window) if size < most else (0, 0)
         following = encoded(others, text[begin + place : begin + place + size]) if token else None
         if following and following.ids[:1] == encoding.ids[token : token + 1]:
             yield Window(window, encoding, token)
             backend, begin, end, encoding = others, begin + place, begin + place + size, following
-        elif end - begin >= most:
+            continue
+        end = min(begin + 2 * (end - begin), begin + most)
+        longer = encoded(backend, text[begin:end])
+        if len(window) == most or (begin and longer.ids[:1] != encoding.ids[:1]):  # on that the window before relies
             raise MinisftError(
-                f"text: this tokenizer finds no place to cut it in {most:,} characters, from {quoted(window[:40])} on; "
-                "break it up"
+                f"text: this tokenizer finds no place to cut it in {len(window):,} characters, from "
+                f"{quoted(window[:40])} on; break it up"
             )
-        else:
-            end = min(begin + 2 * (end - begin), begin + most)
-            encoding = encoded(backend, text[begin:end])
+        encoding = longer
     yield Window(text[begin:], encoding, len(encoding))
 
 
@@ -79,9 +81,8 @@ def encoded(backend: Backend, text: str) -> Encoding:
     return backend.encode(text, add_special_tokens=False)
 
 
-def seam(encoding: Encoding, text: str, backend: Backend) -> tuple[int, int]:
+def seam(encoding: Encoding, text: str) -> tuple[int, int]:
     """(token, character) with which the next window begins; (0, 0) if there is no such place."""
-    visible = len(text.rstrip())
     for at in range(len(text) - MARGIN, len(text) - MARGIN // 2, NEAR):
         word = encoding.char_to_word(at)
         if word is None:  # a character that the tokenizer drops
@@ -91,19 +92,10 @@ def seam(encoding: Encoding, text: str, backend: Backend) -> tuple[int, int]:
         if token == 0 and end > at + NEAR:  # the word fills the window
             token = encoding.char_to_token(at) or 0
         place, _ = encoding.token_to_chars(token) or (0, 0)
-        _, end = encoding.token_to_chars(token - 1) or (0, 0) if token else (0, 0)
-        if token and 0 < end <= place < visible and is_settled(text, place, backend):
+        _, end = (encoding.token_to_chars(token - 1) or (0, 0)) if token else (0, 0)
+        if 0 < end <= place and not text[end - 1].isspace() and not combining(text[place]):
             return token, place
     return 0, 0
-
-
-def is_settled(text: str, place: int, backend: Backend) -> bool:
-    """Whether the normalizer does the same to what comes before a place and after it, whether or not they are apart."""
-    if backend.normalizer is None:
-        return True
-    before, after = text[max(0, place - NEAR) : place], text[place : place + NEAR]
-    normal = backend.normalizer.normalize_str
-    return not combining(after[0]) and normal(before + after) == normal(before) + normal(after)
 
 
 def paragraphs(text: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A long text is encoded in windows: the ids of the whole, the memory of one window, and no more than a limit needs."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -146,9 +147,74 @@ def test_the_ids_of_a_text_in_windows_are_those_of_the_whole(kind, short):
     assert count > 60 * 3000 / 200 / 2  # else windows are whole texts
 
 
-def test_a_window_begins_where_a_word_does_and_a_number_is_cut_in_threes_from_its_beginning(short):
-    backend = KINDS["Llama 3"]()
-    text = "1" + "234" * 1000
+def chain(merges, more=(), **options):
+    """BPE of characters with these merges, the first one first."""
+    tokens = sorted({*"".join(left + right for left, right in merges), *more})
+    tokens += [left + right for left, right in merges]
+    return Backend(models.BPE({token: i for i, token in enumerate(tokens)}, merges, **options))
+
+
+def test_a_window_begins_where_a_word_does_so_a_number_is_cut_in_threes_from_its_beginning(short):
+    """In threes 12 is a token only where both digits are in the same three."""
+    backend = chain([("1", "2")], "34")
+    backend.pre_tokenizer = pattern(r"\p{N}{1,3}")
+    for text in ("1234" * 300, "a" + "1234" * 300):
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_a_seam_on_which_two_windows_do_not_agree_is_not_used(short):
+    """Here the last pair merges first, so how a text begins depends on how many characters it has."""
+    letters = [chr(0x4E00 + i) for i in range(301)]
+    backend = chain(list(pairwise(letters))[::-1])
+    for text in ("".join(letters), "".join(letters[1:]), "".join(letters[100:]) * 2):
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+    refusal(lambda: in_windows("".join(letters) * 3, backend), "no place to cut")  # where it would have to go back
+
+
+def test_a_seam_never_divides_a_character_whose_bytes_are_tokens(short):
+    """中 is E4 B8 AD; here AD E4, the end of one and the beginning of the next, is one token."""
+    spelled = backend_of_bytes()
+    e4, _, ad = (word for word in spelled.pre_tokenizer.pre_tokenize_str("中")[0][0])
+    backend = backend_of_bytes([(ad, e4)])
+    assert len(backend.encode("中" * 10).ids) == 21
+    assert ids_of(in_windows("中" * 1000, backend)) == backend.encode("中" * 1000).ids
+
+
+def backend_of_bytes(merges=()):
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*alphabet, *(left + right for left, right in merges)]
+    backend = Backend(models.BPE({token: i for i, token in enumerate(tokens)}, list(merges)))
+    backend.pre_tokenizer = BYTES
+    return backend
+
+
+def test_the_end_of_a_long_word_is_not_taken_for_the_beginning_of_another(short):
+    """!!!'llama is the words !!!' and llama, but 'llama is 'll and ama."""
+    backend = chain([("l", "l"), ("a", "m"), ("am", "a"), ("ll", "ama")], "!'")
+    backend.pre_tokenizer = pattern(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+    for marks in range(140, 160):
+        text = "!" * marks + "'" + "llama" * 100
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_a_mark_that_composes_with_a_character_before_it_stays_with_it(short):
+    """NFC makes é and the stroke of e, stroke, acute: two words, the second of which must not begin a window."""
+    backend = KINDS["Qwen2"]()
+    for unit in ("e\u0335\u0301", "xe\u0335\u0301\u0335", "\u1100\u1161\u11a8!", "\u09c7\u09be!"):
+        assert ids_of(in_windows(unit * 500, backend)) == backend.encode(unit * 500).ids
+
+
+@pytest.mark.parametrize("space", [" ", "\n", ""])
+def test_a_word_that_was_added_is_never_cut_and_takes_its_white_space_with_it(space, short):
+    backend = byte_level(pre_tokenizers.Split(" ", "isolated"), GPT_2)
+    backend.add_tokens(
+        [AddedToken("<tool>"), AddedToken("[A]", lstrip=True, rstrip=True), AddedToken("é", normalized=True)]
+    )
+    for word in ("<tool>", "[A]", "é", "<to", "[A"):
+        for length in range(1, 12):
+            text = ("x" * length + space * 3 + word) * 200
+            assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+    text = ("the" + space * 180 + "[A]") * 20
     assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
 
 
