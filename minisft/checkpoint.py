@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
-from minisft import model
+from minisft import doors, model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError, one_line
-from minisft.formats.files import Stored, replacing, write_json
+from minisft.formats.files import Stored, json_bytes, write_atomically
 from minisft.formats.gguf.read import read as read_gguf
-from minisft.formats.huggingface import ARCHITECTURES, architecture_fields, read_config, tensors, weight_files
+from minisft.formats.huggingface import (
+    ARCHITECTURES,
+    architecture_fields,
+    read_config,
+    tensors,
+    weight_files,
+    write_tensors,
+)
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -85,29 +90,41 @@ def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], St
 def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written.
+    Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
+    anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.
     """
     directory = Path(directory)
     require_room(tokenizer, config, directory)
+    doors.parameters("theta", theta, model.shapes(config))
+    for name, view in theta.named.items():
+        if not np.isfinite(view).all():
+            raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")
+    for name, content in small_files(config, tokenizer, theta.flat.dtype).items():
+        write_atomically(directory / name, content)
+    write_tensors(directory / "model.safetensors", theta.named, {"format": "pt"})  # transformers asks for the format
+
+
+def small_files(config: ModelConfig, tokenizer: Tokenizer, dtype: DTypeLike) -> dict[str, bytes]:
+    """Everything that `save` writes but the weights: the content of each file, by name. dtype: of θ.
+
+    Raises MinisftError for a chat template that UTF-8 cannot spell.
+    """
     fields = architecture_fields(config)
     fields |= {
         "architectures": [ARCHITECTURES[fields["model_type"]]],
-        "dtype": theta.flat.dtype.name,
+        "dtype": np.dtype(dtype).name,
         "use_cache": True,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_id,
         "pad_token_id": None,
     }
-    write_json(directory / "config.json", dict(sorted(fields.items())))
     stops = [i for i in dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)) if i is not None]
-    write_json(directory / "generation_config.json", {"eos_token_id": stops})
-    tokenizer.save(directory, model_max_length=config.max_position_embeddings)
-    path = directory / "model.safetensors"
-    with replacing(path) as beside:
-        try:
-            save_file(theta.named, beside, metadata={"format": "pt"})  # transformers asks for the format
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    try:
+        texts = tokenizer.files(model_max_length=config.max_position_embeddings)
+    except UnicodeEncodeError as error:
+        raise MinisftError(f"chat_template: has half a character at {error.start}; correct the base model's") from error
+    own = {"config.json": dict(sorted(fields.items())), "generation_config.json": {"eos_token_id": stops}}
+    return {name: json_bytes(value) for name, value in own.items()} | texts
 
 
 def require_room(tokenizer: Tokenizer, config: ModelConfig, directory: Path) -> None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minisft import doors
+from minisft.config import TrainConfig, whole
 from minisft.errors import MinisftError
 from minisft.formats.rows import Example, example, read, read_documents
 from minisft.tokenizer import Tokenizer
@@ -30,6 +32,8 @@ __all__ = [
     "read_documents",
     "weights",
 ]
+
+LAMBDA = TrainConfig.__dataclass_fields__["prompt_loss_weight"].metadata["allowed"]
 
 
 class Sequence(NamedTuple):
@@ -58,12 +62,15 @@ class Batch:
 
     def only(self, chosen: list[bool]) -> "Batch":
         """The batch of the chosen ones of its S sequences, with the weights they have here."""
+        if np.shape(chosen) != (len(self.starts) - 1,) or np.asarray(chosen).dtype != bool:
+            doors.refuse("chosen", f"{len(self.starts) - 1} times true or false", chosen, "give one for each sequence")
         lengths = np.diff(self.starts)
         rows, starts = np.repeat(chosen, lengths), np.append(0, np.cumsum(lengths[chosen]))
         return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows])
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
+        doors.number("size", size, whole(1))
         for first in range(0, len(self.starts) - 1, size):
             starts = self.starts[first : first + size + 1]
             rows = slice(starts[0], starts[-1])
@@ -79,6 +86,11 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
     assistant_turns  "all", or "last": only the last one is a target
     limit            only the first tokens, at most so many: no more of the example is encoded than they need
     """
+    doors.one_of("assistant_turns", assistant_turns, ("all", "last"))
+    if not isinstance(example, Example):
+        doors.refuse(
+            "example", "an Example", example, "make it of a row with data.example, or of a file with data.read"
+        )
     if isinstance(example.completion, str):
         prompt = tokenizer.encode(example.prompt, limit=limit)
         room = None if limit is None else limit - len(prompt)
@@ -111,6 +123,8 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
     on_too_long  "cut": the end is cut off, and the end token is not put back; "drop"; "error"
     Raises MinisftError naming file and line if nothing of y is left, if nothing can be predicted, or on "error".
     """
+    doors.number("max_length", max_length, whole(1))
+    doors.one_of("on_too_long", on_too_long, ("cut", "drop", "error"))
     kept, counts = [], {"read": len(sequences), "cut": 0, "dropped": 0}
     for ids, is_y, where in sequences:
         if len(ids) < 2:
@@ -139,6 +153,7 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
 
 def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
     """A long document in pieces of max_length tokens; each begins with the last token before it: all predicted."""
+    doors.number("max_length", max_length, whole(2))
     ids, is_y, where = sequence
     return [
         Sequence(ids[i : i + max_length], is_y[i : i + max_length], where)
@@ -155,11 +170,19 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
     m          (N,) float, no unit: 1 where the row predicts a token of y, λ where it predicts one of x
     starts     (S + 1,) int, increasing: sequence s is rows starts[s]:starts[s + 1]
     reduction  "sum" (J in nats), "token_mean" (nats per token), "sequence_mean" (its mean over sequences with a target)
-    Returns (N,) float64, all 0 if m is all 0. Raises MinisftError if the reduction is unknown.
+    Returns (N,) float64, all 0 if m is all 0. Raises MinisftError if the reduction is unknown, if m has another shape
+    or a number that is negative or not finite, or if starts are not increasing from 0 to N.
 
     >>> weights(np.array([0, 1, 1]), np.array([0, 3]))
     array([0. , 0.5, 0.5])
     """
+    doors.starts(starts, len(m))
+    if not isinstance(m, np.ndarray) or m.ndim != 1:
+        doors.refuse("m", f"an array of shape ({len(m)},)", m, "give one number for each row")
+    if not (m.min(initial=0) >= 0 and m.max(initial=0) < np.inf):  # NaN is neither
+        doors.refuse(
+            "m", "finite numbers of at least 0", float(m[~((m >= 0) & (m < np.inf))][0]), "give 1 on y, λ on x"
+        )
     per_sequence = np.add.reduceat(m, starts[:-1], dtype=float)
     totals = {
         "sum": 1.0,
@@ -171,20 +194,44 @@ def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") ->
     return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)
 
 
+def require(sequences: list[Sequence], prompt_loss_weight: float, dtype: DTypeLike) -> None:
+    """Raises MinisftError for what `collate` is given and would silently make another batch of."""
+    doors.number("prompt_loss_weight", prompt_loss_weight, LAMBDA)
+    if np.dtype(dtype).kind != "f":
+        doors.refuse("dtype", "a type of real numbers", dtype, "give that of θ, theta.flat.dtype")
+    doors.some("sequences", sequences)
+    for s in sequences:
+        if not hasattr(s, "is_y"):
+            doors.refuse("sequences", "Sequences", s, "make them of examples with data.encode")
+        if not 2 <= len(s.ids) == len(s.is_y):
+            lengths = len(s.ids), len(s.is_y)
+            doors.refuse(f"{s.where}: ids and is_y", "at least 2, and as many of both", lengths, "encode it anew")
+        if np.asarray(s.is_y).dtype != bool:  # ~ would turn an integer 0 into −1, and 1 into −2
+            doors.refuse(f"{s.where}: is_y", "true or false for each token", s.is_y, "convert it with astype(bool)")
+
+
 def collate(
     sequences: list[Sequence],
     prompt_loss_weight: float = 0.0,
     reduction: str = "token_mean",
     dtype: DTypeLike = np.float32,
 ) -> Batch:
-    """The batch of one whole optimiser step, with its weights; λ is `prompt_loss_weight`."""
+    """The batch of one whole optimiser step, with its weights; λ is `prompt_loss_weight`.
+
+    Raises MinisftError if there is no sequence, if one has fewer than two tokens, ids that are not whole numbers from
+    0 on, or an is_y that is not boolean or of another length, or if λ is not a number from 0 to 1000.
+    """
+    require(sequences, prompt_loss_weight, dtype)
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])
     is_y = np.concatenate([s.is_y[1:] for s in sequences])  # cut with the targets: the shift, once
     m = np.where(is_y, 1.0, prompt_loss_weight)
-    return Batch(
+    batch = Batch(
         np.concatenate([s.ids[:-1] for s in sequences]),
         np.concatenate([s.ids[1:] for s in sequences]),
         weights(m, starts, reduction).astype(dtype),
         starts,
         is_y,
     )
+    doors.indices("ids", batch.ids)
+    doors.indices("ids", batch.targets)
+    return batch

@@ -3,7 +3,7 @@
 import json
 from unicodedata import category
 
-LINES = "\n\t"  # the control characters that stay in a text of several lines
+BREAKS = "\n\t"  # the control characters that stay in a text of several lines
 
 
 class MinisftError(Exception):
@@ -22,7 +22,7 @@ def visible(text: str, keep: str = "") -> str:
     That is the control characters, those that turn the direction of a line or have no width, and halves of characters
     (lone surrogates). A line break is ↵.
 
-    keep  those that stay: `LINES` where a text has several lines
+    keep  those that stay: `BREAKS` where a text has several lines
     """
     if text.isprintable():
         return text

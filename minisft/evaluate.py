@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from minisft import model, objective
+from minisft import doors, model, objective
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, collate, question
 from minisft.errors import MinisftError
@@ -28,7 +28,8 @@ def rows_at_a_time(config: ModelConfig) -> int:
 
 def groups(sequences: list[Sequence], config: ModelConfig) -> Iterator[list[Sequence]]:
     """Sequences in order, as many at a time as `rows_at_a_time` allows, at least one."""
-    group, size = [], 0
+    group: list[Sequence] = []
+    size = 0
     for sequence in sequences:
         if group and size + len(sequence.ids) > rows_at_a_time(config):
             yield group
@@ -53,7 +54,9 @@ def pieces(theta: Params, config: ModelConfig, part: Batch) -> Iterator[tuple[Ba
         yield Batch(ids, targets, weights, np.array([0, len(ids)]), mask), past
 
 
-def token_log_probs(theta: Params, config: ModelConfig, part: Batch, past=None) -> tuple[np.ndarray, np.ndarray]:
+def token_log_probs(
+    theta: Params, config: ModelConfig, part: Batch, past: Past | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """log Pr(next token | before) and whether it is the likeliest, for every row of a batch: (N,) float, (N,) bool."""
     rows = np.arange(len(part.ids))
     logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
@@ -61,14 +64,23 @@ def token_log_probs(theta: Params, config: ModelConfig, part: Batch, past=None) 
     return log_pi[rows, part.targets], log_pi.argmax(-1) == part.targets
 
 
+def readable(theta: Params, config: ModelConfig, group: list[Sequence]) -> Batch:
+    """The batch of a group, with weights of 1. Raises MinisftError if this model cannot read it, or is not real."""
+    doors.parameters("theta", theta, model.shapes(config))
+    batch = collate(group, 1.0, "sum")
+    model.require(theta, config, batch.ids, batch.starts)
+    return batch
+
+
 def log_probs(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each sequence of n tokens, log Pr of the last n − 1 in nats, and whether each is the likeliest: two (n − 1,).
 
-    Raises MinisftError if one is not finite.
+    Raises MinisftError if one is not finite, or if θ, config and sequences do not belong together.
     """
-    result = []
+    doors.some("sequences", sequences)
+    result: list[tuple[np.ndarray, np.ndarray]] = []
     for group in groups(sequences, config):
-        part = collate(group, 1.0, "sum", theta.flat.dtype)
+        part = readable(theta, config, group)
         read = [token_log_probs(theta, config, piece, past) for piece, past in pieces(theta, config, part)]
         values, hits = map(np.concatenate, zip(*read))
         if not np.isfinite(values).all():
@@ -88,7 +100,7 @@ def answers(
     max_new_tokens: int = 256,
     track: Callable = iter,
 ) -> list[dict | None]:
-    """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; compared stripped).
+    """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; see `comparable`).
 
     None for an example that asks nothing, as {"text"} does. A question that fills the context gets no answer: neither
     exact nor stopped. `track` is wrapped around the batches, to show progress.
@@ -106,11 +118,17 @@ def answers(
             graded = {
                 "predicted": predicted,
                 "expected": expected,
-                "exact": i in given and predicted.strip() == expected.strip(),
+                "exact": i in given and comparable(predicted, tokenizer) == comparable(expected, tokenizer),
                 "stopped": answer.stopped,
             }
             result.append(graded if ids else None)
     return result
+
+
+def comparable(text: str, tokenizer: Tokenizer) -> str:
+    """A text as the tokenizer reads it (it may compose characters, say), without white space around it."""
+    normalizer = tokenizer.backend.normalizer
+    return (normalizer.normalize_str(text.strip()) if normalizer else text).strip()
 
 
 def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: list) -> dict:
@@ -148,12 +166,19 @@ def evaluate(
 
     sequences  what `data.fit` left of the examples; for plain text in pieces give no examples: it asks nothing
     settings   only reduction and λ matter
+    Raises MinisftError if nothing of the sequences counts, if they are not those of the examples, or as `log_probs`.
     """
     kept = {sequence.where for sequence in sequences}
     left = [(index, example) for index, example in enumerate(examples) if example.where in kept]
+    if examples and [example.where for _, example in left] != [sequence.where for sequence in sequences]:
+        doors.refuse(
+            "sequences", "those of the examples, in their order", sequences, "encode and fit the same examples"
+        )
+    weighted = collate(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
+    if not weighted.weights.any():
+        raise MinisftError("sequences: none has a token of y to predict, so there is nothing to evaluate; give answers")
     values = log_probs(theta, config, sequences)
     answered = answers(theta, config, tokenizer, [example for _, example in left], max_new_tokens, track)
-    weighted = collate(sequences, settings.prompt_loss_weight, settings.loss_reduction, np.float64)
     weights = np.split(weighted.weights, weighted.starts[1:-1])
     rows = [
         {
@@ -191,7 +216,7 @@ def token_report(
     return {"examples": examples, "loss": 0.0 - sum(example["objective"] for example in examples)}
 
 
-def entry(tokenizer, position, i, is_target, weight, log_prob) -> dict:
+def entry(tokenizer: Tokenizer, position: int, i: int, is_target: bool, weight: float, log_prob: float | None) -> dict:
     return {
         "position": position,
         "id": int(i),

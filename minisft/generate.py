@@ -4,15 +4,15 @@ A token is computed once: its keys and values are kept, so each further token co
 The same `model.forward` as in training reads the prompt and every token after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from minisft import model
-from minisft.config import ModelConfig
+from minisft import doors, model
+from minisft.config import ModelConfig, number, whole
 from minisft.errors import MinisftError
-from minisft.layers import attention
 from minisft.params import Params
 
 
@@ -22,70 +22,55 @@ class Answer(NamedTuple):
 
 
 class Past:
-    """All that has been read of S sequences, at most `capacity` tokens of each: a Memory for every layer.
+    """All that has been read of S sequences, at most `capacity` tokens of each: keys and values of every layer.
 
     lengths   (S,) int: how many tokens of each have been read
+    bounds    (S + 1,) int: the keys and values of sequence s are rows bounds[s]:bounds[s + 1], if it is read to the end
+    layers    of each layer two arrays (G, S capacity, D)
     cos, sin  (capacity, H, D): the rotations of all positions, computed once
     """
 
-    def __init__(self, config, sequences, capacity, dtype):
-        shape = 2, sequences, config.num_key_value_heads, 1, capacity, config.head_dim
-        self.lengths = np.zeros(sequences, int)
-        self.layers = [Memory(self, shape, dtype) for _ in range(config.num_hidden_layers)]
+    def __init__(self, config: ModelConfig, sequences: int, capacity: int, dtype: DTypeLike) -> None:
+        shape = config.num_key_value_heads, sequences * capacity, config.head_dim
+        self.lengths, self.bounds = np.zeros(sequences, int), capacity * np.arange(sequences + 1)
+        # What is hidden is multiplied by 0, so it must be a number.
+        self.layers = [(np.zeros(shape, dtype), np.zeros(shape, dtype)) for _ in range(config.num_hidden_layers)]
         self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
 
-    def extend(self, starts):
-        """New rows of every sequence, those of sequence s at starts[s]:starts[s + 1]: returns their positions (N,)."""
+    def extend(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For new rows, those of sequence s at starts[s]:starts[s + 1]: their positions and their places, (N,) each."""
         count = starts[1:] - starts[:-1]
-        self.starts, self.before, self.lengths = starts, self.lengths, self.lengths + count
-        self.one_each = starts[-1] == len(count)
-        if not self.one_each:
-            return np.arange(starts[-1]) + np.repeat(self.before - starts[:-1], count)
-        self.every, self.longest = starts[:-1], self.lengths.max()
-        self.mask = attention.hidden(self.before[:, None, None, None], self.longest, self.cos.dtype)
-        return self.before
+        positions = np.arange(starts[-1]) + (self.lengths - starts[:-1]).repeat(count)
+        self.lengths = self.lengths + count
+        return positions, positions + self.bounds[:-1].repeat(count)
 
-    def keep(self, chosen):
+    def remember(self, layer: int, places: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and values (G, S capacity, D) of a layer, with those of the new rows (G, N, D) in their places."""
+        keys, values = self.layers[layer]
+        keys[:, places], values[:, places] = k, v
+        return keys, values
+
+    def keep(self, chosen: list[int]) -> None:
         """Forget all sequences but the chosen, a list of their numbers."""
-        self.lengths = self.lengths[chosen]
-        for memory in self.layers:
-            memory.keys, memory.values = memory.keys[chosen], memory.values[chosen]
+        capacity = self.bounds[1]
+        self.lengths, self.bounds = self.lengths[chosen], self.bounds[: len(chosen) + 1]
+        for layer, (keys, values) in enumerate(self.layers):
+            G, _, D = keys.shape
+            keys, values = (a.reshape(G, -1, capacity, D)[:, chosen].reshape(G, -1, D) for a in (keys, values))
+            self.layers[layer] = keys, values
 
 
-class Memory:
-    """Keys and values of one layer, (S, G, 1, capacity, D) each."""
-
-    def __init__(self, past, shape, dtype):
-        self.past = past
-        self.keys, self.values = np.zeros(shape, dtype)  # what is hidden is multiplied by 0, so it must be a number
-
-    def read(self, k, v, asked):
-        """Remember the new rows k and v (N, G, D); yields what is computed at a time.
-
-        asked   (M,) int: the rows that ask, increasing
-        Yields (slice of the M queries, mask as of attention.hidden, keys and values of all that was read: (…, T, D)):
-        of all sequences together where each has one new row; of one after the other where not.
-        """
-        past = self.past
-        starts, before = past.starts, past.before
-        if past.one_each and len(asked) == len(k):
-            self.keys[past.every, :, 0, before], self.values[past.every, :, 0, before] = k, v
-            yield slice(None), past.mask, self.keys[..., : past.longest, :], self.values[..., : past.longest, :]
-            return
-        bounds = np.searchsorted(asked, starts)
-        for s, (first, T) in enumerate(zip(before, past.lengths)):
-            new, asking = slice(starts[s], starts[s + 1]), slice(bounds[s], bounds[s + 1])
-            self.keys[s, :, 0, first:T], self.values[s, :, 0, first:T] = k[new].swapaxes(0, 1), v[new].swapaxes(0, 1)
-            mask = attention.hidden(asked[asking] - starts[s] + first, T, k.dtype)
-            yield asking, mask, self.keys[s : s + 1, ..., :T, :], self.values[s : s + 1, ..., :T, :]
-
-
-def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
+def sampling_distribution(logits: np.ndarray, temperature: float, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
     """What the sampler draws from: softmax(logits / temperature), cut to the likeliest and made to sum to 1 again.
 
     logits (V,); temperature > 0; top_k: keep the k likeliest (0: all); then top_p: of those, the smallest set of the
-    likeliest whose probability reaches p (1: all).
+    likeliest whose probability reaches p (1: all). Raises MinisftError if one of them is anything else.
     """
+    doors.number("temperature", temperature, number(above=0))
+    doors.number("top_k", top_k, whole(0))
+    doors.number("top_p", top_p, number(low=0, high=1))
+    if np.ndim(logits) != 1 or np.iscomplexobj(logits) or not np.isfinite(np.max(logits)):
+        doors.refuse("logits", "real numbers (V,), the largest of them finite", logits, "give one row of a model")
     z = logits.astype(np.float64)
     z = (z - z.max()) / temperature  # in this order even a temperature near 0 gives numbers
     likeliest = np.argsort(-z, kind="stable")
@@ -101,27 +86,52 @@ def probabilities(logits: np.ndarray, temperature: float, top_k: int = 0, top_p:
     return result
 
 
+def require(
+    theta: Params,
+    config: ModelConfig,
+    max_new_tokens: int,
+    stop_ids: Collection[int | None],
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    rng: np.random.Generator | None,
+) -> None:
+    """Raises MinisftError for what would be silent nonsense in answers, or fail only after the first token."""
+    doors.parameters("theta", theta, model.shapes(config))
+    doors.number("max_new_tokens", max_new_tokens, whole(0))
+    doors.number("temperature", temperature, number(low=0))
+    doors.number("top_k", top_k, whole(0))
+    doors.number("top_p", top_p, number(low=0, high=1))
+    if temperature > 0 and not hasattr(rng, "choice"):
+        doors.refuse("rng", "a generator of random numbers", rng, "give np.random.default_rng(seed)")
+    if not hasattr(stop_ids, "__len__") or not all(i is None or hasattr(i, "__index__") for i in stop_ids):
+        doors.refuse("stop_ids", "a collection of ids", stop_ids, "give the tokenizer's, as {tokenizer.eos_id}")
+
+
 def decode(
     theta: Params,
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids,
-    temperature=0.0,
-    top_k=0,
-    top_p=1.0,
-    rng=None,
+    stop_ids: Collection[int | None],
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
     A prompt takes part until its end token, max_new_tokens, or the end of the context. temperature > 0 needs `rng`.
-    Raises MinisftError if a prompt is empty or fills the context, or if logits are not finite.
+    Raises MinisftError if a prompt is empty or fills the context, if logits are not finite, or if an argument makes no
+    sense.
     """
+    require(theta, config, max_new_tokens, stop_ids, temperature, top_k, top_p, rng)
     context = config.max_position_embeddings
-    for number, prompt in enumerate(prompts):
+    for i, prompt in enumerate(prompts):
+        doors.indices(f"prompt {i}", prompt, config.vocab_size, "give a list of prompts, each a list of ids")
         if not 0 < len(prompt) < context:
             raise MinisftError(
-                f"prompt {number}: {len(prompt)} tokens, but the model needs at least 1 and reads "
+                f"prompt {i}: {len(prompt)} tokens, but the model needs at least 1 and reads "
                 f"at most {context}, one of them for the answer; change the prompt"
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
@@ -132,8 +142,9 @@ def decode(
         logits, _ = model.forward(theta, config, ids, starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
-        if temperature > 0:
-            tokens = [int(rng.choice(logits.shape[-1], p=probabilities(z, temperature, top_k, top_p))) for z in logits]
+        if temperature > 0 and rng is not None:
+            pis = (sampling_distribution(z, temperature, top_k, top_p) for z in logits)
+            tokens = [int(rng.choice(len(pi), p=pi)) for pi in pis]
         else:
             tokens = logits.argmax(-1).tolist()
         yield list(zip(active, tokens))
@@ -155,14 +166,15 @@ def generate(
     config: ModelConfig,
     prompts: list[list[int]],
     max_new_tokens: int,
-    stop_ids,
-    temperature=0.0,
-    top_k=0,
-    top_p=1.0,
-    rng=None,
+    stop_ids: Collection[int | None],
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> list[Answer]:
     """One Answer a prompt; arguments and errors as in `decode`."""
-    ids, stopped = [[] for _ in prompts], [False] * len(prompts)
+    ids: list[list[int]] = [[] for _ in prompts]
+    stopped = [False] * len(prompts)
     for tokens in decode(theta, config, prompts, max_new_tokens, stop_ids, temperature, top_k, top_p, rng):
         for s, token in tokens:
             if token in stop_ids:

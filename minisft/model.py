@@ -7,23 +7,29 @@ Names of tensors are those of a Llama checkpoint of the Hugging Face layout; mat
 """
 
 from collections import namedtuple
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from minisft.layers import block, embedding, linear, rmsnorm, rotary
+from minisft import doors
+from minisft.config import ModelConfig
+from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
 
 
-def shapes(config):
-    """{name: shape} of every tensor of θ, in the order of the vector."""
+@cache
+def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of every tensor of θ, in the order of the vector. Made once for each config: do not change it."""
     C, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
     HD = config.num_attention_heads * config.head_dim
     GD = config.num_key_value_heads * config.head_dim
-    result = {"model.embed_tokens.weight": (V, C)}
+    result: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (V, C)}
     for i in range(config.num_hidden_layers):
-        layer = {
+        layer: dict[str, tuple[int, ...]] = {
             "input_layernorm": (C,),
             "self_attn.q_proj": (HD, C),
             "self_attn.k_proj": (GD, C),
@@ -44,7 +50,7 @@ def shapes(config):
     return result
 
 
-def init(config, rng, dtype=np.float32):
+def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
     """Random θ as transformers starts it: normal matrices of deviation initializer_range, gains of 1, biases of 0."""
     theta = Params(shapes(config), dtype)
     for name, view in theta.named.items():
@@ -55,11 +61,11 @@ def init(config, rng, dtype=np.float32):
     return theta
 
 
-def head(theta, config):
+def head(theta: Params, config: ModelConfig) -> Any:
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
-def lowest(grad):
+def lowest(grad: Params) -> int:
     """The number of the lowest block that backward must enter: everything below it is frozen."""
     first = next(iter(grad.named))  # in the order of forward
     if first.startswith("model.layers."):
@@ -67,14 +73,36 @@ def lowest(grad):
     return 0 if first == "model.embed_tokens.weight" else len(grad.model.layers)
 
 
-def rotations(config, positions, dtype):
+def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> list[np.ndarray]:
     """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
     every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
     tables = rotary.tables(every, config.head_dim, config.rope_base, dtype, config.rope_scaling)
     return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
 
 
-def forward(theta, config, ids, starts, rows, past=None, lowest=0):
+def require(
+    theta: Params, config: ModelConfig, ids: np.ndarray, starts: np.ndarray, rows: np.ndarray | tuple = ()
+) -> None:
+    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    doors.parameters("theta", theta, shapes(config), "fc")
+    doors.indices("ids", ids, config.vocab_size)
+    doors.starts(starts, len(ids))
+    longest, context = (starts[1:] - starts[:-1]).max(initial=0), config.max_position_embeddings
+    if longest > context:
+        doors.refuse("starts", f"at most {context} rows per sequence, the context", int(longest), "cut the sequence")
+    advice = "give the numbers of the rows, in order; of a mask, np.flatnonzero(mask)"
+    doors.indices("rows", rows, len(ids), advice, increasing=True)
+
+
+def forward(
+    theta: Params,
+    config: ModelConfig,
+    ids: np.ndarray,
+    starts: np.ndarray,
+    rows: np.ndarray,
+    past: Any = None,
+    lowest: int = 0,
+) -> tuple[np.ndarray, Cache]:
     """Logits of the token that follows, for some rows of a batch.
 
     ids     (N,) int: the sequences of the batch, laid end to end
@@ -82,28 +110,32 @@ def forward(theta, config, ids, starts, rows, past=None, lowest=0):
     rows    (M,) int, increasing: the rows whose prediction is wanted
     past    None, or what was read of the sequences before (generate.Past): then ids continue them
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
-    Returns logits (M, V) in the dtype of θ, and the cache for backward.
+    Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does.
     """
+    H, G = config.num_attention_heads, config.num_key_value_heads
     if past is None:
-        positions = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1])
+        require(theta, config, ids, starts, rows)
+        positions, keys = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1]), starts
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:
-        positions = past.extend(starts)
-        cos, sin = past.cos[positions], past.sin[positions]
-    if len(rows) == len(ids):
-        rows = slice(None)  # all: nothing to pick
+        positions, places = past.extend(starts)
+        keys, cos, sin = past.bounds, past.cos[positions], past.sin[positions]
+    every: tuple[Any, list] = slice(None), attention.parts(positions, starts, keys, H, G)
+    asking = [every] * config.num_hidden_layers
+    if len(rows) < len(ids):  # the last block computes them alone
+        asking[-1] = rows, attention.parts(positions[rows], np.searchsorted(rows, starts), keys, H, G)
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
-    for i, p in enumerate(theta.model.layers):
-        read_later = rows if i == config.num_hidden_layers - 1 else slice(None)
-        x, c = block.forward(p, x, starts, cos, sin, config.rms_norm_eps, read_later, past and past.layers[i])
+    for i, (p, (asked, parts)) in enumerate(zip(theta.model.layers, asking)):
+        remember = past and partial(past.remember, i, places)
+        x, c = block.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember)
         c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
     x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
     logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
     return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
 
 
-def backward(theta, grad, config, cache, dlogits):
+def backward(theta: Params, grad: Params, config: ModelConfig, cache: Cache, dlogits: np.ndarray) -> None:
     """Adds the gradient of every tensor of grad to it, given dlogits (M, V). The mirror image of forward."""
     dx = linear.backward(head(theta, config), head(grad, config), cache.head, dlogits)
     dx = rmsnorm.backward(theta.model.norm, grad.model.norm, cache.norm, dx)

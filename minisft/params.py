@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minisft import doors
+
 
 class Branch:
     """A node of the tree of names. Its leaves are views; rebinding one would detach it from θ, so that raises."""
@@ -28,6 +30,7 @@ class Params(Branch):
 
     shapes  {name: shape}, in the order of the buffer; where the shape is None, the tree has None too
     flat    (P,) the buffer to use, or None for a new one of zeros of this dtype
+    Raises MinisftError if flat has another size, or if it holds neither real nor complex numbers.
     """
 
     flat: np.ndarray
@@ -44,7 +47,12 @@ class Params(Branch):
         flat: np.ndarray | None = None,
     ) -> None:
         sizes = {name: int(np.prod(shape)) for name, shape in shapes.items() if shape is not None}
-        flat = np.zeros(sum(sizes.values()), dtype) if flat is None else flat
+        P = sum(sizes.values())
+        flat = np.zeros(P, dtype) if flat is None else flat
+        if np.shape(flat) != (P,) or getattr(flat, "dtype", np.dtype(object)).kind not in "fc":
+            doors.refuse(
+                "flat", f"an array of shape ({P},), real or complex", flat, "give one vector of floats for all tensors"
+            )
         ends = np.cumsum(list(sizes.values()))
         spans = {name: slice(int(end) - size, int(end)) for (name, size), end in zip(sizes.items(), ends)}
         named = {name: flat[span].reshape(shapes[name]) for name, span in spans.items()}

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Backend
 from minisft.errors import MinisftError, quoted
 from minisft.formats import sentencepiece, tokenizer_files, tokenizer_json
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
-from minisft.formats.files import read_bytes, write_atomically, write_json
+from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows
 
@@ -148,17 +148,16 @@ class Tokenizer:
         config, template, where = tokenizer_files.read(directory)
         return cls(source, config, template, dialect_of(template, where), directory / "tokenizer.json")
 
-    def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
-        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja, each whole or not at all.
-
-        What was loaded is written back unchanged, except that model_max_length, in tokens, replaces the one in
-        tokenizer_config.json. Raises MinisftError naming a file that cannot be written.
-        """
-        directory = Path(directory)
+    def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
+        """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""
         config = self.config if model_max_length is None else self.config | {"model_max_length": model_max_length}
-        write_atomically(directory / "tokenizer.json", self.source)
-        write_json(directory / "tokenizer_config.json", config)
-        write_atomically(directory / "chat_template.jinja", self.template.encode())
+        settings, template = json_bytes(config), self.template.encode()
+        return {"tokenizer.json": self.source, "tokenizer_config.json": settings, "chat_template.jinja": template}
+
+    def save(self, directory: str | Path, model_max_length: int | None = None) -> None:
+        """Write the `files`, each whole or not at all. Raises MinisftError naming one that cannot be written."""
+        for name, content in self.files(model_max_length).items():
+            write_atomically(Path(directory) / name, content)
 
     def encode(self, text: str, before: Sequence[int] = (), limit: int | None = None) -> list[int]:
         """The ids of a plain text: no BOS is added, and a special token in it is text like any other.
@@ -171,7 +170,7 @@ class Tokenizer:
             text.encode()
         except UnicodeEncodeError as error:
             raise MinisftError(
-                f"text: {text[error.start]!r} at character {error.start} is half a character (a lone "
+                f"text: {quoted(text[error.start])} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
         unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import data, model, objective, optim
+from minisft import data, doors, model, objective, optim
 from minisft.accidents import LastGood
-from minisft.config import ModelConfig, TrainConfig
+from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Batch, Sequence
 from minisft.errors import MinisftError
 from minisft.parallel import ALONE, Ranks
@@ -45,9 +45,14 @@ def train(
     """Continue from `state`, the same in all ranks, to the end of the run, in place, yielding it after every step.
 
     Raises NotFinite naming step and examples if a loss is not finite; state.theta then is the last good θ. After a
-    KeyboardInterrupt it is θ_t of state.step, whole.
+    KeyboardInterrupt it is θ_t of state.step, whole. Raises MinisftError before the first step if θ is not real or not
+    of this config, if there are no sequences, or if the run has fewer steps than `state` has made.
     """
-    theta, total = state.theta, steps_in(sequences, settings)
+    theta = state.theta
+    doors.parameters("theta", theta, model.shapes(config))
+    doors.some("sequences", sequences)
+    total = steps_in(sequences, settings)
+    doors.number("state.step", state.step, whole(0, total))
     settings = replace(settings, learning_rate=settings.learning_rate or default_learning_rate(theta))
     grad = theta.part(trained(theta, settings))
     optimizer = LastGood(state.optimizer, theta, grad)  # the same updates, and what to go back to after an accident
@@ -79,8 +84,10 @@ def step(
 
     The tensors of `grad` are moved, any others are frozen. Each rank takes its own sequences of the batch; the sums
     over all ranks, and so the update, are the same in each.
-    Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite.
+    Raises FloatingPointError, and leaves θ_t as it is, if the loss or its gradient is not finite, and MinisftError if
+    an argument makes no sense.
     """
+    require(theta, grad, batch, learning_rate)
     if not batch.weights.any():
         return step_metrics(batch, np.zeros(4), settings.prompt_loss_weight, 0.0, learning_rate)
     grad.flat[:] = 0
@@ -96,6 +103,16 @@ def step(
         raise FloatingPointError(f"the loss is {-J:g}, the norm of its gradient {grad_norm:g}")
     optimizer.step(theta, grad, learning_rate)
     return step_metrics(batch, sums, settings.prompt_loss_weight, grad_norm, learning_rate)
+
+
+def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> None:
+    """Raises MinisftError for what `step` alone would not notice; what the model reads, `model.forward` looks at."""
+    doors.number("learning_rate", learning_rate, number(low=0))
+    if np.may_share_memory(theta.flat, grad.flat):
+        raise MinisftError("grad: expected a vector of its own, received that of theta; make it with theta.like()")
+    doors.parameters("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
+    if batch.is_y.dtype != bool:
+        doors.refuse("batch.is_y", "true or false for each row", batch.is_y, "convert it with astype(bool)")
 
 
 def value_and_grad(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minisft import evaluate, model, objective
-from minisft.config import ModelConfig
-from minisft.data import Batch, Example, Sequence, collate, encode
+from minisft import doors, evaluate, model, objective
+from minisft.config import ModelConfig, number
+from minisft.data import Batch, Example, Sequence, encode
 from minisft.errors import MinisftError
 from minisft.generate import Past
 from minisft.params import Params
@@ -32,17 +32,14 @@ def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
 
     Raises MinisftError if θ and θ̂ do not have the same shapes.
     """
-    require_same_shapes(theta, theta_hat)
+    alike(theta, theta_hat)
     return norms(Params(theta.shapes, flat=theta.flat.astype(np.float64) - theta_hat.flat))
 
 
 def relative_distances(theta: Params, theta_hat: Params) -> dict[str, float]:
     """‖θ − θ̂‖₂ / ‖θ̂‖₂, without a unit: total and by tensor. Where θ̂ is zero: 0 if θ is zero too, else infinity."""
-    sizes = norms(theta_hat)
-    return {
-        name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0)
-        for name, moved in distances(theta, theta_hat).items()
-    }
+    moves, sizes = distances(theta, theta_hat), norms(theta_hat)
+    return {name: moved / sizes[name] if sizes[name] else (np.inf if moved else 0.0) for name, moved in moves.items()}
 
 
 def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
@@ -50,7 +47,8 @@ def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
 
     Raises MinisftError if θ̂ and θ̃ do not have the same shapes.
     """
-    require_same_shapes(theta_tilde, theta_hat)
+    doors.number("alpha", alpha, number())
+    alike(theta_tilde, theta_hat)
     flat = (1 - alpha) * theta_hat.flat.astype(np.float64) + alpha * theta_tilde.flat.astype(np.float64)
     return Params(theta_hat.shapes, flat=flat.astype(theta_hat.flat.dtype))
 
@@ -72,6 +70,8 @@ class Plane:
 
     def at(self, a: float, b: float) -> Params:
         """θ̂ + a e₁ + b e₂ in the dtype of θ̂; a and b in the units of θ. What to evaluate for a contour of −J."""
+        doors.number("a", a, number())
+        doors.number("b", b, number())
         flat = self.theta_hat.flat + a * self.axes[0] + b * self.axes[1]
         return Params(self.theta_hat.shapes, flat=flat.astype(self.theta_hat.flat.dtype))
 
@@ -84,14 +84,18 @@ def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
     e₁ = (θ̃ − θ̂) / ‖θ̃ − θ̂‖. The part of θ_t − θ̂ orthogonal to e₁ is row t of R (T, P). e₂ maximises Σ_t ⟨R_t, e₂⟩²: it
     is the first right singular vector of R, found from the small matrix R Rᵀ (T, T); of e₂ and −e₂, the one on whose
     side the path strays furthest. Needs memory for about 2 T P numbers in float64.
-    Raises MinisftError if a vector is not as long as θ̂, if θ̃ is θ̂, or if the path is straight, so that any e₂ would do.
+    Raises MinisftError if a vector is not as long as θ̂ or not finite, if θ̃ is θ̂, or if the path is straight, so that
+    any e₂ would do.
     """
-    for number, vector in enumerate(path):
-        if vector.shape != theta_hat.flat.shape:
+    doors.some("path", path)
+    for i, vector in enumerate(path):
+        if np.shape(vector) != theta_hat.flat.shape:
             raise MinisftError(
-                f"path: vector {number} has shape {vector.shape}, θ̂ has {theta_hat.flat.shape}; record "
+                f"path: vector {i} has shape {np.shape(vector)}, θ̂ has {theta_hat.flat.shape}; record "
                 "state.theta.flat.copy() of runs of this model"
             )
+        if not (np.isrealobj(vector) and np.isfinite(vector).all()):
+            raise MinisftError(f"path: vector {i} is not real and finite; end the path before the run diverges")
     away = np.stack(path, dtype=np.float64)  # (T, P)
     away -= theta_hat.flat
     length = np.linalg.norm(away[-1])
@@ -121,22 +125,25 @@ def kl(theta: Params, theta_hat: Params, config: ModelConfig, sequences: list[Se
     sequences  the contexts, in tokens: both models read the same ones, and nothing is sampled
     rows       "y", or "all": x and y
     It is 0 if and only if both models predict the same in these contexts. Sums are float64.
-    Raises MinisftError if θ and θ̂ do not have the same shapes, if `rows` is unknown, or if there is no such row.
+    Raises MinisftError if θ and θ̂ do not have the same shapes or do not fit config and sequences, if `rows` is unknown,
+    if there is no such row, or if a logit is not finite.
     """
-    require_same_shapes(theta, theta_hat)
-    if rows not in ("y", "all"):
-        raise MinisftError(f"rows: '{rows}' is unknown; choose y or all")
+    alike(theta, theta_hat)
+    doors.one_of("rows", rows, ("y", "all"))
+    sequences = list(sequences)
     if not any(rows == "all" or s.is_y[1:].any() for s in sequences):
         raise MinisftError("sequences: none has a token of y to predict, so there is nothing to average")
     total, count = 0.0, 0
     for group in evaluate.groups(sequences, config):
-        batch = collate(group)
+        batch = evaluate.readable(theta, config, group)
         for (piece, past), (_, past_hat) in zip(*(evaluate.pieces(p, config, batch) for p in (theta, theta_hat))):
             chosen = np.flatnonzero(piece.is_y | (rows == "all"))
             log_pi = log_softmax(theta, config, piece, chosen, past)
             log_pi_hat = log_softmax(theta_hat, config, piece, chosen, past_hat)
             total += float((np.exp(log_pi) * (log_pi - log_pi_hat)).sum())  # (M, V) -> one number
             count += len(chosen)
+    if not np.isfinite(total):
+        raise MinisftError("theta: KL is not finite: the weights of a model are damaged or diverged; use another θ")
     return total / count
 
 
@@ -170,7 +177,9 @@ def watch(
     return log_probs[sequence.is_y[1:]], answer["predicted"]
 
 
-def require_same_shapes(theta: Params, theta_hat: Params) -> None:
-    if theta.shapes != theta_hat.shapes:
-        differing = dict(theta.shapes.items() ^ theta_hat.shapes.items())
-        raise MinisftError(f"θ and θ̂ differ in the shape of {min(differing)}; give parameters of the same model")
+def alike(theta: Params, theta_hat: Params) -> None:
+    """Raises MinisftError if they are not real, or not parameters of the same shapes."""
+    if not isinstance(theta_hat, Params):
+        doors.refuse("theta_hat", "parameters (Params)", theta_hat, "make them with checkpoint.load or Params")
+    doors.parameters("theta_hat", theta_hat, theta_hat.shapes)
+    doors.parameters("theta", theta, theta_hat.shapes)

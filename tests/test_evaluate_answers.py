@@ -1,5 +1,7 @@
 """What the model is asked, what it answers, and when an answer is exact and has stopped."""
 
+import json
+
 from conftest import random_theta
 from numpy.testing import assert_allclose
 from support import answers
@@ -9,6 +11,7 @@ from minisft import evaluate
 from minisft.config import ModelConfig
 from minisft.data import encode
 from minisft.formats.rows import example
+from minisft.tokenizer import Tokenizer
 
 tokenizer = answers.tokenizer
 
@@ -38,6 +41,21 @@ def test_exact_match_compares_the_decoded_answer_with_the_content_both_stripped(
     assert [answer["exact"] for answer in found] == [True, True, False, False, False]
     assert [answer["expected"] for answer in found] == contents
     assert all(answer["predicted"] == "\tParis " and answer["stopped"] for answer in found)
+
+
+def test_exact_match_compares_texts_as_the_tokenizer_reads_them_so_every_token_right_is_an_exact_match(tokenizer):
+    """A tokenizer that composes never writes e and an accent: what it answers is é, however the content is typed."""
+    source = json.loads(tokenizer.source) | {"normalizer": {"type": "NFC"}}
+    composing = Tokenizer(json.dumps(source).encode(), tokenizer.config)
+    theta, config = certain(composing, "caf\u00e9", composing.end_of_turn_id)
+    contents = ["cafe\u0301", " cafe\u0301\n", "caf\u00e9", "cafe"]
+    found = evaluate.answers(theta, config, composing, [conversation(content) for content in contents], 20)
+    assert [answer["exact"] for answer in found] == [True, True, True, False]
+    assert [answer["expected"] for answer in found] == contents  # written as they were given
+    (plain,) = evaluate.answers(
+        *certain(tokenizer, "caf\u00e9", tokenizer.end_of_turn_id), tokenizer, [conversation(contents[0])], 20
+    )
+    assert not plain["exact"]  # this one reads the two as different tokens
 
 
 def test_generation_stops_at_the_end_of_turn_in_a_chat_and_at_the_end_of_text_in_plain_text(tokenizer):

@@ -9,7 +9,7 @@ from support.by_hand import END, all_answers, log_pi, log_prob, markov, toy
 
 from minisft import model
 from minisft.errors import MinisftError
-from minisft.generate import Answer, Past, decode, generate, probabilities
+from minisft.generate import Answer, Past, decode, generate, sampling_distribution
 
 PROMPTS = [[1, 2, 3, 3], [2], [3, 1, 1, 2, 2, 1, 3], [1, 3], [2, 2, 2]]
 NEVER = ()  # no end token
@@ -199,15 +199,15 @@ LOGITS = np.log([1 / 8, 1 / 2, 1 / 8, 1 / 4])  # the softmax of these is the fra
     ],
 )
 def test_the_sampler_draws_from_the_softmax_cut_to_the_likeliest(settings, by_hand):
-    pi = probabilities(LOGITS, **{"temperature": 1.0} | settings)
+    pi = sampling_distribution(LOGITS, **{"temperature": 1.0} | settings)
     assert_allclose(pi, by_hand, rtol=1e-12)
     assert_array_equal(pi == 0, np.array(by_hand) == 0)
 
 
 def test_top_p_keeps_the_smallest_set_that_reaches_p_where_it_is_reached_exactly():
     """Equal logits: π is 1/4 each, in floating point too, so three of them are exactly 0.75."""
-    assert_allclose(probabilities(np.zeros(4), 1.0, top_p=0.75), [1 / 3, 1 / 3, 1 / 3, 0])
-    assert_allclose(probabilities(np.zeros(4), 1.0, top_p=0.25), [1, 0, 0, 0])
+    assert_allclose(sampling_distribution(np.zeros(4), 1.0, top_p=0.75), [1 / 3, 1 / 3, 1 / 3, 0])
+    assert_allclose(sampling_distribution(np.zeros(4), 1.0, top_p=0.25), [1, 0, 0, 0])
 
 
 def test_probabilities_are_float64_that_sum_to_1_whatever_the_logits():
@@ -215,14 +215,14 @@ def test_probabilities_are_float64_that_sum_to_1_whatever_the_logits():
     for scale in (1e-3, 1, 1e3):
         for dtype in (np.float32, np.float64):
             for top_k, top_p in ((0, 1.0), (5, 1.0), (0, 0.5), (5, 0.9)):
-                pi = probabilities((scale * rng.standard_normal(50)).astype(dtype), 0.7, top_k, top_p)
+                pi = sampling_distribution((scale * rng.standard_normal(50)).astype(dtype), 0.7, top_k, top_p)
                 assert pi.dtype == np.float64
                 assert_allclose(pi.sum(), 1, rtol=1e-12)
 
 
 def test_a_temperature_near_0_is_greedy():
     for temperature in (1e-3, 1e-9, 1e-300):
-        assert_array_equal(probabilities(np.array([1.0, 3.0, 2.0]), temperature), [0, 1, 0])
+        assert_array_equal(sampling_distribution(np.array([1.0, 3.0, 2.0]), temperature), [0, 1, 0])
 
 
 def test_top_k_of_1_is_greedy_whatever_the_temperature():

@@ -12,7 +12,7 @@ FILES = sorted(path for path in HOUSE.rglob("*.py") if "shipped" not in path.rel
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 SUBJECT = {"errors", "config", "params", "objective", "layers", "model", "gradcheck", "data", "tokenizer", "optim"}
-SUBJECT |= {"train", "generate", "evaluate", "trajectory", "checkpoint", "parallel", "accidents"}
+SUBJECT |= {"train", "generate", "evaluate", "trajectory", "checkpoint", "parallel", "accidents", "doors"}
 ON_DISK = {"checkpoint", "data", "tokenizer"}  # what of the subject reads and writes files, by means of formats/
 
 # What a folder may import beside itself. All of it stands on the subject; nothing of the subject stands on it.
@@ -75,6 +75,11 @@ def names(tree):
             yield node.attr
 
 
+def defined(tree):
+    """Every function and method that a file defines."""
+    return (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
 
 
@@ -112,13 +117,16 @@ def test_no_import_leads_back_to_where_it_came_from():
     assert sorted(done) == sorted(MODULES)
 
 
+ALLOWED = {"numpy", "minisft", "collections", "functools", "itertools", "typing"}  # in a layer
+
+
 @pytest.mark.parametrize(
     "path", [path for path in FILES if room(name_of(path)) == "layers"], ids=lambda path: path.stem
 )
 def test_a_layer_sees_no_config_and_no_other_library_than_numpy(path):
     """Sizes come from the shapes of its arguments."""
     assert {room(name) for name in imported(TREES[path])} <= {"layers", "params"}
-    assert {module.split(".")[0] for module in modules(TREES[path])} <= {"numpy", "minisft", "collections", "functools"}
+    assert {module.split(".")[0] for module in modules(TREES[path])} <= ALLOWED
 
 
 @each_file
@@ -166,6 +174,37 @@ def test_random_numbers_come_from_a_generator_that_is_passed_along(path):
 @each_file
 def test_no_function_changes_a_global(path):
     assert not any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(TREES[path]))
+
+
+@each_file
+def test_only_the_console_writes_to_the_terminal_and_makes_what_it_writes_visible(path):
+    if name_of(path) == "cli.console":
+        return
+    calls = [node.func for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)]
+    assert not {"print", "pprint"} & {call.id for call in calls if isinstance(call, ast.Name)}
+    written = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}
+    assert not {f"sys.{stream}.{way}" for stream in ("stdout", "stderr") for way in ("write", "writelines")} & written
+    assert "rich.console" not in set(modules(TREES[path]))
+
+
+@each_file
+def test_what_a_message_quotes_is_cut(path):
+    """By `quoted` or `one_line`: a value in its own spelling may be as long as the file it comes from."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("MinisftError", "ArgumentTypeError"):
+            for part in (part for argument in node.args for part in ast.walk(argument)):
+                if isinstance(part, ast.FormattedValue):
+                    assert part.conversion == -1, ast.unparse(part)
+                    called = getattr(part.value, "func", None)
+                    assert called is None or ast.unparse(called) not in ("repr", "json.dumps"), ast.unparse(part)
+
+
+def test_what_a_notebook_shows_as_html_or_markdown_is_made_in_one_place_each():
+    shown = {name_of(path): {"_repr_html_", "_repr_markdown_"} & set(defined(TREES[path])) for path in FILES}
+    assert {name: ways for name, ways in shown.items() if ways} == {
+        "formats.markup": {"_repr_markdown_"},
+        "course.grading.verdict": {"_repr_html_"},
+    }
 
 
 @each_file

@@ -1,6 +1,7 @@
 """Every module of layers/, and the objective, is found by itself: a layer cannot be added untested."""
 
 import inspect
+from copy import deepcopy
 from importlib import import_module
 from itertools import pairwise
 from pkgutil import iter_modules
@@ -55,18 +56,23 @@ def test_backward_adds_to_the_gradient_so_twice_doubles_it(layer):
     assert_array_equal(g.flat, 2 * once)
 
 
+def leaves(value):
+    """What a tuple or a list holds, however deep: arrays, numbers, slices."""
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, (tuple, list)) else [value]
+
+
 @each_layer
 def test_forward_and_backward_change_none_of_their_arguments(layer):
     rng = np.random.default_rng(0)
     p, inputs = layer.example(rng)
-    first = [np.copy(a) for a in inputs], p and p.flat.copy()
+    first = deepcopy(inputs), p and p.flat.copy()
     y, cache = layer.forward(*([p] if p else []), *inputs)
     dy = rng.standard_normal(np.shape(y))
     kept = np.copy(dy)
     for _ in range(2):  # the second backward finds the cache as the first did
         last = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
     again = layer.backward(p, p.like(), cache, dy) if p else layer.backward(cache, dy)
-    for before, after in zip(first[0], inputs):
+    for before, after in zip(leaves(first[0]), leaves(inputs), strict=True):
         assert_array_equal(before, after)
     if p is not None:
         assert_array_equal(first[1], p.flat)
@@ -194,20 +200,29 @@ def naive_attention(p, x, starts, theta):
     return y
 
 
+STARTS, POSITIONS = np.array([0, 4, 5, 8]), np.array([0, 1, 2, 3, 0, 0, 1, 2])  # of attention.example: 4 heads on 2
+
+
+def every_row():
+    """The arguments of attention's example, but all of its rows ask."""
+    p, (x, _, cos, sin, _) = attention.example(np.random.default_rng(0))
+    return p, x, attention.parts(POSITIONS, STARTS, STARTS, 4, 2), cos, sin, slice(None)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_attention_equals_the_formula_written_as_loops(seed):
-    p, (x, starts, cos, sin, rows) = attention.example(np.random.default_rng(seed))
-    y, _ = attention.forward(p, x, starts, cos, sin, rows)
-    assert_allclose(y, naive_attention(p, x, starts, 100.0)[rows], rtol=1e-10, atol=1e-12)
+    p, (x, parts, cos, sin, rows) = attention.example(np.random.default_rng(seed))
+    y, _ = attention.forward(p, x, parts, cos, sin, rows)
+    assert_allclose(y, naive_attention(p, x, STARTS, 100.0)[rows], rtol=1e-10, atol=1e-12)
 
 
 def test_rows_of_attention_are_probabilities_and_never_look_ahead():
-    p, (x, starts, cos, sin, _) = attention.example(np.random.default_rng(0))
-    _, cache = attention.forward(p, x, starts, cos, sin, slice(None))
-    assert [part.P.shape for part in cache.parts] == [(1, 2, 2, 4, 4), (1, 2, 2, 1, 1), (1, 2, 2, 3, 3)]
-    for part in cache.parts:
-        assert_allclose(part.P.sum(-1), 1, rtol=1e-14)
-        assert_array_equal(part.P, np.tril(part.P))
+    _, cache = attention.forward(*every_row())
+    assert [P.shape for P in cache.P] == [(2, 1, 8, 4), (2, 1, 2, 1), (2, 1, 6, 3)]  # 2 heads a group, side by side
+    for P in cache.P:
+        assert_allclose(P.sum(-1), 1, rtol=1e-14)
+        for head in range(2):
+            assert_array_equal(P[:, :, head::2], np.tril(P[:, :, head::2]))
 
 
 def test_neighbours_of_one_length_and_long_sequences_in_blocks_give_what_one_sequence_at_a_time_gives(monkeypatch):
@@ -224,9 +239,11 @@ def test_neighbours_of_one_length_and_long_sequences_in_blocks_give_what_one_seq
             monkeypatch.setattr(attention, "QUERIES", queries)
             monkeypatch.setattr(attention, "SCORES", scores)
             g = p.like()
-            y, cache = attention.forward(p, x, starts, cos, sin, rows)
+            bounds = np.searchsorted(np.arange(20)[rows], starts)
+            parts = attention.parts(positions[rows], bounds, starts, 4, 2)
+            y, cache = attention.forward(p, x, parts, cos, sin, rows)
             found.append((y, attention.backward(p, g, cache, dy[rows]), g.flat, len(cache.parts)))
-        assert len({parts for *_, parts in found}) > 2
+        assert len({count for *_, count in found}) > 2
         for other in found[1:]:
             for ours, theirs in zip(other[:3], found[0]):
                 assert_allclose(ours, theirs, rtol=0, atol=1e-13 * np.abs(theirs).max())
@@ -234,15 +251,14 @@ def test_neighbours_of_one_length_and_long_sequences_in_blocks_give_what_one_seq
 
 def test_a_long_sequence_leaves_out_the_keys_that_are_later_than_a_block_of_queries(monkeypatch):
     monkeypatch.setattr(attention, "QUERIES", 2)
-    p, (x, starts, cos, sin, _) = attention.example(np.random.default_rng(0))
-    _, cache = attention.forward(p, x, starts, cos, sin, slice(None))
-    assert [part.P.shape[-2:] for part in cache.parts] == [(2, 2), (2, 4), (1, 1), (2, 2), (1, 3)]
+    _, cache = attention.forward(*every_row())
+    assert [P.shape[-2:] for P in cache.P] == [(4, 2), (4, 4), (2, 1), (4, 2), (2, 3)]
 
 
 def test_huge_scores_of_attention_neither_overflow_nor_vanish():
     q = np.array([[[[1e4, 0.0], [-1e4, 0.0]]]])  # two queries; exp of their scores is infinite and 0
     k = np.array([[[[1.0, 0.0], [1.0, 0.0]]]])  # two keys that are equal
-    assert_array_equal(attention.probabilities(q, k, np.array([1, 1])), np.full((1, 1, 2, 2), 0.5))
+    assert_array_equal(attention.softmax(q @ k.swapaxes(-1, -2)), np.full((1, 1, 2, 2), 0.5))
 
 
 def test_a_token_that_occurs_twice_receives_both_gradients():

@@ -138,15 +138,17 @@ def test_the_pieces_of_the_vector_do_not_matter(size, optimizer):
 
 
 def test_pieces_cover_the_vector_once_and_each_has_one_decay():
-    theta = Params({"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2), "d": (3, 1)})
-    found = list(optim.pieces(theta, theta.like(), 0.5, np.arange(optim.BLOCK + 14)))  # a moment that says where it is
+    theta = Params({"a": (optim.BLOCK + 3, 1), "b": (4,), "c": (2, 2), "d": (optim.BLOCK, 1)})
+    place = np.arange(theta.flat.size)  # a moment that says where it is
+    found = list(optim.pieces(theta, theta.like(), 0.5, place))
     assert [(m[0], m[-1] + 1) for _, _, m, _ in found] == [
         (0, optim.BLOCK),
         (optim.BLOCK, optim.BLOCK + 3),
         (optim.BLOCK + 3, optim.BLOCK + 7),
-        (optim.BLOCK + 7, optim.BLOCK + 14),  # c and d: neighbours of one decay
+        (optim.BLOCK + 7, 2 * optim.BLOCK + 7),  # c and d: neighbours of one decay
+        (2 * optim.BLOCK + 7, 2 * optim.BLOCK + 11),
     ]
-    assert [decay for *_, decay in found] == [0.5, 0.5, 0.0, 0.5]
+    assert [decay for *_, decay in found] == [0.5, 0.5, 0.0, 0.5, 0.5]
 
 
 def test_neighbours_in_the_gradient_that_are_none_in_theta_stay_apart():

@@ -188,7 +188,7 @@ def test_a_tokenizer_without_an_eos_token_is_refused(directory, eos):
 
 def test_an_eos_token_outside_the_vocabulary_is_refused(directory):
     settings(directory, eos_token="</s>")
-    refusal(lambda: Tokenizer.load(directory), directory / "tokenizer.json", "'</s>'", "eos_token")
+    refusal(lambda: Tokenizer.load(directory), directory / "tokenizer.json", '"</s>"', "eos_token")
 
 
 @pytest.mark.parametrize(

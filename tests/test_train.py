@@ -200,7 +200,7 @@ def test_rows_of_numbers_are_plain_numbers_of_python(config, theta, sequences):
 
 @pytest.mark.parametrize(("size", "rate"), [(9_999_999, 1e-3), (10_000_000, 2e-5)])
 def test_the_default_rate_is_1e_3_below_10_million_parameters_and_2e_5_from_there(size, rate):
-    assert train.default_learning_rate(Params({"weight": (size,)}, np.int8)) == rate
+    assert train.default_learning_rate(Params({"weight": (size,)}, np.float16)) == rate
 
 
 def test_a_rate_of_0_stands_for_the_default(config, theta, sequences):

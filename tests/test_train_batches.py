@@ -142,7 +142,8 @@ def test_every_epoch_meets_every_example_once_in_its_order(config, theta, shuffl
 @pytest.mark.parametrize("first_step", [0, 1, 3, 8, 9])
 def test_the_batches_from_any_step_on_are_the_last_ones_of_the_whole_run(sequences, first_step):
     settings = replace(ADAMW, seed=5, prompt_loss_weight=0.3, loss_reduction="sequence_mean")
-    every, later = (list(train.batches(sequences, settings, first, np.float64)) for first in (0, first_step))
+    every = list(train.batches(sequences, settings, dtype=np.float64))
+    later = list(train.batches(sequences, settings, first_step, np.float64))
     assert len(every) == 9 and len(later) == 9 - first_step
     for (chosen, one), (same, other) in zip(every[first_step:], later, strict=True):
         assert [s.where for s in same] == [s.where for s in chosen]

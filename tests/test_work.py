@@ -58,7 +58,7 @@ def test_a_step_makes_the_multiplications_of_the_formula_and_no_more(monkeypatch
     N, M = sum(lengths), sum(asked)
     products = 2 * (N * (every + reading)) + N * every + M * reading + M * C * V
     scores = 2 * scores_all + scores_last
-    sums = 4 * scores + 2 * C * (5 * N + 2 * M)  # of softmax, one a query head; of 7 norms backward, two each
+    sums = 4 * scores + C * (5 * N + 2 * M)  # of softmax, one for each query head; of the rows, in 7 norms backward
     assert Counted.flop == 2 * (3 * (products + 2 * HD * scores) + sums)
 
 
@@ -80,14 +80,14 @@ def test_frozen_tensors_cost_no_gradient_and_backward_ends_at_the_lowest_block_t
     monkeypatch.setattr(Counted, "flop", 0)
     logits, c_model = model.forward(theta, CONFIG, whole.ids, whole.starts, rows, None, model.lowest(grad))
     block, scores = N * (2 * C * GD + 2 * C * HD + 3 * C * F), N * T * HD
-    sums = N * T * 4  # of softmax: one a query head
+    sums = N * T * 4  # of softmax: one for each query head
     assert Counted.flop == 2 * (3 * (block + 2 * scores + sums) + N * C * V)
     monkeypatch.setattr(Counted, "flop", 0)
     dlogits = objective.backward(objective.forward(logits, whole.targets, whole.weights)[1], -1.0)
     model.backward(theta, grad, CONFIG, c_model, dlogits)
     blocks = 3 - lowest
-    norms = 2 * blocks + 1 + (lowest == 3)  # one sum over the channels each, and over the rows if it is trained
-    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F) + norms * N * C)
+    rows = N * C * (lowest == 3)  # the sum over the rows of the one norm that is trained
+    assert Counted.flop == 2 * (N * C * V + blocks * (block + 4 * scores + N * C * F) + rows)
 
 
 def test_no_array_of_padding_exists(monkeypatch):

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from minisft.errors import LINES, MinisftError, one_line, visible
-from minisft.formats.files import replacing
+from minisft.errors import BREAKS, MinisftError, one_line, visible
+from minisft.formats.apart import require_apart
+from minisft.formats.files import json_bytes, replacing
 
 Item = TypeVar("Item")
 
@@ -42,7 +43,7 @@ def show(text: str) -> None:
 
 def show_answer(text: str, end: str = "\n") -> None:
     """What a model answers, or a piece of it, on standard output: its own lines stay lines."""
-    print(visible(text, LINES), end=end, flush=True)
+    print(visible(text, BREAKS), end=end, flush=True)
 
 
 class Page(Console):
@@ -71,20 +72,28 @@ def print_json(value: dict) -> None:
 
 
 @contextmanager
-def row_file(path: str | None, flag: str, sources: list[str]) -> Iterator[Callable[[list[dict]], object]]:
+def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Callable[[list[dict]], object]]:
     """Yields a function that writes rows as JSON lines to `path`, atomically; nothing happens if path is None.
 
-    Refuses a path that could not be written before anything is computed, and one that is among the sources.
+    Refuses a path that could not be written before anything is computed, and one that would touch the sources.
     """
     if path is None:
         yield lambda rows: None
         return
-    if Path(path).is_dir() or any(Path(path).resolve() == Path(source).resolve() for source in sources):
-        raise MinisftError(f"{flag}: {path} is {'a directory' if Path(path).is_dir() else 'read'}; name another file")
+    if Path(path).is_dir():
+        raise MinisftError(f"{flag}: {path} is a directory; name another file")
+    require_apart(Path(path), sources, flag)
     with replacing(path) as beside:
-        yield lambda rows: beside.write_text(
-            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8"
-        )
+
+        def write(rows: list[dict]) -> None:
+            try:
+                beside.write_bytes(b"".join(json_bytes(row, indent=None) for row in rows))
+            except ValueError:
+                raise MinisftError(
+                    f"{flag}: a row has NaN or infinity in it, which are not JSON; look at the data"
+                ) from None
+
+        yield write
 
 
 def metrics_line(metrics: dict, reduction: str) -> str:
@@ -152,9 +161,9 @@ def print_table(
     title: str, columns: list[str], rows: Iterable[Iterable[object]], styles: Iterable[str] = repeat("")
 ) -> None:
     """A table; a row may hold texts, numbers and None, and has a style of rich."""
-    table = Table(title=Text(visible(title)), title_justify="left", show_header=any(columns))
+    table = Table(title=visible(title), title_justify="left", show_header=any(columns))
     for name in columns:
-        table.add_column(Text(visible(name)), overflow="fold")
+        table.add_column(visible(name), overflow="fold")
     for row, style in zip(rows, styles):
-        table.add_row(*(Text(visible(shown(cell))) for cell in row), style=style)
+        table.add_row(*(visible(shown(cell)) for cell in row), style=style)
     Page().print(table)

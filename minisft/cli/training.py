@@ -1,6 +1,8 @@
 """What pretrain and sft have in common: a run made from flags and sequences, and the summary at its end."""
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,11 +14,24 @@ from minisft.errors import MinisftError
 from minisft.evaluate import evaluate
 from minisft.parallel import Ranks
 from minisft.params import Params
-from minisft.runs import directory as runs
+from minisft.runs import loop, model_card
+from minisft.runs.directory import reserved
+from minisft.runs.record import Run, describe, read_metrics
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
+
+
+@contextmanager
+def output_directory(arguments: Namespace, models: list[Path], ranks: Ranks) -> Iterator[None]:
+    """Keep --output-dir to this run until it ends. Rank 0 does so: it may be writing by the time another one looks."""
+    if ranks.rank:
+        yield
+        return
+    sources = [*models, *map(Path, arguments.data), *map(Path, arguments.eval_data or [])]
+    with reserved(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite):
+        yield
 
 
 def train(
@@ -44,13 +59,13 @@ def train(
     record = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     record |= {name: value for name, value in asdict(config).items() if name in record}
     record |= asdict(settings) | {"max_length": max_length(arguments, config)}
-    run = runs.Run(
+    run = Run(
         directory=Path(arguments.output_dir),
         config=config,
         tokenizer=tokenizer,
         sequences=sequences,
         settings=settings,
-        record=runs.describe(record, theta, sequences, counts),
+        record=describe(record, config, theta, sequences, counts, ranks),
         save_steps=arguments.save_steps or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
@@ -58,7 +73,7 @@ def train(
         ranks=ranks,
     )
     total = steps_in(sequences, settings)
-    state = runs.begin(run, theta, arguments.resume, say)
+    state = loop.begin(run, theta, arguments.resume, say)
     say(
         f"{theta.flat.size:,} parameters, {counts['read']} examples, {total} steps; "
         f"learning rate {settings.learning_rate:g} ({settings.lr_scheduler_type})"
@@ -72,14 +87,18 @@ def train(
             if "eval_loss" in row or (arguments.logging_steps and row["step"] % arguments.logging_steps == 0):
                 say(metrics_line(row, settings.loss_reduction))
 
-        runs.follow(run, state, report)
+        try:
+            loop.follow(run, state, report)
+        finally:
+            if ranks.rank == 0 and model_card.is_theirs(run.directory):
+                say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 
 
-def summarise(arguments: Namespace, run: runs.Run, state: State, counts: dict[str, int]) -> None:
+def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, int]) -> None:
     """Print what came out of the run, from its metrics.jsonl, so that it also holds for a run that was resumed."""
-    rows = runs.read_metrics(run.directory)
+    rows = read_metrics(run.directory)
     last = {name: value for row in rows for name, value in row.items()}
     skipped = sum(row.get("num_target_tokens") == 0 for row in rows)
     if skipped:

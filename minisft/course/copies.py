@@ -5,6 +5,7 @@ from pathlib import Path
 
 from minisft.errors import MinisftError
 from minisft.formats import resources
+from minisft.formats.apart import require_apart
 from minisft.formats.files import read_json, write_atomically
 
 
@@ -13,6 +14,7 @@ def write(directory: Path, overwrite: bool = False) -> list[Path]:
     sources = sorted(resources.notebooks().glob("[0-9][0-9]_*.ipynb"))
     if not sources:
         raise MinisftError(f"{resources.notebooks()}: no notebooks there; install minisft again")
+    require_apart(directory, [resources.notebooks()], "DIR")
     targets = [directory / source.name for source in sources]
     standing = [target for target in targets if target.exists()]
     if standing and not overwrite:

@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats.files import Stored, read_json
+from minisft.formats.files import Stored, read_json, replacing
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -185,3 +186,12 @@ def read_bfloat16(path: Path, name: str) -> np.ndarray:
         file.seek(8 + length + begin)
         bits = np.frombuffer(file.read(end - begin), "<u2")
     return (bits.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
+
+
+def write_tensors(path: Path, named: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; it is whole, or as it was before. Raises MinisftError if it cannot be written."""
+    with replacing(path) as beside:
+        try:
+            save_file(named, beside, metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from minisft.errors import LINES, visible
+from minisft.errors import BREAKS, visible
 
-SPECIAL = re.compile(r"[\\$`*_\[\]|~:@#]|(?<=www)\.", re.IGNORECASE)  # of Markdown, besides the & < > of HTML
+# Of Markdown, besides the & < > of HTML: an underscore at the edge of a word, and what makes a link of an address.
+SPECIAL = re.compile(r"[\\$`*\[\]|~@#]|(?<![^\W_])_|_(?![^\W_])|:(?=\S)|(?<=www)\.", re.IGNORECASE)
 MATHEMATICS = re.compile("(&#(36|92|96);)+")  # $ \ `: MathJax looks for them in the finished page, except in <code>
 
 
@@ -29,17 +30,15 @@ def escaped(text: object) -> Markdown:
 
 
 def code(text: object) -> Markdown:
-    """Text in the type of code, within a line of Markdown: in backticks, or in <code> where those would not hold it."""
+    """Text in the type of code, within a line of Markdown: in backticks, or in <code> where those might not hold it."""
     line = visible(str(text))
-    if re.search(r"`|\\\||^ .* $|^$", line):
-        return Markdown(f"<code>{references(line)}</code>")
-    return Markdown("`" + line.replace("|", "\\|") + "`")  # a table takes any other | for the end of a cell
+    return Markdown(f"<code>{references(line)}</code>" if re.search(r"[|$\\`]|^ .* $|^$", line) else f"`{line}`")
 
 
 def fenced(text: str, language: str) -> Markdown:
     """Lines of code as a block of Markdown, in a fence longer than any row of backticks inside."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return Markdown(f"{fence}{language}\n{visible(text, LINES)}\n{fence}")
+    return Markdown(f"{fence}{language}\n{visible(text, BREAKS)}\n{fence}")
 
 
 def table(rows: Iterable[Iterable[object]]) -> Markdown:

@@ -1,8 +1,8 @@
 """One transformer block: h = x + A(norm₁ x), y = h + F(norm₂ h); a sum hands its cotangent to both branches.
 
-`rows` are the rows whose y is wanted. In every block but the last that is all of them. In the last, a row that predicts
-nothing of weight is read by nobody: only its key and value are needed, so everything after them is computed for
-the other rows alone. The gradient is the same, since what is left out had the factor 0.
+`parts` say which rows meet in attention, `rows` whose y is wanted: in every block but the last, all of them. In the
+last, a row that predicts nothing of weight is read by nobody. Only its key and value are needed, so everything after
+them is computed for the other rows alone. The gradient is the same, since what is left out had the factor 0.
 """
 
 from collections import namedtuple
@@ -13,9 +13,9 @@ from minisft.params import Params
 Cache = namedtuple("Cache", "rows norm_1 attention norm_2 mlp")
 
 
-def forward(p, x, starts, cos, sin, eps, rows, past=None):
+def forward(p, x, parts, cos, sin, eps, rows, remember=None):
     a, c1 = rmsnorm.forward(p.input_layernorm, x, eps)
-    a, c2 = attention.forward(p.self_attn, a, starts, cos, sin, rows, past)  # (N, C) -> (M, C)
+    a, c2 = attention.forward(p.self_attn, a, parts, cos, sin, rows, remember)  # (N, C) -> (M, C)
     h = x[rows] + a
     f, c3 = rmsnorm.forward(p.post_attention_layernorm, h, eps)
     f, c4 = swiglu.forward(p.mlp, f)
@@ -39,5 +39,5 @@ def example(rng):
         for name, shape in {"gate_proj.weight": (7, 5), "up_proj.weight": (7, 5), "down_proj.weight": (5, 7)}.items()
     }
     shapes |= {"input_layernorm.weight": (5,), "post_attention_layernorm.weight": (5,)}
-    starts, cos, sin, rows = rest
-    return Params.random(rng, shapes), (x, starts, cos, sin, 1e-5, rows)
+    parts, cos, sin, rows = rest
+    return Params.random(rng, shapes), (x, parts, cos, sin, 1e-5, rows)

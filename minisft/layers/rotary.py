@@ -36,18 +36,23 @@ def tables(positions, size, theta, dtype, scaling=None):
     return np.concatenate((cos, cos), -1)[:, None], np.concatenate((-sin, sin), -1)[:, None]
 
 
+def swap_halves(x):
+    """(x₁, x₂) -> (x₂, x₁): the halves of every head."""
+    half = x.shape[-1] // 2
+    y = np.empty_like(x)
+    y[..., :half], y[..., half:] = x[..., half:], x[..., :half]
+    return y
+
+
 def forward(x, cos, sin):
     """x (N, H, D); cos and sin (N, 1, D), or (N, H, D): the same for every head."""
-    N, H, D = x.shape
-    y = x.reshape(N, H, 2, D // 2)[:, :, ::-1].copy().reshape(N, H, D)  # (x₂, x₁)
-    y *= sin
-    y += x * cos
+    y = x * cos + swap_halves(x) * sin
     return y, (cos, sin)
 
 
 def backward(cache, dy):
     cos, sin = cache
-    return forward(dy, cos, -sin)[0]
+    return dy * cos - swap_halves(dy) * sin
 
 
 def example(rng):

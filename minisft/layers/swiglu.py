@@ -20,15 +20,19 @@ from minisft.params import Params
 Cache = namedtuple("Cache", "gate up down s u b")
 
 
+def sigmoid(a):
+    """σ(a) = ½ (1 + tanh(a/2)): tanh cannot overflow, exp(−a) can."""
+    s = np.tanh(0.5 * a)
+    s += 1
+    s *= 0.5
+    return s
+
+
 def forward(p, x):
     a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
-    s = 0.5 * a
-    np.tanh(s, out=s)
-    s += 1
-    s *= 0.5
-    u = a
-    u *= s  # a is not needed any more
+    s = sigmoid(a)
+    u = a * s
     h = u * b
     y, c_down = linear.forward(p.down_proj, h)  # (N, F) -> (N, C)
     return y, Cache(c_gate, c_up, c_down, s, u, b)
@@ -38,11 +42,7 @@ def backward(p, g, cache, dy):
     s, u, b = cache.s, cache.u, cache.b
     dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
     db = dh * u
-    da = 1 - s
-    da *= u
-    da += s
-    da *= b
-    da *= dh
+    da = (s + u * (1 - s)) * b * dh
     dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
     dx += linear.backward(p.up_proj, g.up_proj, cache.up, db)
     return dx

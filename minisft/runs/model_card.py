@@ -1,23 +1,26 @@
 """README.md of a trained model: the model card, made from the record and the metrics of its run.
 
-A README.md that someone else wrote is never touched.
+It ends with a checksum of itself. A README.md without one, or that a person has changed since, is theirs: it is neither
+replaced nor deleted.
 """
 
+import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from minisft.config import TrainConfig, flag
+from minisft.errors import visible
 from minisft.formats.files import read_json, write_atomically
 from minisft.formats.gguf.header import Walk
+from minisft.formats.markup import Markdown, code, escaped, table
 
 CARD = "README.md"
-OURS = "library_name: minisft"  # in the front matter
 NOT_OF_TRAINING = {"assistant_turns": "all", "max_length": None, "dtype": None}  # unlike the fields of TrainConfig
 PARTS = 5  # of a run: the mean loss of each is shown
 
@@ -26,18 +29,14 @@ TEXT = """\
 {front}
 ---
 
-# {title}
+# {heading}
 
 {what} Made by minisft {minisft} (NumPy {numpy}, Python {python}).
 
-| | |
-|---|---|
 {facts}
 
 ## Settings
 
-| | |
-|---|---|
 {settings}
 
 ## Loss
@@ -49,25 +48,44 @@ TEXT = """\
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained("{title}")  # this directory
-model = AutoModelForCausalLM.from_pretrained("{title}")
+tokenizer = AutoTokenizer.from_pretrained({name})  # this directory
+model = AutoModelForCausalLM.from_pretrained({name})
 ```
 
-or `minisft chat --model {title}`.
+or {command}.
 """
+CHECKSUM = "<!-- written by minisft; SHA-256 of all above this line: {} -->\n"
 
 
-def front_matter(path: Path) -> list[str]:
-    """The lines between the first two --- of a model card; none if it has no such part or cannot be read."""
+def content(directory: Path) -> bytes:
+    """README.md there; nothing if there is no such file, or it cannot be read."""
+    path = directory / CARD
     try:
-        found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", path.read_text("utf-8", errors="replace"), re.DOTALL)
+        return path.read_bytes() if path.is_file() else b""
     except OSError:
-        return []
-    return found[1].splitlines() if found else []
+        return b""
+
+
+def front_matter(directory: Path) -> list[str]:
+    """The lines between the first two --- of a model card; none if it has no such part."""
+    first, *lines = [line.rstrip() for line in content(directory).decode(errors="replace").split("\n")]
+    return lines[: lines.index("---")] if first == "---" and "---" in lines else []
+
+
+def signed(text: bytes) -> bytes:
+    """A text and, as a last line that is not shown, its checksum."""
+    return text + CHECKSUM.format(hashlib.sha256(text).hexdigest()).encode()
 
 
 def is_ours(directory: Path) -> bool:
-    return OURS in front_matter(directory / CARD)
+    """Whether README.md there is a model card just as `write` has written it."""
+    found = content(directory)
+    return found == signed(found[: found.rfind(b"<!--")])
+
+
+def is_theirs(directory: Path) -> bool:
+    """Whether README.md there is somebody's own, or was changed since `write` has written it."""
+    return (directory / CARD).exists() and not is_ours(directory)
 
 
 def licence(model: Path | None) -> str:
@@ -76,13 +94,9 @@ def licence(model: Path | None) -> str:
         with open(model, "rb") as file:
             stated = Walk(file, model).header()[0].get("general.license")
     else:
-        lines = front_matter(model / CARD) if model else []
+        lines = front_matter(model) if model else []
         stated = next((line.partition(":")[2].strip(" '\"") for line in lines if line.startswith("license:")), None)
     return stated if isinstance(stated, str) and re.fullmatch(r"[\w.+-]{1,40}", stated) else "not stated"
-
-
-def table(rows: Iterable[Iterable[Any]]) -> str:
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
 
 
 def named(path: str) -> str:
@@ -106,7 +120,7 @@ def curve(rows: list[dict], reduction: str) -> str:
         measured = [row.get(f"eval_{name}") for name in ("exact_match", "stop_rate")]
         rates = ["" if rate is None else f"{rate:.1%}" for rate in measured]
         chosen.append([row["step"], f"{row['eval_loss']:.4f}", *rates])
-    return table(shown) + (f"\n\n{table(chosen)}" if held_out else "")
+    return f"{table(shown)}\n\n{table(chosen)}" if held_out else table(shown)
 
 
 def settings(record: dict) -> list[tuple]:
@@ -117,13 +131,22 @@ def settings(record: dict) -> list[tuple]:
         if field.metadata["model_card"] != "never"
     } | NOT_OF_TRAINING
     given = {name: record.get(name, value) for name, value in usual.items()}
-    return [(f"`{flag(name)}`", cell(value)) for name, value in given.items() if value != usual[name] and value != []]
+    return [(code(flag(name)), cell(value)) for name, value in given.items() if value != usual[name] and value != []]
 
 
 def cell(value: object) -> object:
     if isinstance(value, (list, tuple)):
-        return " ".join(f"`{one}`" for one in value)
+        return listed(value, " ")
     return "given" if value is False else value  # a switch has no value
+
+
+def listed(names: Iterable[str], between: str) -> Markdown:
+    return Markdown(between.join(map(code, names)))
+
+
+def pairs(rows: list[tuple]) -> Markdown:
+    """A table of two columns without a head."""
+    return table([("", ""), ("---", "---"), *rows])
 
 
 def text(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> str:
@@ -135,33 +158,42 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
     base, examples = record.get("model"), record["examples"]
     last = max((row["step"] for row in rows), default=0)
     family = read_json(directory / "config.json")["model_type"]
-    front = [OURS, "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
-    front += [f"base_model: {json.dumps(named(base), ensure_ascii=False)}"] if base else []
-    front += [f"license: {stated}"] if stated != "not stated" else []
-    what = f"`{named(base)}`, fine-tuned on answers." if base else "A language model, trained on text from the start."
-    facts = [
-        ("base model", f"`{named(base)}`" if base else "none"),
+    front = ["library_name: minisft", "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
+    front += [f"base_model: {literal(visible(named(base)))}"] if base else []
+    front += [f"license: {literal(stated)}"] if stated != "not stated" else []
+    start = "A language model, trained on text from the start."
+    facts: list[tuple] = [
+        ("base model", code(named(base)) if base else "none"),
         ("licence of the base model", stated),
         ("parameters", f"{parameters:,}"),
-        ("data", ", ".join(f"`{named(file)}`" for file in record["data"])),
+        ("data", listed(map(named, record["data"]), ", ")),
         ("examples read, cut, dropped", ", ".join(str(examples[name]) for name in ("read", "cut", "dropped"))),
         ("steps", last),
         ("tokens", f"{max((row.get('num_tokens', 0) for row in rows), default=0):,}"),
     ]
     if record.get("eval_data"):
-        facts.append(("held-out data", ", ".join(f"`{named(file)}`" for file in record["eval_data"])))
+        facts.append(("held-out data", listed(map(named, record["eval_data"]), ", ")))
+    name = directory.resolve().name
     return TEXT.format(
         front="\n".join(front),
-        title=directory.resolve().name,
-        what=what,
-        facts=table(facts),
-        settings=table(settings(record)),
+        heading=escaped(name),
+        name=literal(name),
+        command=code(f"minisft chat --model {shlex.quote(name)}"),
+        what=f"{code(named(base))}, fine-tuned on answers." if base else start,
+        facts=pairs(facts),
+        settings=pairs(settings(record)),
         curve=curve(rows, record["loss_reduction"]),
         **record["versions"],
     )
 
 
+def literal(text: str) -> str:
+    """A text between quotes, for YAML and for Python: both know these escapes."""
+    return visible(json.dumps(text, ensure_ascii=False))
+
+
 def write(directory: Path, record: dict, rows: list[dict], parameters: int, stated: str) -> None:
-    """Write the model card, unless there is a README.md that someone else wrote. Arguments as for `text`."""
-    if not (directory / CARD).exists() or is_ours(directory):
-        write_atomically(directory / CARD, text(directory, record, rows, parameters, stated).encode())
+    """Write the model card, unless there is a README.md that is theirs. Arguments as for `text`."""
+    if not is_theirs(directory):
+        content = text(directory, record, rows, parameters, stated)  # names of files may not be UTF-8
+        write_atomically(directory / CARD, signed(content.encode(errors="backslashreplace")))

@@ -118,7 +118,7 @@ def test_for_generate_the_turns_must_alternate_all_the_same(roles):
         ({"messages": [{"role": "user", "content": None}]}, "message 1"),
         ({"messages": [{"role": "user", "content": ["a"]}]}, "message 1"),
         ({"messages": [*said("a"), {"content": "b"}]}, "message 2"),
-        ({"messages": [*said("a"), {"role": "tool", "content": "b"}]}, "message 2 has the unknown role 'tool'"),
+        ({"messages": [*said("a"), {"role": "tool", "content": "b"}]}, 'message 2 has the unknown role "tool"'),
         ({"messages": said("a", "\ud800")}, "surrogate"),
         ({"prompt": "a"}, "completion"),
         ({"prompt": "a", "completion": None}, "two texts"),

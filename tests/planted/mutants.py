@@ -3,7 +3,7 @@
     python tests/planted/mutants.py --count 200 --seed 0        200 of them, drawn at random; all if there are no more
     python tests/planted/mutants.py --list                      how many there are, file by file
 
-bugs.py holds mistakes people make; these are mistakes nobody thought of. An operator is exchanged, a constant is one
+bugs/ holds mistakes people make; these are mistakes nobody thought of. An operator is exchanged, a constant is one
 more, a sign or a statement is missing. Here any test that fails, however, has noticed, and so has one that never ends.
 The table shows those that nobody noticed; the exit code is 0 if at least 95 % were. Some change nothing that a test
 could see: equivalent.py lists them with the reason, and they count neither way. Not part of `pytest`.

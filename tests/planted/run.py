@@ -1,4 +1,4 @@
-"""Plant every bug of bugs.py, one at a time, and see which sentence of the specification notices.
+"""Plant every bug of bugs/, one at a time, and see which sentence of the specification notices.
 
     python tests/planted/run.py                     all of them: a table of bug, sentence, milliseconds
     python tests/planted/run.py no-shift uphill     these

@@ -1,4 +1,4 @@
-"""The planted bugs of planted/bugs.py still fit the code. Whether each is caught: python tests/planted/run.py."""
+"""The planted bugs of planted/bugs/ still fit the code. Whether each is caught: python tests/planted/run.py."""
 
 from pathlib import Path
 

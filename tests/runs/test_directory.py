@@ -10,7 +10,7 @@ from support.commandline import CONTEXT, SIZES, assert_same_run, contents, conve
 
 from minisft import checkpoint, data, train
 from minisft.formats import huggingface
-from minisft.runs import directory as runs
+from minisft.runs import checkpoints, record
 
 STEP_KEYS = (
     "step loss objective num_target_tokens num_tokens grad_norm learning_rate mean_token_accuracy tokens_per_second"
@@ -92,6 +92,7 @@ def test_float64_is_computed_and_written_in_float64(sft, tmp_path):
 
 def test_a_float64_run_goes_on_from_its_checkpoint_and_not_from_the_start(sft, tmp_path, capsys):
     assert sft("out", "--dtype", "float64", "--save-steps", 4) == 0
+    (tmp_path / "out" / "model.safetensors").unlink()  # so it is not finished
     capsys.readouterr()
     assert sft("out", "--dtype", "float64", "--save-steps", 4, "--resume") == 0
     assert "going on after step 4" in capsys.readouterr().err
@@ -127,6 +128,7 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
     extra = {"optimizer.safetensors", "trainer_state.json"}
     of_the_run = {"metrics.jsonl", "train_config.json", "README.md"}
     assert {file.name for file in path.iterdir()} == WRITTEN - of_the_run | extra
+    assert {file.stat().st_mode for file in path.iterdir()} == {(tmp_path / "out" / "metrics.jsonl").stat().st_mode}
     state = json.loads((path / "trainer_state.json").read_text())
     assert state["step"] == 4 and state["updates"] == 4
     assert state["num_tokens"] == read_rows(tmp_path / "out" / "metrics.jsonl")[3]["num_tokens"]
@@ -134,7 +136,7 @@ def test_a_checkpoint_is_a_model_and_what_the_optimiser_remembers(sft, tmp_path)
 
 
 def test_a_run_that_cannot_write_its_metrics_ends_with_the_file_named(sft, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runs, "METRICS", "no/such/place.jsonl")
+    monkeypatch.setattr(record, "METRICS", "no/such/place.jsonl")
     assert sft("out") == 2
     assert "no/such/place.jsonl: cannot be written" in capsys.readouterr().err.splitlines()[-1]
 
@@ -143,7 +145,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing_half_done(sft, tmp_p
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs.os, "rename", full)
+    monkeypatch.setattr(checkpoints.os, "rename", full)
     assert sft("out", "--save-steps", 2) == 2
     assert "checkpoint-2: cannot be written" in capsys.readouterr().err.splitlines()[-1]
     assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN

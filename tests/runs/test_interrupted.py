@@ -5,9 +5,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from support.commandline import command, read_rows, sft_line, wait_for
+from support.commandline import assert_same_run, command, contents, read_rows, sft_line, wait_for
 
 from minisft import checkpoint, optim, train
+from minisft.runs import checkpoints, loop
 
 
 def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, monkeypatch, capsys):
@@ -24,10 +25,14 @@ def test_after_ctrl_c_in_a_step_theta_is_that_of_the_step_before(sft, tmp_path, 
 
     monkeypatch.setattr(optim.AdamW, "step", interrupted)
     assert sft("stopped") == 130
-    assert "after step 3" in capsys.readouterr().err
+    assert "after step 3" in (said := capsys.readouterr().err) and "nothing to --resume from" in said
     saved, expected = (tmp_path / place / "model.safetensors" for place in ("stopped", "whole/checkpoint-3"))
     assert saved.read_bytes() == expected.read_bytes()
     assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == 3
+    before = contents(tmp_path)
+    monkeypatch.setattr(optim.AdamW, "step", step)
+    assert sft("stopped", "--resume") == 2  # the moments are half those of the next step
+    assert "no checkpoint to go on from" in capsys.readouterr().err and contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("presses", [1, 2])
@@ -51,6 +56,84 @@ def test_ctrl_c_waits_for_the_row_of_the_step_unless_pressed_twice(presses, sft,
     made = 4 if presses == 1 else 3
     assert f"after step {made}" in capsys.readouterr().err
     assert len(read_rows(tmp_path / "stopped" / "metrics.jsonl")) == made
+    assert (tmp_path / "stopped" / "checkpoint-4").exists() == (presses == 1)
+
+
+FLAGS = {
+    "plain": [],
+    "every few steps": ["--save-steps", 4, "--eval-steps", 2],
+    "at the step": ["--save-steps", 3, "--eval-steps", 3],
+    "in float64": ["--dtype", "float64", "--warmup-steps", 2],
+    "SGD": ["--optim", "sgd", "--lr-scheduler-type", "cosine"],
+    "frozen": ["--train-only", "*norm*"],
+}
+
+
+@pytest.mark.parametrize("where", ["in the step", "in the evaluation", "while saving"])
+@pytest.mark.parametrize("kind", FLAGS)
+def test_a_run_goes_on_bit_for_bit_after_ctrl_c(kind, where, sft, shared, tmp_path, monkeypatch, capsys):
+    """Pressed again and again, in every step: the same line ends in the run that nobody interrupted."""
+    flags = [*FLAGS[kind], "--eval-data", shared / "train.jsonl"]
+    assert sft("whole", *flags) == 0
+    module, name = {"in the step": (train, "step"), "in the evaluation": (loop, "evaluate")}.get(
+        where, (loop, "save_model")
+    )
+    original, seen = getattr(module, name), set()
+
+    def pressed(*arguments):
+        if where == "in the step":
+            signal.raise_signal(signal.SIGINT)
+        elif (step := arguments[1].step) not in seen:  # the second time, it comes to its end
+            seen.add(step)
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, pressed)
+            for _ in range(10):
+                status = sft("parts", *flags, "--resume")
+                if status == 0 or "is finished" in capsys.readouterr().err:
+                    break
+                assert status == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sft("parts", *flags, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_ctrl_c_before_the_first_step_leaves_a_run_that_can_be_repeated(sft, tmp_path, monkeypatch, capsys):
+    assert sft("whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "step", interrupt)
+        assert sft("parts") == 130
+    assert "no step was made yet, so nothing is saved" in capsys.readouterr().err
+    assert sft("parts", "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_on_a_disk_with_room_for_theta_alone_saves_theta(sft, tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    def pressed(theta, *arguments, step=train.step):
+        signal.raise_signal(signal.SIGINT)
+        return step(theta, *arguments)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(checkpoints.os, "rename", full)
+        monkeypatch.setattr(train, "step", pressed)
+        assert sft("out") == 2
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "checkpoint-1: cannot be written" in capsys.readouterr().err
+    assert checkpoint.load(tmp_path / "out") and not list((tmp_path / "out").glob(".*"))
 
 
 def test_ctrl_c_saves_theta_in_a_process_of_its_own(shared, tmp_path):

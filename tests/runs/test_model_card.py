@@ -1,6 +1,9 @@
 """README.md of a run: what the model is, in a form that people and programs read; another's is never touched."""
 
+import hashlib
 import json
+import os
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +11,7 @@ import pytest
 from support.commandline import contents, minisft, read_rows, sft_line, write_rows
 
 from minisft import checkpoint, model
-from minisft.runs import directory as runs
-from minisft.runs import model_card
+from minisft.runs import directory, loop, model_card
 
 
 def card_of(directory):
@@ -126,19 +128,87 @@ def test_a_card_of_ours_is_replaced_by_that_of_the_next_run_and_removed_with_the
     assert sft("out") == 0 and "| steps | 6 |" in card_of(tmp_path / "out")
     assert sft("out", "--overwrite", "--max-steps", 2) == 0
     assert "| steps | 2 |" in card_of(tmp_path / "out")
-    runs.remove(tmp_path / "out")
+    directory.remove(tmp_path / "out")
     assert contents(tmp_path / "out") == {}
 
 
-def test_an_interrupted_run_has_the_card_of_the_steps_it_made(sft, tmp_path, monkeypatch):
-    write = runs.write_row
+EDITS = {
+    "a note at the end": lambda text: text + "\nTried it: good at capitals.\n",
+    "a note at the beginning": lambda text: text.replace("---\n", "---\nlanguage: en\n", 1),
+    "a word": lambda text: text.replace("Made by", "Kindly made by"),
+    "line breaks of Windows": lambda text: text.replace("\n", "\r\n"),
+    "a blank at the end": lambda text: text + " ",
+    "a line less": lambda text: text[: text.rindex("\nor ")],
+    "no checksum, as in version 0.1.0": lambda text: text[: text.rindex("<!--")],
+    "the checksum of another text": lambda text: text.replace("SHA-256 of all above this line: ", "SHA-256: "),
+    "all": lambda text: "mine",
+    "nothing left": lambda text: "",
+}
 
-    def interrupted(run, state, row, report):
-        write(run, state, row, report)
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_card_that_was_edited_stays_whatever_is_run_there_and_one_line_says_so(sft, tmp_path, capsys, edit):
+    assert sft("out", "--save-steps", 3) == 0
+    path = tmp_path / "out" / "README.md"
+    edited = EDITS[edit](card_of(tmp_path / "out")).encode()
+    path.write_bytes(edited)
+    for flags in (["--resume"], ["--overwrite"], ["--overwrite", "--max-steps", 2]):
+        capsys.readouterr()
+        assert sft("out", "--save-steps", 3, *flags) == 0
+        assert path.read_bytes() == edited and capsys.readouterr().err.count("README.md") == 1
+    directory.remove(tmp_path / "out")
+    assert list(contents(tmp_path / "out").values()) == [edited]
+
+
+def test_a_card_as_it_was_written_is_replaced_without_a_word(sft, tmp_path, capsys):
+    assert sft("out") == 0 and sft("out", "--overwrite", "--max-steps", 2) == 0
+    assert "README.md" not in capsys.readouterr().err
+
+
+def test_a_card_that_is_edited_during_the_run_stays_too(sft, tmp_path, capsys, monkeypatch):
+    write = loop.write_row
+
+    def interrupted(run, row, report):
+        write(run, row, report)
+        (tmp_path / "out" / "README.md").write_text("mine")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "write_row", interrupted)
+    assert sft("out") == 130
+    assert card_of(tmp_path / "out") == "mine" and "README.md" in capsys.readouterr().err
+
+
+def test_the_checksum_of_a_card_is_a_last_line_that_no_reader_sees(sft, tmp_path):
+    assert sft("out") == 0
+    text, last = card_of(tmp_path / "out")[:-1].rsplit("\n", 1)
+    assert last == f"<!-- {last[5:-4]} -->" and hashlib.sha256(f"{text}\n".encode()).hexdigest() in last
+
+
+@pytest.mark.parametrize(
+    "readme", ["---" + "\n" * 10**6, "---\n" + "a\n---x\n" * 10**5, "---\n" + " " * 10**6, "<!--" * 10**6]
+)
+def test_a_long_readme_is_read_in_a_moment(tmp_path, readme):
+    (tmp_path / "README.md").write_text(readme)
+    began = time.process_time()
+    assert model_card.licence(tmp_path) == "not stated" and not model_card.is_ours(tmp_path)
+    assert time.process_time() - began < 2  # a tenth of a second; quadratic, it would be hours
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_readme_that_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "README.md")
+    assert model_card.licence(tmp_path) == "not stated" and model_card.is_theirs(tmp_path)
+
+
+def test_an_interrupted_run_has_the_card_of_the_steps_it_made(sft, tmp_path, monkeypatch):
+    write = loop.write_row
+
+    def interrupted(run, row, report):
+        write(run, row, report)
         if row["step"] == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_row", interrupted)
+    monkeypatch.setattr(loop, "write_row", interrupted)
     assert sft("out") == 130
     assert "| steps | 3 |" in card_of(tmp_path / "out")
 
@@ -152,7 +222,7 @@ def test_names_cannot_break_the_table_or_the_front_matter(shared, tmp_path):
     line = ["--model", model, "--data", data, "--output-dir", tmp_path / "out", "--max-steps", 1]
     assert minisft("sft", *line) == 0
     text = card_of(tmp_path / "out")
-    assert "`a\\|b.jsonl`" in text and f"base_model: {json.dumps('a: b')}" in text
+    assert "<code>a&#124;b.jsonl</code>" in text and f"base_model: {json.dumps('a: b')}" in text
 
 
 def test_the_line_of_a_run_again_writes_the_same_card(sft, shared, tmp_path):

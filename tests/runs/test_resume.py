@@ -1,5 +1,7 @@
 """An interrupted run goes on bit for bit, or says why it cannot."""
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,9 @@ from support.commandline import (
     write_rows,
 )
 
-from minisft import checkpoint
+from minisft import checkpoint, train
+from minisft.formats import files
+from minisft.runs.directory import RECORD
 
 
 @pytest.mark.parametrize("flags", [(), ("--optim", "sgd"), ("--dtype", "float64", "--warmup-steps", "2")])
@@ -33,39 +37,61 @@ def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
 def test_without_a_checkpoint_resume_starts_from_the_beginning(sft, tmp_path):
     assert sft("whole") == 0
     assert sft("again", "--resume") == 0  # nothing there yet
-    assert sft("again", "--resume") == 0  # a finished run without checkpoints
+    assert_same_run(tmp_path / "whole", tmp_path / "again")
+    (tmp_path / "again" / "model.safetensors").unlink()  # as if it had been killed before anything was saved
+    assert sft("again", "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "again")
 
 
-def test_rows_after_the_checkpoint_are_cut_off_and_half_a_row_too(sft, shared, tmp_path):
-    flags = ["--save-steps", 4, "--eval-data", shared / "train.jsonl", "--eval-steps", 2]
-    assert sft("whole", *flags) == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    with open(tmp_path / "parts" / "metrics.jsonl", "a") as file:
-        file.write('{"step": 7, "lo')
-    assert sft("parts", *flags, "--resume") == 0
+@pytest.mark.parametrize("flags", [(), ("--save-steps", 4), ("--save-steps", 3), ("--eval-steps", 2)])
+def test_a_finished_run_ends_at_once_and_changes_nothing(sft, shared, tmp_path, capsys, monkeypatch, flags):
+    flags = [*flags, "--eval-data", shared / "train.jsonl"] if "--eval-steps" in flags else flags
+    assert sft("out", *flags) == 0
+    before = contents(tmp_path)
+    with open(tmp_path / "out" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "lo')  # of a run that was killed
+    monkeypatch.setattr(train, "step", pytest.fail)
+    for more in ((), ("--logging-steps", 1), ("--save-steps", 2)):
+        assert sft("out", *flags, *more, "--resume") == 0
+        assert "is finished: it had all of its 6 steps" in capsys.readouterr().err
+        assert contents(tmp_path) == before
+
+
+def test_a_finished_run_can_still_be_evaluated(sft, shared, tmp_path, monkeypatch):
+    assert sft("whole", "--eval-data", shared / "train.jsonl") == 0
+    assert sft("parts") == 0
+    monkeypatch.setattr(train, "step", pytest.fail)
+    assert sft("parts", "--eval-data", shared / "train.jsonl", "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    cards = [(tmp_path / name / "README.md").read_text().replace(name, "") for name in ("whole", "parts")]
+    cards = [card.rpartition("<!--")[0] for card in cards]  # the checksum of a text with another name in it
+    assert cards[0] == cards[1] and "held-out" in cards[0]
 
 
-@pytest.mark.parametrize("broken", ["model.safetensors", "optimizer.safetensors", "trainer_state.json", "config.json"])
-def test_a_broken_checkpoint_is_passed_over_for_the_one_before(sft, tmp_path, capsys, broken):
+@pytest.mark.parametrize("name", ["model.safetensors", RECORD])
+def test_a_run_whose_model_or_mark_is_that_of_another_theta_is_not_finished(sft, tmp_path, capsys, name):
+    """As after a kill between the two, where an earlier θ had been saved."""
     assert sft("whole", "--save-steps", 2) == 0
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    path = tmp_path / "parts" / "checkpoint-6" / broken
-    path.write_bytes(path.read_bytes()[:-20])
-    capsys.readouterr()
+    shutil.rmtree(tmp_path / "parts" / "checkpoint-6")
+    if name == RECORD:
+        path = tmp_path / "parts" / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"saved": {"step": 6, "sha256": "0"}}))
+    else:
+        shutil.copy(tmp_path / "whole" / "checkpoint-4" / name, tmp_path / "parts" / name)
     assert sft("parts", "--save-steps", 2, "--resume") == 0
-    assert "checkpoint-6 is not whole" in (message := capsys.readouterr().err) and "after step 4" in message
+    assert "going on after step 4" in capsys.readouterr().err
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert contents(tmp_path / "whole" / "checkpoint-6") == contents(tmp_path / "parts" / "checkpoint-6")
 
 
-def test_if_every_checkpoint_is_broken_the_run_starts_from_the_beginning(sft, tmp_path):
-    assert sft("whole", "--save-steps", 3) == 0
+def test_a_run_whose_record_has_neither_config_nor_ranks_goes_on(sft, tmp_path):
+    """As those of version 0.1.0."""
+    assert sft("whole", "--save-steps", 4) == 0
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-    for step in (3, 6):
-        (tmp_path / "parts" / f"checkpoint-{step}" / "optimizer.safetensors").unlink()
-    assert sft("parts", "--save-steps", 3, "--resume") == 0
+    path = tmp_path / "parts" / RECORD
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: record[name] for name in record if name not in ("config", "ranks", "saved")}))
+    assert sft("parts", "--save-steps", 4, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -120,13 +146,15 @@ def test_a_checkpoint_without_what_this_optimiser_remembers_is_not_whole(sft, tm
     shutil.copy(
         tmp_path / "sgd/checkpoint-6/optimizer.safetensors", tmp_path / "out/checkpoint-6/optimizer.safetensors"
     )
-    assert sft("out", "--save-steps", 6, "--resume") == 0
-    assert "checkpoint-6 is not whole" in capsys.readouterr().err
+    (tmp_path / "out" / "model.safetensors").unlink()
+    assert sft("out", "--save-steps", 6, "--resume") == 2
+    assert "optimizer.safetensors: is not what --optim adamw remembers" in capsys.readouterr().err
 
 
 def test_how_often_is_saved_evaluated_and_logged_may_change_on_resume(sft, shared, tmp_path):
     assert sft("whole") == 0
     assert sft("parts", "--save-steps", 4) == 0
+    (tmp_path / "parts" / "model.safetensors").unlink()
     assert sft("parts", "--save-steps", 3, "--logging-steps", 1, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
@@ -138,6 +166,7 @@ def test_a_run_of_pretrain_resumes_bit_for_bit(shared, tmp_path):
     line = ["pretrain", "--data", text, *sizes, "--max-length", 16, "--batch-size", 4, "--max-steps", 5]
     assert minisft(*line, "--output-dir", tmp_path / "whole") == 0
     assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3) == 0
+    (tmp_path / "parts" / "model.safetensors").unlink()
     assert minisft(*line, "--output-dir", tmp_path / "parts", "--save-steps", 3, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
@@ -153,13 +182,21 @@ def test_a_killed_run_resumes_bit_for_bit(shared, tmp_path):
     assert not (tmp_path / "parts" / "model.safetensors").exists()  # it was killed in the middle
     assert minisft(*sft_line(shared, tmp_path / "parts", *flags), "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert not list((tmp_path / "parts").glob("*.partial"))
+    assert not list((tmp_path / "parts").glob(".*"))  # neither what was being written nor the lock
 
 
 @pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
 def test_what_a_run_killed_while_saving_has_left_is_cleared_away(sft, tmp_path, flag):
     assert sft("out", "--save-steps", 3) == 0
     before = contents(tmp_path).keys()
-    shutil.copytree(tmp_path / "out" / "checkpoint-3", tmp_path / "out" / "checkpoint-5.partial")
+    for name, machine, pid in (
+        ("checkpoint-5", files.machine(), os.getpid()),  # in a container every process has the same number
+        ("checkpoint-6", "01234567", 1),  # on a cluster it may have been another machine
+        ("model.safetensors", files.machine(), 99999999),
+        ("rehearsal", "01234567", 1),
+        ("train_config.json", files.machine(), os.getppid()),
+    ):
+        left = tmp_path / "out" / f".{name}.{machine}-{pid}-{'0' * 16}.partial"
+        shutil.copytree(tmp_path / "out" / "checkpoint-3", left)
     assert sft("out", "--save-steps", 3, flag) == 0
     assert contents(tmp_path).keys() == before

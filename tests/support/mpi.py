@@ -39,7 +39,7 @@ def script(code, *arguments):
     """A line of Python for every rank, after the imports and `rank`."""
     start = "import os, sys, hashlib, signal, numpy as np; from minisft import MinisftError, model\n"
     start += "from minisft.cli.main import main\n"
-    start += "from minisft.runs import directory as runs\n"
+    start += "from minisft.runs import loop as runs\n"
     start += "rank = int(os.environ.get('PMI_RANK') or os.environ['OMPI_COMM_WORLD_RANK'])\n"
     line = command(*arguments)
     line["args"][1:3] = ["-c", start + code]

@@ -31,7 +31,8 @@ def run(arguments: Namespace) -> None:
     talk = Conversation(
         theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), say
     )
-    for question in lines("> " if sys.stdin and sys.stdin.isatty() else ""):
+    asked_by_hand = sys.stdin and sys.stdin.isatty() and not arguments.json
+    for question in lines("> " if asked_by_hand else ""):
         for piece in talk.answer(question):
             if not arguments.json:
                 show_answer(piece, end="")

@@ -7,6 +7,7 @@ example:
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,14 @@ from minisft import checkpoint, data, model, train, trajectory
 from minisft.cli import flags
 from minisft.cli.console import Page, print_json
 from minisft.config import TrainConfig, whole
+from minisft.errors import MinisftError
 from minisft.evaluate import answers
 from minisft.formats import resources
-from minisft.formats.files import write_atomically
+from minisft.formats.apart import require_apart
+from minisft.formats.files import read_json, write_atomically, write_json
 from minisft.params import Params
+from minisft.runs.directory import MODEL_FILES, RECORD, checkpoints, clear_leftovers
+from minisft.runs.lock import alone_in
 
 SETTINGS = TrainConfig(
     learning_rate=3e-4, max_steps=120, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=10
@@ -28,6 +33,9 @@ SETTINGS = TrainConfig(
 LOOKS = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 120)  # steps t at which θ_t is asked
 ASKED_ON_THE_WAY = 5  # every fifth held-out question; at the end all of them
 MAX_NEW_TOKENS = 48  # more than twice the longest answer
+DATA = ("atlas_train.jsonl", "atlas_test.jsonl")
+MARKER = "demo.json"  # its table; a directory that has it was made here, and is replaced
+WRITTEN = ("metrics.jsonl", "demo.png")
 SHOWN = "What is the capital of Kenya?"
 
 
@@ -40,13 +48,40 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     console = Page(stderr=arguments.json)  # with --json the story counts as progress
-    result = demonstrate(Path(arguments.output_dir), arguments.seed, console)
+    with kept(Path(arguments.output_dir), arguments.seed):
+        result = demonstrate(Path(arguments.output_dir), arguments.seed, console)
     if arguments.json:
         print_json(result)
 
 
+@contextmanager
+def kept(output_dir: Path, seed: int) -> Iterator[None]:
+    """Keep a directory to this demonstration, and mark it as one. Refuses what is not new, empty or such a one itself.
+
+    Raises MinisftError if it cannot be written.
+    """
+    theta_tilde, marker = output_dir / "theta_tilde", output_dir / MARKER
+    require_apart(output_dir, [resources.path("atlas"), *map(resources.path, DATA)], "--output-dir")
+    with alone_in(output_dir):
+        taken = [path for path in (marker, theta_tilde, *(output_dir / name for name in WRITTEN)) if path.exists()]
+        foreign = [theta_tilde / RECORD, *(output_dir / name for name in (RECORD, *MODEL_FILES))]
+        if checkpoints(output_dir) or any(map(Path.exists, foreign)) or (taken and not is_ours(marker)):
+            raise MinisftError(f"--output-dir: {output_dir} holds what demo has not written; give another one")
+        clear_leftovers(output_dir)
+        write_json(marker, {"seed": seed, "rows": []})  # the table comes at the end
+        yield
+
+
+def is_ours(marker: Path) -> bool:
+    """Whether `demo` wrote this file."""
+    try:
+        return read_json(marker).keys() >= {"seed", "rows"}
+    except MinisftError:
+        return False
+
+
 def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
-    """Tell the story on `console`, write theta_tilde/, metrics.jsonl and demo.png, and return the table: four rows.
+    """Tell the story on `console`, write theta_tilde/, metrics.jsonl, demo.png and demo.json, whose content it returns.
 
     θ̂ continues a text, it does not answer. Fine-tuned on questions about 50 countries, θ̃ answers questions about 150
     others, whose facts it knows from pre-training alone. The other two runs differ from the first in one thing each:
@@ -90,9 +125,11 @@ def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
     draw(Path(output_dir) / "demo.png", story, curves, watched["conditional"])
+    result = {"seed": seed, "num_examples": len(story.held_out), "rows": table}
+    write_json(Path(output_dir) / MARKER, result)
     console.print(report(table, titles, len(story.held_out)))
-    console.tell(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png")
-    return {"seed": seed, "num_examples": len(story.held_out), "rows": table}
+    console.tell(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png, demo.json")
+    return result
 
 
 class Story:
@@ -100,10 +137,11 @@ class Story:
 
     def __init__(self, seed: int, console: Page) -> None:
         self.theta_hat, self.config, self.tokenizer = checkpoint.load(resources.path("atlas"))
-        pairs = data.read([resources.path("atlas_train.jsonl")])
+        learned, asked = map(resources.path, DATA)
+        pairs = data.read([learned])
         encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
         self.sequences, _ = data.fit(encoded, self.config.max_position_embeddings, "error")
-        self.held_out = data.read([resources.path("atlas_test.jsonl")])
+        self.held_out = data.read([asked])
         self.shown = next(e for e in self.held_out if e.completion[0]["content"] == SHOWN)
         self.seed, self.console = seed, console
 

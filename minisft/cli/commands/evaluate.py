@@ -6,10 +6,11 @@ example:
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, row_file, track, with_reduction
-from minisft.cli.inputs import load_with_data, settings_of, warn_of
+from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of
 from minisft.config import whole
 from minisft.evaluate import evaluate
 
@@ -30,7 +31,8 @@ def run(arguments: Namespace) -> None:
     def progress(batches: Iterable) -> Iterator:
         return track(batches, "answers: batch")
 
-    with row_file(arguments.per_example, "--per-example", arguments.data) as write:
+    sources = [model_directory(arguments.model), *map(Path, arguments.data)]
+    with row_file(arguments.per_example, "--per-example", sources) as write:
         summary, rows = evaluate(
             theta, config, tokenizer, examples, sequences, settings, arguments.max_new_tokens, progress
         )

@@ -12,6 +12,7 @@ from minisft.cli import flags
 from minisft.cli.console import print_json, show
 from minisft.cli.inputs import model_directory
 from minisft.errors import MinisftError
+from minisft.formats.apart import require_apart
 from minisft.formats.gguf import write as gguf_export
 
 
@@ -28,8 +29,7 @@ def run(arguments: Namespace) -> None:
     if target.suffix.lower() != ".gguf" or target.is_dir():
         why = "is a directory" if target.is_dir() else "does not end in .gguf"
         raise MinisftError(f"--gguf: {target} {why}; name a file that ends in .gguf")
-    if target.resolve() == source.resolve():
-        raise MinisftError(f"--gguf: {target} is the model that is read; name another file")
+    require_apart(target, [source], "--gguf")
     if target.exists() and not arguments.overwrite:
         raise MinisftError(f"--gguf: {target} already exists; name another file, or give --overwrite")
     theta, config, tokenizer = checkpoint.load(source)

@@ -6,6 +6,7 @@ example:
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 from minisft import checkpoint, data
@@ -31,7 +32,8 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     examples = examples_of(arguments)
-    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    source = model_directory(arguments.model)
+    theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     asked = [data.question(example, tokenizer)[0] for example in examples]
     for example, ids in zip(examples, asked):
         if not 0 < len(ids) < config.max_position_embeddings:
@@ -41,7 +43,7 @@ def run(arguments: Namespace) -> None:
             )
     more, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
-    with row_file(arguments.output, "--output", arguments.data or []) as write:
+    with row_file(arguments.output, "--output", [source, *map(Path, arguments.data or [])]) as write:
         rows: list[dict[str, Any]] = [
             {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
             for batch in (track(batches, "answers: batch") if arguments.data else batches)

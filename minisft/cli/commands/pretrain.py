@@ -14,12 +14,11 @@ import numpy as np
 from minisft import data, model
 from minisft.cli import flags
 from minisft.cli.inputs import max_length, model_directory
-from minisft.cli.training import train
+from minisft.cli.training import output_directory, train
 from minisft.config import ModelConfig, flag, whole
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError
 from minisft.parallel import Ranks
-from minisft.runs import directory as runs
 from minisft.tokenizer import Tokenizer
 
 
@@ -41,8 +40,11 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, ranks: Ranks) -> None:
     sources = [model_directory(arguments.tokenizer, "--tokenizer")] if arguments.tokenizer else []
-    if ranks.rank == 0:  # it may be writing there by the time another rank comes to look
-        runs.require_free(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite)
+    with output_directory(arguments, sources, ranks):
+        learn(arguments, sources, ranks)
+
+
+def learn(arguments: Namespace, sources: list[Path], ranks: Ranks) -> None:
     files = documents(arguments.data)
     texts = (example.completion for _, examples in files for example in examples)
     tokenizer = Tokenizer.load(sources[0]) if sources else Tokenizer.train(texts, arguments.vocab_size or 512)

@@ -11,9 +11,8 @@ from pathlib import Path
 from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.inputs import model_directory, sequences_of
-from minisft.cli.training import train
+from minisft.cli.training import output_directory, train
 from minisft.parallel import Ranks
-from minisft.runs import directory as runs
 from minisft.runs import model_card
 
 
@@ -26,8 +25,11 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, ranks: Ranks) -> None:
     source = model_directory(arguments.model)
-    if ranks.rank == 0:  # it may be writing there by the time another rank comes to look
-        runs.require_free(Path(arguments.output_dir), [source], arguments.resume, arguments.overwrite)
+    with output_directory(arguments, [source], ranks):
+        learn(arguments, source, ranks)
+
+
+def learn(arguments: Namespace, source: Path, ranks: Ranks) -> None:
     examples = data.read(arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)

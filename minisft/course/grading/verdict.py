@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisft.errors import LINES, visible
+from minisft.errors import BREAKS, visible
 from minisft.formats.markup import escaped
 from minisft.params import Params
 
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     text: str
 
     def __repr__(self):
-        return f"{SIGNS[self.right]} {visible(self.text, LINES)}"
+        return f"{SIGNS[self.right]} {visible(self.text, BREAKS)}"
 
     def _repr_html_(self):
         """What happened stays folded until there is a prediction, or the reader opens it. None: it is shown as text."""

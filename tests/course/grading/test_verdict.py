@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from support.hostile import HOSTILE, Reader, blanks_as_one
 
 from minisft.course.grading.comparison import judge
 from minisft.course.grading.verdict import Stumbled, Verdict, run, same, settle
+from minisft.errors import BREAKS, visible
 from minisft.params import Params
 
 CASES = [(np.array([1.0, 2.0, 4.0]),), (np.array([3.0, -1.0]),)]
@@ -105,6 +107,15 @@ def test_without_a_prediction_what_happened_is_folded_away_in_a_notebook():
     html = settle(None, ("a", "b"), "a", "1 > 0")._repr_html_()
     assert html.index("no prediction yet") < html.index("<details>") < html.index("1 &gt; 0")
     assert settle("a", ("a", "b"), "a", "1 > 0")._repr_html_() is None and Verdict(None, "so")._repr_html_() is None
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_verdict_quotes_is_shown_as_it_stands(name):
+    text = HOSTILE[name]
+    page = Reader(f"<p>{settle(None, (text, 'b'), 'b', text)._repr_html_()}</p>")
+    assert page.names() <= {"p", "details", "summary", "code"} and not page.mathematics
+    assert blanks_as_one(page.texts[0]).endswith(blanks_as_one(visible(text)))
+    assert repr(Verdict(False, text)) == f"✗ {visible(text, BREAKS)}"
 
 
 def test_a_verdict_shows_its_sign_first():
