@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
-from minisft.errors import MinisftError, quoted
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece, tokenizer_files, tokenizer_json
 from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
 from minisft.formats.files import json_bytes, read_bytes, write_atomically

@@ -133,7 +133,7 @@ def test_the_spelling_of_bytes_is_that_of_the_package():
 
 
 def test_half_a_character_is_refused(tokenizer):
-    refusal(lambda: tokenizer.encode("ab\ud800"), "lone surrogate", '"\\ud800"', "character 2")
+    refusal(lambda: tokenizer.encode("ab\ud800"), "lone surrogate", "'\\ud800'", "character 2")
 
 
 def test_a_byte_without_a_token_is_refused_instead_of_dropped(directory):
