@@ -7,9 +7,6 @@ Runs do not depend on each other, so each takes a process of its own, as many at
 """
 
 import functools
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,7 +18,6 @@ from minisft.course.conditional_versus_joint.worlds import SEEDS, World, encode,
 from minisft.data import Sequence
 from minisft.formats import resources
 from minisft.params import Params
-from minisft.runs import allocator
 
 ALL = ("losses", "forgetting", "answers")
 LONGEST_ANSWER = 32  # tokens; the longest one expected has 30
@@ -138,19 +134,10 @@ def follow(run: Run) -> list[dict]:
 # --- many ------------------------------------------------------------------------------------------------------------
 
 
-def processes(count: int | None = None) -> ProcessPoolExecutor:
-    """Processes that wait for runs, one a core and at most 3 (memory), each with one thread for its matrix products."""
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # read when a process loads NumPy: this one already has
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    context = multiprocessing.get_context("spawn")  # a fresh interpreter: a kernel has threads, which a fork would lose
-    return ProcessPoolExecutor(count or min(3, cores), context, allocator.keep_freed_arrays)
-
-
 def compare(pool, rules: dict, name: str, settings: TrainConfig, looks=(), measures=ALL) -> dict:
     """{rule: [the rows of each seed, as `follow` gives them]}: every rule with every seed, in the world of that name.
 
-    pool   from `processes()`, or None: in this process, one after the other
+    pool   from `side_by_side.processes()`, or None: in this process, one after the other
     rules  {rule: a function from the mask of a sequence to its m}
     """
     runs = []

@@ -7,6 +7,7 @@ import pytest
 
 from minisft import data, train
 from minisft.config import TrainConfig
+from minisft.course import side_by_side
 from minisft.course.conditional_versus_joint import experiment, outcomes, worlds
 from minisft.course.conditional_versus_joint.experiment import Run, follow, last_token, weighted
 
@@ -37,7 +38,7 @@ def test_every_rule_meets_every_seed():
 
 def test_a_process_of_its_own_gives_what_this_one_gives(few):
     run = Run("few", 0, [last_token(s.is_y[1:]) for s in few], replace(SHORT, max_steps=1), (0,), ())
-    with experiment.processes(1) as pool:
+    with side_by_side.processes(1) as pool:
         (there,) = pool.map(follow, [run])
     for ours, theirs in zip(follow(run), there):
         assert ours == pytest.approx(theirs, rel=1e-3)  # float32, and perhaps other threads
