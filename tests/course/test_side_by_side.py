@@ -21,7 +21,8 @@ def test_a_fine_tuning_of_its_own_process_gives_theta_at_each_step_looked_at():
     theta_hat, config, tokenizer = checkpoint.load(resources.path("atlas"))
     sequences = [data.encode(e, tokenizer) for e in data.read([resources.path("sums_train.jsonl")])[:8]]
     runs = [
-        side_by_side.Finetuning(theta_hat, config, sequences, replace(SHORT, seed=seed), looks=(1, 3)) for seed in (0, 1)
+        side_by_side.Finetuning(theta_hat, config, sequences, replace(SHORT, seed=seed), looks=(1, 3))
+        for seed in (0, 1)
     ]
     with side_by_side.processes(2) as pool:
         done = list(pool.map(side_by_side.finetuned, runs))
@@ -58,7 +59,7 @@ def test_a_notebook_that_is_killed_takes_its_processes_along(tmp_path):
     pid = int(notebook.stdout.readline())
     notebook.kill()
     try:
-        notebook.communicate(timeout=30)  # its processes have the same standard output, which ends with the last of them
+        notebook.communicate(timeout=30)  # its processes share its standard output: it ends with the last of them
     except subprocess.TimeoutExpired:
         os.kill(pid, signal.SIGKILL)
         raise
