@@ -13,12 +13,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 
 if TYPE_CHECKING:  # `divide_cores` comes before NumPy is imported
     import numpy as np
@@ -90,7 +90,7 @@ ALONE = Ranks()
 
 def join() -> Ranks:
     """The ranks that mpiexec started, or ALONE. Raises MinisftError if MPI is missing or is not that of mpiexec."""
-    size = max(int(os.environ.get(name, 1)) for name in COUNTS)
+    size, _ = started(COUNTS), started(LOCAL_COUNTS)
     if size == 1:
         return ALONE
     try:
@@ -106,13 +106,27 @@ def join() -> Ranks:
     return Ranks(comm.rank, comm.size, MPI)
 
 
+def started(names: tuple[str, ...]) -> int:
+    """The number of processes that mpiexec says in variables of these names; without them, or if they are empty, 1.
+
+    Raises MinisftError naming a variable that is not such a number.
+    """
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    for name, value in given.items():
+        if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value)):
+            raise MinisftError(f"{name}: {quoted(value)} is not a number of processes; unset it, or use mpiexec")
+    return max(map(int, given.values()), default=1)
+
+
 def divide_cores() -> None:
     """Divide the machine's cores among its ranks; with one thread per core in each, they are slower than one process.
 
     Call it before NumPy is imported, which reads these variables once. What the user has set stays, and a lone process
     keeps all cores.
     """
-    ranks = max(int(os.environ.get(name, 1)) for name in LOCAL_COUNTS)
+    ranks = 1
+    with suppress(MinisftError):  # `join` says so
+        ranks = started(LOCAL_COUNTS)
     if ranks > 1:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):

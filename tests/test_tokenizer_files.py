@@ -262,3 +262,13 @@ def test_a_file_that_cannot_be_written_is_refused(tokenizer, tmp_path):
 def test_an_empty_vocabulary_is_refused(directory):
     Backend(models.BPE()).save(str(directory / "tokenizer.json"))
     refusal(lambda: Tokenizer.load(directory), directory / "tokenizer.json", "eos_token")
+
+
+@pytest.mark.parametrize("entry", [{"name": ["default"], "template": "x"}, {"name": {}}, 5, None, {"name": "default"}])
+def test_a_list_of_templates_without_a_default_one_is_refused_whatever_the_names_are(directory, entry):
+    without_template(directory)
+    settings(directory, chat_template=[entry])
+    if entry == {"name": "default"}:  # a name without a template: as if there were none
+        assert Tokenizer.load(directory).template == CHAT_TEMPLATE
+    else:
+        refusal(lambda: Tokenizer.load(directory), directory / "tokenizer_config.json", "not ChatML")

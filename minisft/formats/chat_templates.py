@@ -96,8 +96,8 @@ DIALECTS = (CHATML, ZEPHYR, LLAMA3)
 
 # A system turn spelled out in a ChatML template, in quotes or as bare text, for a conversation without one.
 DEFAULT_SYSTEM = re.compile(
-    r"""(['"])<\|im_start\|>system(?:\\n|\n)((?:\\.|(?!\1)[^\\])*?)<\|im_end\|>"""
-    r"""|(?<!['"])<\|im_start\|>system\n([^{}]*?)<\|im_end\|>""",
+    r"""(['"])<\|im_start\|>system(?:\\n|\n)((?:(?!<\|im_start\|>)(?:\\.|(?!\1)[^\\]))*?)<\|im_end\|>"""
+    r"""|(?<!['"])<\|im_start\|>system\n((?:(?!<\|im_start\|>)[^{}])*?)<\|im_end\|>""",
     re.DOTALL,
 )
 
@@ -123,7 +123,8 @@ def dialect_of(template: object, path: str | Path) -> Dialect:
 def plain(template: str) -> str:
     """A template with one spelling of newlines, quotes and spaces, where several mean the same."""
     spelled = template.replace("\\n", "\n").replace('"', "'")
-    return re.sub(r"[ \t]*([+|])[ \t]*|(?<=\{\{)[ \t]+|[ \t]+(?=\}\})", r"\1", spelled)
+    # A run of blanks is looked at once, from its beginning: else a long one takes the square of its length.
+    return re.sub(r"(?<=[+|])[ \t]+|(?<=\{\{)[ \t]+|(?<![ \t])[ \t]+(?=[+|]|\}\})", "", spelled)
 
 
 def default_system(template: str) -> str | None:

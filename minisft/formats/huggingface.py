@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.files import Stored, read_json, replacing
+from minisft.formats.native import native
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -167,14 +168,9 @@ def read_tensor(path: Path, name: str) -> np.ndarray:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is not one."""
-    try:
-        with safe_open(path, framework="np") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise MinisftError(
-            f"{path}: cannot be read ({one_line(error, 200)}); it is missing, cut off or not safetensors, the only "
-            "kind that is read: copy or convert the model again"
-        ) from error
+    advice = "it is missing, cut off or not safetensors, the only kind that is read: copy or convert the model again"
+    with native(path, "cannot be read", advice), safe_open(path, framework="np") as file:
+        yield file
 
 
 def read_bfloat16(path: Path, name: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Every picture: one style for all of them, and the figures that the demo and several notebooks use."""
 
+from minisft.plots import backend as backend  # before all others
 from minisft.plots.figures import (
     bars,
     curves,

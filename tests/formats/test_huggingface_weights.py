@@ -11,6 +11,7 @@ from support.model_directory import EMBEDDING, NORM, edit_config, edit_tensors, 
 from support.refusals import refusal
 
 from minisft import checkpoint
+from minisft.formats import huggingface
 
 tokenizer, theta, directory = model_directory.fixtures
 
@@ -157,3 +158,15 @@ def test_a_tensor_in_two_shards_is_refused(directory):
     first, second = (load_file(directory / name) for name in names)
     save_file(second | dict(list(first.items())[:1]), directory / names[1])
     refusal(lambda: checkpoint.load(directory), directory / names[1], next(iter(first)), "two files")
+
+
+class Panic(BaseException):
+    """As a panic of code in Rust arrives in Python."""
+
+
+def test_a_panic_of_the_package_names_the_file(directory, monkeypatch):
+    def panics(*_, **__):
+        raise Panic("index out of bounds")
+
+    monkeypatch.setattr(huggingface, "safe_open", panics)
+    refusal(lambda: checkpoint.load(directory), directory / "model.safetensors", "index out of bounds")

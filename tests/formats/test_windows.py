@@ -200,6 +200,25 @@ def test_a_mark_that_composes_with_a_character_before_it_stays_with_it(short):
         assert ids_of(in_windows(unit * 500, backend)) == backend.encode(unit * 500).ids
 
 
+def test_a_mark_does_not_begin_a_window_even_where_its_bytes_are_tokens(short):
+    backend = backend_of_bytes()
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pattern(WORDS % ""), BYTES])
+    for before in ("", "x", "xx"):
+        text = before + "e\u0335\u0301" * 400
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
+def test_a_character_that_becomes_several_words_is_in_one_window(short):
+    """NFKC makes 1⁄103 of ⅒3: the words 1, ⁄ and 103, the last of which begins within ⅒."""
+    backend = backend_of_bytes()
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(), BYTES])
+    for before in ("", "x", "xx"):
+        text = before + "⅒3x" * 400
+        assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
+
+
 @pytest.mark.parametrize("space", [" ", "\n", ""])
 def test_a_word_that_was_added_is_never_cut_and_takes_its_white_space_with_it(space, short):
     backend = byte_level(pre_tokenizers.Split(" ", "isolated"), GPT_2)
@@ -226,43 +245,6 @@ def test_white_space_is_never_cut_so_a_newline_far_behind_it_still_belongs_to_it
     backend = KINDS["Llama 3"]()  # there \s*[\r\n]+ is one word
     for text in ("\n" + " " * 1000 + "\n" * 3 + "the", "the" + "\n" * 700 + " the", "a" + " " * 5000 + "b"):
         assert ids_of(in_windows(text, backend)) == backend.encode(text).ids
-
-
-@pytest.mark.parametrize(
-    "split",
-    [
-        pattern(r'".*?"|\s+|\S+'),  # a word may end anywhere behind
-        pattern(r"(\w+ ){5}"),
-        pre_tokenizers.Split(Regex(r"\p{N}{1,3}"), "contiguous"),
-        pre_tokenizers.Split(Regex(r"\p{L}+"), "isolated", invert=True),
-        pre_tokenizers.Split("ab", "isolated"),
-        pre_tokenizers.UnicodeScripts(),
-        pre_tokenizers.Sequence([GPT_2, pre_tokenizers.Digits()]),  # words of words
-        pre_tokenizers.Sequence([pattern(WORDS % "{1,3}"), GPT_2]),
-    ],
-    ids=str,
-)
-def test_a_tokenizer_that_cuts_in_a_way_that_is_not_known_gets_the_text_whole(split):
-    backend = Backend(models.BPE())
-    backend.pre_tokenizer = split
-    assert not tokenizer_json.is_local(json.loads(backend.to_str()))
-
-
-@pytest.mark.parametrize(
-    "normalizer",
-    [
-        normalizers.Strip(),
-        normalizers.Replace(Regex(" +$"), ""),
-        normalizers.Replace("ab", "c"),
-        normalizers.BertNormalizer(),
-        normalizers.Sequence([normalizers.NFC(), normalizers.Strip()]),
-    ],
-    ids=str,
-)
-def test_a_normalizer_that_looks_further_than_one_character_gets_the_text_whole(normalizer):
-    backend = Backend(models.BPE())
-    backend.normalizer = normalizer
-    assert not tokenizer_json.is_local(json.loads(backend.to_str()))
 
 
 def test_a_token_longer_than_a_windows_margin_gets_the_text_whole():

@@ -92,4 +92,7 @@ def test_matplotlib_is_imported_only_by_the_style_and_where_figures_are_drawn():
         for path in house.rglob("*.py")
         if "import matplotlib" in (text := path.read_text()) or "from matplotlib" in text
     }
-    assert {path for path in importing if path.name != "figures.py"} == {Path("plots/style.py")}
+    assert {path for path in importing if path.name != "figures.py"} == {
+        Path("plots/style.py"),
+        Path("plots/backend.py"),
+    }

@@ -17,12 +17,13 @@ import numpy as np
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
-from minisft.config import ModelConfig, RopeScaling
+from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
 from minisft.formats.files import Stored
 from minisft.formats.gguf.header import Entry, Walk
+from minisft.formats.native import native
 from minisft.formats.tokenizer_files import own_config
 from minisft.layers import rotary
 from minisft.tokenizer import Tokenizer
@@ -142,9 +143,9 @@ def require(
 def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
     """BPE, byte-level or of SentencePiece's kind; its tokenizer.json is written here from the lists of the header."""
 
-    def wanted(key: str, kind: type) -> Any:
-        value = fields.get(f"tokenizer.ggml.{key}")
-        if not isinstance(value, kind):
+    def wanted(key: str, kind: type, default: Any = None) -> Any:
+        value = fields.get(f"tokenizer.ggml.{key}", default)
+        if type(value) is not kind:  # True is no number here
             raise MinisftError(f"{path}: tokenizer.ggml.{key} is missing or of another kind; copy the file again")
         return value
 
@@ -155,10 +156,12 @@ def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
         raise MinisftError(f"{path}: the lists of tokens and their types do not fit together; copy the file again")
     if model == "llama":
         scores = wanted("scores", np.ndarray)
-        blank_before = fields.get("tokenizer.ggml.add_space_prefix", True)
+        if not np.isfinite(scores).all():
+            raise MinisftError(f"{path}: tokenizer.ggml.scores has NaN or infinity; copy the file again")
+        blank_before = wanted("add_space_prefix", bool, True)
     else:
         cut, merges = require(path, fields, "tokenizer.ggml.pre", CUTS), wanted("merges", list)
-    try:
+    with native(path, "its tokens and merges or scores do not form a BPE", "copy the file again"):
         if model == "llama":
             backend = sentencepiece.from_scores(tokens, scores.tolist(), kinds.tolist(), blank_before)
         else:
@@ -173,15 +176,11 @@ def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
             chosen = [tokens[i] for i in np.flatnonzero(kinds == kind)]
             backend.add_tokens([AddedToken(token, special=special, normalized=False) for token in chosen])
         source = backend.to_str().encode()
-    except Exception as error:  # the package raises nothing narrower
-        raise MinisftError(
-            f"{path}: its tokens and merges or scores do not form a BPE ({one_line(error, 200)}); copy the file again"
-        ) from error
     template = fields.get("tokenizer.chat_template", CHAT_TEMPLATE)
     config = own_config() | {"eos_token": tokens[eos]}
     for role, key in {"bos_token": "bos", "pad_token": "padding", "unk_token": "unknown"}.items():
-        i = fields.get(f"tokenizer.ggml.{key}_token_id")
-        config[role] = tokens[i] if isinstance(i, int) and 0 <= i < len(tokens) else None
+        i: Any = fields.get(f"tokenizer.ggml.{key}_token_id")
+        config[role] = tokens[i] if is_whole(i) and 0 <= i < len(tokens) else None
     return Tokenizer(source, config, template, dialect_of(template, path), path)
 
 
@@ -235,8 +234,8 @@ def tensors(
     names = names_of(config)
     kinds = {kind.value: kind for kind in gguf.GGMLQuantizationType}
     alignment = fields.get("general.alignment", 32)
-    if not (isinstance(alignment, int) and 0 < alignment <= 2**16):
-        raise walk.damaged("general.alignment is not a number of bytes")
+    if not (is_whole(alignment) and 0 < alignment <= 2**16 and alignment % 8 == 0):
+        raise walk.damaged(f"general.alignment is {quoted(alignment)}, not a multiple of 8 bytes")
     start = at = -(-walk.position // alignment) * alignment
     result = []
     for name, (shape, number, offset) in entries.items():
@@ -278,4 +277,5 @@ def fill_from(
             data = np.frombuffer(file.read(row * len(here)), np.uint8)
             if len(data) < row * len(here):
                 raise MinisftError(f"{path}: has become shorter while it was being read; copy it again")
-            rows[here] = dequantize(data.reshape(-1, row))
+            with native(path, "has a tensor that cannot be converted"):
+                rows[here] = dequantize(data.reshape(-1, row))

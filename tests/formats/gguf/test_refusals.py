@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 from support import small_gguf
+from support.growth import growth
 from support.refusals import refusal
 from support.small_gguf import CONFIG, gguf, random_theta, write
 
 from minisft import checkpoint
+from minisft.formats import sentencepiece
 
 tokenizer, theta, whole = small_gguf.fixtures
+LLAMA = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 300}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,25 @@ tokenizer, theta, whole = small_gguf.fixtures
         ({"tokenizer.ggml.model": "llama"}, ["tokenizer.ggml.scores"]),
         ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 5}, [" 5 scores"]),
         ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": ["a"]}, ["tokenizer.ggml.scores"]),
+        (LLAMA | {"tokenizer.ggml.add_space_prefix": 2**22}, ["tokenizer.ggml.add_space_prefix"]),
+        (LLAMA | {"tokenizer.ggml.add_space_prefix": "yes"}, ["tokenizer.ggml.add_space_prefix"]),
+        (LLAMA | {"tokenizer.ggml.add_space_prefix": [1] * 9}, ["tokenizer.ggml.add_space_prefix"]),
+        (LLAMA | {"tokenizer.ggml.scores": [float("nan")] * 300}, ["tokenizer.ggml.scores"]),
+        (LLAMA | {"tokenizer.ggml.scores": [float("inf")] * 300}, ["tokenizer.ggml.scores"]),
+        ({"tokenizer.ggml.eos_token_id": True}, ["tokenizer.ggml.eos_token_id"]),
+        ({"tokenizer.ggml.eos_token_id": 2.0}, ["tokenizer.ggml.eos_token_id"]),
+        ({"tokenizer.ggml.token_type": 1}, ["tokenizer.ggml.token_type"]),
+        ({"llama.block_count": True}, ["num_hidden_layers"]),
+        ({"llama.context_length": 2.5}, ["max_position_embeddings"]),
+        ({"llama.attention.layer_norm_rms_epsilon": "1e-5"}, ["layer_norm_rms_epsilon"]),
+        ({"general.alignment": 1}, ["general.alignment", "multiple of 8"]),
+        ({"general.alignment": 4}, ["general.alignment", "multiple of 8"]),
+        ({"general.alignment": 12}, ["general.alignment", "multiple of 8"]),
+        ({"general.alignment": 0}, ["general.alignment"]),
+        ({"general.alignment": True}, ["general.alignment"]),
+        ({"general.alignment": 32.0}, ["general.alignment"]),
+        ({"general.alignment": "32"}, ["general.alignment"]),
+        ({"general.alignment": 2**31}, ["general.alignment"]),
         ({"tokenizer.ggml.pre": "tekken"}, ["tokenizer.ggml.pre", "tekken", "smollm"]),
         ({"tokenizer.ggml.eos_token_id": 300}, ["tokens"]),
         ({"tokenizer.ggml.tokens": [1, 2]}, ["tokenizer.ggml.tokens"]),
@@ -105,3 +127,20 @@ def test_without_the_package_the_error_says_how_to_install_it(whole, tmp_path, m
     (tmp_path / "model.gguf").write_bytes(whole)
     monkeypatch.setitem(__import__("sys").modules, "gguf", None)
     refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), 'pip install "minisft[gguf]"')
+
+
+def test_what_fails_while_a_tensor_is_converted_names_the_file(whole, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise ValueError("inside the package")
+
+    (tmp_path / "model.gguf").write_bytes(whole)
+    monkeypatch.setattr(gguf, "dequantize", fails)
+    refusal(lambda: checkpoint.load(tmp_path / "model.gguf"), tmp_path / "model.gguf", "inside the package")
+
+
+def test_long_tokens_are_halved_in_time_that_grows_with_their_number():
+    def work(size):
+        tokens = [f"{i:06d}" + "a" * 500 for i in range(size)]
+        sentencepiece.from_scores(tokens, [0.0] * size, [1] * size, True)
+
+    assert growth(work, 30) < 9
