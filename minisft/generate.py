@@ -25,14 +25,14 @@ class Past:
     """All that has been read of S sequences, at most `capacity` tokens of each: keys and values of every layer.
 
     lengths   (S,) int: how many tokens of each have been read
-    bounds    (S + 1,) int: the keys and values of sequence s are rows bounds[s]:bounds[s + 1], if it is read to the end
+    rooms     (S,) int: capacity for each; keys and values of sequence s are at s · capacity to (s + 1) · capacity
     layers    of each layer two arrays (G, S capacity, D)
     cos, sin  (capacity, H, D): the rotations of all positions, computed once
     """
 
     def __init__(self, config: ModelConfig, sequences: int, capacity: int, dtype: DTypeLike) -> None:
         shape = config.num_key_value_heads, sequences * capacity, config.head_dim
-        self.lengths, self.bounds = np.zeros(sequences, int), capacity * np.arange(sequences + 1)
+        self.lengths, self.rooms = np.zeros(sequences, int), np.full(sequences, capacity)
         # What is hidden is multiplied by 0, so it must be a number.
         self.layers = [(np.zeros(shape, dtype), np.zeros(shape, dtype)) for _ in range(config.num_hidden_layers)]
         self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
@@ -42,7 +42,7 @@ class Past:
         count = starts[1:] - starts[:-1]
         positions = np.arange(starts[-1]) + (self.lengths - starts[:-1]).repeat(count)
         self.lengths = self.lengths + count
-        return positions, positions + self.bounds[:-1].repeat(count)
+        return positions, positions + (np.arange(len(count)) * self.rooms).repeat(count)
 
     def remember(self, layer: int, places: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Keys and values (G, S capacity, D) of a layer, with those of the new rows (G, N, D) in their places."""
@@ -52,8 +52,8 @@ class Past:
 
     def keep(self, chosen: list[int]) -> None:
         """Forget all sequences but the chosen, a list of their numbers."""
-        capacity = self.bounds[1]
-        self.lengths, self.bounds = self.lengths[chosen], self.bounds[: len(chosen) + 1]
+        capacity = self.rooms[0]
+        self.lengths, self.rooms = self.lengths[chosen], self.rooms[chosen]
         for layer, (keys, values) in enumerate(self.layers):
             G, _, D = keys.shape
             keys, values = (a.reshape(G, -1, capacity, D)[:, chosen].reshape(G, -1, D) for a in (keys, values))

@@ -112,18 +112,20 @@ def forward(
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
     Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does.
     """
-    H, G = config.num_attention_heads, config.num_key_value_heads
+    R = config.num_attention_heads // config.num_key_value_heads
+    counts = starts[1:] - starts[:-1]
     if past is None:
         require(theta, config, ids, starts, rows)
-        positions, keys = np.arange(len(ids)) - np.repeat(starts[:-1], starts[1:] - starts[:-1]), starts
+        rooms, positions = counts, np.arange(len(ids)) - starts[:-1].repeat(counts)
         cos, sin = rotations(config, positions, theta.flat.real.dtype)
     else:
-        positions, places = past.extend(starts)
-        keys, cos, sin = past.bounds, past.cos[positions], past.sin[positions]
-    every: tuple[Any, list] = slice(None), attention.parts(positions, starts, keys, H, G)
+        rooms, (positions, places) = past.rooms, past.extend(starts)
+        cos, sin = past.cos[positions], past.sin[positions]
+    every: tuple[Any, list] = slice(None), attention.parts(positions, counts, rooms, R)
     asking = [every] * config.num_hidden_layers
     if len(rows) < len(ids):  # the last block computes them alone
-        asking[-1] = rows, attention.parts(positions[rows], np.searchsorted(rows, starts), keys, H, G)
+        bounds = np.searchsorted(rows, starts)
+        asking[-1] = rows, attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R)
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     c_blocks = []
     for i, (p, (asked, parts)) in enumerate(zip(theta.model.layers, asking)):

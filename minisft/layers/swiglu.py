@@ -22,19 +22,19 @@ from minisft.params import Params
 Cache = namedtuple("Cache", "gate up down s u b")
 
 
-def sigmoid(a):
-    """σ(a) = ½ (1 + tanh(a/2)): tanh cannot overflow, exp(−a) can."""
+def silu(a):
+    """SiLU(a) = a σ(a), in the place of a, and σ(a) = ½ (1 + tanh(a/2)): tanh cannot overflow, exp(−a) can."""
     s = np.tanh(0.5 * a)
     s += 1
     s *= 0.5
-    return s
+    a *= s
+    return a, s
 
 
 def forward(p, x):
     a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
-    s = sigmoid(a)
-    u = a * s
+    u, s = silu(a)
     h = u * b
     y, c_down = linear.forward(p.down_proj, h)  # (N, F) -> (N, C)
     return y, Cache(c_gate, c_up, c_down, s, u, b)
