@@ -43,7 +43,7 @@ class Part(NamedTuple):
     S: int
     T: int
     alone: bool  # no other part sees these keys
-    mask: np.ndarray  # (t, T), or (S, t, T): −∞ where the key is later than the query, else 0
+    mask: np.ndarray | None  # (t, T), or (S, t, T): −∞ where the key is later than the query, else 0; None: nowhere
 
     def asking(self, a):
         """(G, M R, D) -> (G, S, t R, D), a view."""
@@ -55,6 +55,8 @@ class Part(NamedTuple):
 
     def hide(self, scores):
         """scores (G, S, t R, T) += the mask, in their place: the same for the R queries of each position."""
+        if self.mask is None:
+            return scores
         by_position = scores.reshape(len(scores), self.S, self.mask.shape[-2], -1, self.T)
         by_position += self.mask[..., None, :]
         return scores
@@ -82,7 +84,7 @@ def parts(positions, counts, rooms, R):
             first, last = set(at[row:stop:t]), set(at[row + t - 1 : stop : t])
             T = max(last) + 1
             if len(first) == 1 and last == {min(first) + t - 1}:  # the same positions, side by side, in every sequence
-                mask = hidden[T - t : T, :T]
+                mask = hidden[T - t : T, :T] if t > 1 else None
             else:
                 mask = hidden[positions[row:stop].reshape(S, t), :T]
             result.append(Part(slice(R * row, R * stop), keys, S, T, alone, mask))
