@@ -10,7 +10,7 @@ each sequence and group, with heads of size D:
     y  = W_o o                              now from the bottom up
     dv = Pᵀ do                              summed over all queries of the group, as is dk below
     dP = do vᵀ
-    dS = P ⊙ (dP − δ)                       ∂J/∂scores, with δ = Σ_keys P ⊙ dP = ⟨do, o⟩: one inner product for each query
+    dS = P ⊙ (dP − δ)                       ∂J/∂scores; δ = Σ_keys P ⊙ dP = ⟨do, o⟩: one number for each query
     dq = dS k
     dk = dSᵀ q
     dx = the transposed maps of dq / √D, dk, dv, added

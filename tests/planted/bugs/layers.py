@@ -103,8 +103,8 @@ BUGS = [
         "rotary-pairs-for-halves",
         "Neighbouring channels are turned together instead of those half a head apart.",
         "layers/rotary.py",
-        "y[..., :half], y[..., half:] = x[..., half:], x[..., :half]",
-        "y[..., ::2], y[..., 1::2] = x[..., 1::2], x[..., ::2]",
+        "x.reshape(N, H, 2, D // 2)[:, :, ::-1]",
+        "x.reshape(N, H, D // 2, 2)[..., ::-1]",
         "two layouts of the same paper: Meta's files and Hugging Face's",
     ),
     Bug(
