@@ -1,6 +1,34 @@
 """Mutants that change nothing a test could see: (file, line before, line after), and why nobody can tell them apart."""
 
+AT_A_TIME_ONLY = "It decides how much is computed at a time, and with it the speed, but no number."
+LEFT = "Any negative number stands for the size that is left."
 EQUIVALENT = {
+    ("layers/attention.py", "QUERIES = 64", "QUERIES = 65"): AT_A_TIME_ONLY,
+    (
+        "layers/attention.py",
+        "return a[:, self.queries].reshape(len(a), self.S, -1, a.shape[-1])",
+        "return a[:, self.queries].reshape(len(a), self.S, -2, a.shape[-1])",
+    ): LEFT,
+    (
+        "layers/attention.py",
+        "return a[:, self.keys].reshape(len(a), self.S, -1, a.shape[-1])[:, :, : self.T]",
+        "return a[:, self.keys].reshape(len(a), self.S, -2, a.shape[-1])[:, :, : self.T]",
+    ): LEFT,
+    (
+        "layers/attention.py",
+        "by_position = scores.reshape(len(scores), self.S, self.mask.shape[-2], -1, self.T)",
+        "by_position = scores.reshape(len(scores), self.S, self.mask.shape[-2], -2, self.T)",
+    ): LEFT,
+    (
+        "layers/attention.py",
+        "hidden, result, s, row, key = causal(max([1, *rooms])), [], 0, 0, 0",
+        "hidden, result, s, row, key = causal(max([2, *rooms])), [], 0, 0, 0",
+    ): "The triangle may be larger than what is read of it.",
+    (
+        "layers/attention.py",
+        "row = np.repeat(np.float32([0, -np.inf]), n)",
+        "row = np.repeat(np.float32([1, -np.inf]), n)",
+    ): "A softmax does not see what is added to all scores of a query.",
     (
         "model.py",
         "every = np.arange(positions.max(initial=0) + 1)",
