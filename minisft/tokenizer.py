@@ -8,15 +8,17 @@ There are two kinds: byte-level, where every byte of a text is spelled as a char
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats import sentencepiece, tokenizer_files, tokenizer_json
-from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
+from minisft.formats import added_tokens, sentencepiece, tokenizer_files, tokenizer_json
+from minisft.formats.chat_templates import CHAT_TEMPLATE, ChatTemplate, Rendering
 from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows
@@ -32,48 +34,51 @@ BYTES |= {chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256
 class Tokenizer:
     """BPE with special tokens: made by `Tokenizer.train` or `Tokenizer.load`.
 
-    vocab_size      highest id + 1
-    eos_id          the token after a document or a plain completion: tokenizer_config.json's `eos_token`
-    end_of_turn_id  the last target of an answer; None in a vocabulary without it: such a model cannot chat
+    vocab_size  highest id + 1
+    prefix      the ids with which the tokenizer begins every plain text: BOS, or none
+    eos_id      the token after a document or a plain completion: tokenizer_config.json's `eos_token`
+    chat        the chat template, which is rendered when a conversation is
     """
 
     def __init__(
         self,
         source: bytes,
         config: dict,
-        template: str = CHAT_TEMPLATE,
-        dialect: Dialect = CHATML,
+        template: Any = CHAT_TEMPLATE,
+        stops: Collection[int] = (),
         path: str | Path = "tokenizer.json",
+        template_path: str | Path = "the chat template",
     ) -> None:
-        """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`."""
+        """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`.
+
+        stops  the end tokens that generation_config.json lists
+        """
         content = tokenizer_json.read(source, path)
         with native(path, *tokenizer_json.NOT_READ):
             self.backend = Backend.from_buffer(source)
-        self.source, self.config, self.template, self.path = source, config, template, path
+            added_tokens.add(self.backend, config, path)
+        self.source, self.config, self.template, self.stops, self.path = source, config, template, stops, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
+        names = added_tokens.roles(config)
         if config["eos_token"] not in vocabulary:
             raise MinisftError(
                 f"{path}: does not contain the eos_token {quoted(config['eos_token'])} of tokenizer_config.json; "
                 "correct one of them"
             )
         self.eos_id = vocabulary[config["eos_token"]]
-        self.dialect = dialect._replace(end=dialect.end or config["eos_token"])
-        self.end_of_turn_id = vocabulary.get(self.dialect.end)
-        self.default_system = default_system(template)
 
-        special = [
-            token for token in (*SPECIAL, *self.dialect.special_tokens(), config["eos_token"]) if token in vocabulary
-        ]
+        written = re.findall(r"<\|\w+\|>", template) if isinstance(template, str) else ()
+        special = [token for token in dict.fromkeys((*SPECIAL, *written, *names.values())) if token in vocabulary]
         self.sentencepiece = sentencepiece.BLANK in vocabulary
         with native(path, "its tokenizer fails"):
             self.prepare(special)
             begins = words("x", self.inside)
         added = self.backend.get_added_tokens_decoder()
-        self.special_tokens = {token.content: i for i, token in added.items() if token.special}
+        self.special = added_tokens.SpecialTokens(self.backend)
+        self.special_tokens = self.special.ids
         self.special_ids = set(self.special_tokens.values())
-        names = sorted(self.special_tokens, key=len, reverse=True)
-        self.special = re.compile(f"({'|'.join(map(re.escape, names))})")
+        self.chat = ChatTemplate(template, template_path, self.special, names)
         self.unknown = getattr(self.backend.model, "unk_token", None)  # stands for a character without a token
         self.unknown_id = self.special_tokens.get(self.unknown or "")
         # A blank after a word that was added belongs to none but the first window.
@@ -99,8 +104,10 @@ class Tokenizer:
         """`backend` encodes a text that begins, `inside` one that goes on; neither has the settings of other tools."""
         self.backend.no_truncation()
         self.backend.no_padding()
+        begun, whole = (self.backend.encode("x", add_special_tokens=which).ids for which in (False, True))
+        self.prefix = next((whole[:n] for n in range(len(whole)) if whole[n : n + len(begun)] == begun), [])
         self.backend.post_processor = processors.Sequence([])  # some change where a token begins
-        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        added_tokens.make_special(self.backend, special)
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         begun = self.backend.encode("x", add_special_tokens=False).ids
         self.blank_before = begun != self.inside.encode("x", add_special_tokens=False).ids
@@ -108,6 +115,18 @@ class Tokenizer:
         self.begins_after_special = again == begun
         # A special token inside a text is encoded as text.
         self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
+
+    @cached_property
+    def end_of_turn_id(self) -> int | None:
+        """The last target of an answer; None if the vocabulary or the template has none: such a model cannot chat."""
+        end = SPECIAL[2] if self.template == CHAT_TEMPLATE else next(iter(self.chat.ends), "")
+        return self.special_tokens.get(end)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The tokens that end an answer: that of a turn, that of a text, and those of generation_config.json."""
+        every = dict.fromkeys((self.end_of_turn_id, self.eos_id, *self.stops))
+        return [i for i in every if i is not None]
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
@@ -138,15 +157,16 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":
-        """Read tokenizer.json and, if present, tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
+        """Read tokenizer.json and, if present, the files beside it: see tokenizer_files.py.
 
-        A default system turn in the template is honoured; nothing is executed. Raises MinisftError naming the file if
-        it is missing or broken, has no eos_token, or has a template in none of the dialects of formats/chat_templates.
+        Raises MinisftError naming the file if it is missing or broken, or has no eos_token. The chat template is not
+        looked at before a conversation is rendered.
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
         config, template, where = tokenizer_files.read(directory)
-        return cls(source, config, template, dialect_of(template, where), directory / "tokenizer.json")
+        stops = tokenizer_files.stops(directory)
+        return cls(source, config, template, stops, directory / "tokenizer.json", where)
 
     def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
         """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""
@@ -235,47 +255,41 @@ class Tokenizer:
         return text
 
     def render(
-        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool = False, limit: int | None = None
+        self,
+        messages: list[dict],
+        is_y: list[bool],
+        add_generation_prompt: bool = False,
+        limit: int | None = None,
+        tools: list | None = None,
     ) -> list[tuple[list[int], bool]]:
-        """A conversation in the model's dialect as runs (ids, of y?); all ids in a row are the sequence.
+        """A conversation as runs (ids, of y?); all ids in a row are the sequence.
 
-        messages  {"role", "content"} each;  is_y: for each, whether its content belongs to y
-        In ChatML it is <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token
-        are a run of their own. With add_generation_prompt it ends where the assistant is to answer. With a limit it is
-        cut after so many ids. Raises MinisftError if the vocabulary lacks a special token of the dialect.
+        messages  {"role", "content"} each;  is_y: for each of them, whether what the assistant says belongs to y
+        Each message of y is one run, an answer with its end token, in their order. In ChatML a message is
+        <|im_start|>role\\ncontent<|im_end|>\\n; any other chat template is rendered. With add_generation_prompt it ends
+        where the assistant is to answer. With a limit it is cut after so many ids. Raises MinisftError if the template
+        refuses the conversation, or does not say where an answer begins and ends.
         """
-        d = self.dialect
-        for token in d.special_tokens():
-            if self.backend.token_to_id(token) is None:
-                raise MinisftError(
-                    f"tokenizer.json: has no {token}, so this model cannot chat in {d.name}; use plain text, or a "
-                    "model with the tokens of its chat template"
-                )
-        if self.default_system is not None and messages[0]["role"] != "system":
-            messages, is_y = [{"role": "system", "content": self.default_system}, *messages], [False, *is_y]
-        roles = {"assistant", *(message["role"] for message in messages)}
-        # In turn a text, a special token, a text, …: what a user typed is joined to a text, so it stays text.
-        headers = {role: self.special.split(d.before + role + d.after) for role in roles}
-        *begin, last = self.special.split(d.begin)
-        runs: list[tuple[list[str], bool]] = []
+        if not (self.template == CHAT_TEMPLATE and self.special.plain):
+            return self.rendered(messages, is_y, add_generation_prompt, limit, tools)
+        self.require_chatml(messages, tools)
+        spelled: list[tuple[list[str], bool]] = []
         for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
-            content = content.strip() if d.trims else content
-            header = headers[role] if runs else [*begin, last + headers[role][0], *headers[role][1:]]
             if role == "assistant":  # header and content apart, as the model meets them
-                runs.append((header, False))
-                runs.append(([content, d.end], of_y))
+                spelled.append((["", "<|im_start|>", "assistant\n"], False))
+                spelled.append(([content, "<|im_end|>"], of_y))
             else:
-                runs.append(([*header[:-1], header[-1] + content, d.end], of_y))
-            runs.append(([d.then], False))
+                spelled.append((["", "<|im_start|>", role + "\n" + content, "<|im_end|>"], False))
+            spelled.append((["\n"], False))
         if add_generation_prompt:
-            runs.append((headers["assistant"], False))
+            spelled.append((["", "<|im_start|>", "assistant\n"], False))
         ids: list[int] = []
-        return [(self.extend(ids, parts, limit), of_y) for parts, of_y in runs if limit is None or len(ids) < limit]
+        return [(self.extend(ids, parts, limit), of_y) for parts, of_y in spelled if limit is None or len(ids) < limit]
 
-    def prompt(self, messages: list[dict]) -> list[int]:
+    def prompt(self, messages: list[dict], tools: list | None = None) -> list[int]:
         """The ids of a conversation up to the place where the assistant is to answer."""
-        runs = self.render(messages, [False] * len(messages), add_generation_prompt=True)
+        runs = self.render(messages, [False] * len(messages), add_generation_prompt=True, tools=tools)
         return [i for ids, _ in runs for i in ids]
 
     def extend(self, ids: list[int], parts: list[str], limit: int | None = None) -> list[int]:
@@ -290,6 +304,34 @@ class Tokenizer:
                 break
             ids += [self.special_tokens[part]] if n % 2 else self.encode(part, ids, room)
         return ids[length:]
+
+    def require_chatml(self, messages: list[dict], tools: list | None) -> None:
+        """Refuse what ChatML has no place for, or what the vocabulary has no tokens for."""
+        for token in SPECIAL[1:]:
+            if token not in self.special_tokens:
+                raise MinisftError(
+                    f"{self.path}: has no {token}, so this model cannot chat in ChatML; use plain text, or a model with "
+                    "the tokens of its chat template"
+                )
+        for name in ("tool_calls", *THOUGHTS):
+            for number, message in enumerate(messages, 1):
+                if message.get(name):
+                    raise MinisftError(f"{name} of message {number}: ChatML leaves it out; remove it")
+        if tools:
+            raise MinisftError("tools: ChatML leaves them out; remove them, or use a model with a template for them")
+
+    def rendered(
+        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool, limit: int | None, tools: list | None
+    ) -> list[tuple[list[int], bool]]:
+        """`render` by the model's own template."""
+        rendering = self.chat.render(messages, tools, add_generation_prompt)
+        for answer in rendering.answers:
+            if answer.wrong and is_y[answer.message]:
+                raise MinisftError(
+                    f"message {answer.message + 1}: the chat template of {self.chat.path} does not say what y is: "
+                    f"{answer.wrong}; change the message, try --assistant-turns last, or use another template"
+                )
+        return runs(rendering, is_y, self.special_tokens, self.encode, limit)
 
 
 def words(text: str, backend: Backend) -> list[str]:
