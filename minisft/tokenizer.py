@@ -18,7 +18,8 @@ from tokenizers import Tokenizer as Backend
 
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import added_tokens, sentencepiece, tokenizer_files, tokenizer_json
-from minisft.formats.chat_templates import CHAT_TEMPLATE, ChatTemplate, Rendering
+from minisft.formats.chat_templates import CHAT_TEMPLATE, THOUGHTS, ChatTemplate
+from minisft.formats.conversations import runs
 from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows

@@ -176,6 +176,7 @@ class ChatTemplate:
         prompts = {role: self.after(messages[:i], tools, True) for role, i in latest.items()}
         tokens = [part for part in marked.parts if part.token]
         places = [part.at for part in tokens]
+        others = {part.token for part in tokens if part.at < marked.ends.get(turns[0] - 1, 0)} if turns else set()
         for i in turns:
             first, last, before = marked.begins.get(i), marked.ends.get(i), marked.ends.get(i - 1, 0)
             if last is None or i in marked.twice or before > last:
@@ -183,6 +184,8 @@ class ChatTemplate:
                 continue
             header = marked.text[before : last if first is None else first]
             prompt = prompts[messages[i - 1]["role"]] if i else header
+            if prompt.strip():  # the white space before it may be that of the message before
+                before, header, prompt = before + len(header) - len(header.lstrip()), header.lstrip(), prompt.lstrip()
             if header.startswith(prompt):
                 begin = before + len(prompt)
             elif prompt.startswith(header) and first is not None:
@@ -201,12 +204,13 @@ class ChatTemplate:
                 yield Answer(i, 0, 0, "no special token ends it")
                 continue
             wrong = ""
-            written = "".join(marked.text[begin : marked.ends.get(Key(i, "content"), last)].split())
+            written = "".join(marked.text[before : marked.ends.get(Key(i, "content"), last)].split())
             if not written.endswith("".join((messages[i].get("content") or "").split())):
                 wrong = "a part of it, such as its thoughts, is left out or changed"
             if Key(i, THOUGHTS[0]) in set(marked.keys) - set(marked.ends):
                 wrong = "its thoughts are left out"
-            if bisect_left(places, begin) < bisect_left(places, last) and not self.asks(messages[:i], tools):
+            header_tokens = {part.token for part in tokens[bisect_left(places, begin) : bisect_left(places, last)]}
+            if header_tokens & others and not self.asks(messages[:i], tools):
                 wrong = "the prompt for generation does not hold its header"
             yield Answer(i, begin, tokens[n].end, wrong)
 
