@@ -108,7 +108,9 @@ def answers(
     result = []
     for first in track(range(0, len(examples), PROMPTS)):
         asked = [question(example, tokenizer) for example in examples[first : first + PROMPTS]]
-        fitting = [i for i, (ids, _) in enumerate(asked) if len(tokenizer.prefix) < len(ids) < config.max_position_embeddings]
+        fitting = [
+            i for i, (ids, _) in enumerate(asked) if len(tokenizer.prefix) < len(ids) < config.max_position_embeddings
+        ]
         answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, tokenizer.stop_ids)
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):

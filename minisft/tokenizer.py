@@ -13,13 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats import added_tokens, sentencepiece, tokenizer_files, tokenizer_json
-from minisft.formats.chat_templates import CHAT_TEMPLATE, THOUGHTS, ChatTemplate
-from minisft.formats.conversations import runs
+from minisft.formats import added_tokens, conversations, sentencepiece, tokenizer_files, tokenizer_json
+from minisft.formats.chat_templates import CHAT_TEMPLATE, ChatTemplate
 from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows
@@ -194,8 +193,9 @@ class Tokenizer:
                 f"text: {one_line(repr(text[error.start]))} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
-        unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
-        if unknown:
+        if self.unknown_bytes and (
+            unknown := self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
+        ):
             raise MinisftError(
                 f"text: byte 0x{min(unknown):02x} of {quoted(text)} has no token in this vocabulary; remove it"
             )
@@ -272,8 +272,9 @@ class Tokenizer:
         refuses the conversation, or does not say where an answer begins and ends.
         """
         if not (self.template == CHAT_TEMPLATE and self.special.plain):
-            return self.rendered(messages, is_y, add_generation_prompt, limit, tools)
-        self.require_chatml(messages, tools)
+            rendering = self.chat.render(messages, tools, add_generation_prompt)
+            return conversations.runs(rendering, is_y, self.special_tokens, self.encode, limit)
+        conversations.require_chatml(messages, tools, self.special_tokens, self.path)
         spelled: list[tuple[list[str], bool]] = []
         for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
@@ -305,34 +306,6 @@ class Tokenizer:
                 break
             ids += [self.special_tokens[part]] if n % 2 else self.encode(part, ids, room)
         return ids[length:]
-
-    def require_chatml(self, messages: list[dict], tools: list | None) -> None:
-        """Refuse what ChatML has no place for, or what the vocabulary has no tokens for."""
-        for token in SPECIAL[1:]:
-            if token not in self.special_tokens:
-                raise MinisftError(
-                    f"{self.path}: has no {token}, so this model cannot chat in ChatML; use plain text, or a model with "
-                    "the tokens of its chat template"
-                )
-        for name in ("tool_calls", *THOUGHTS):
-            for number, message in enumerate(messages, 1):
-                if message.get(name):
-                    raise MinisftError(f"{name} of message {number}: ChatML leaves it out; remove it")
-        if tools:
-            raise MinisftError("tools: ChatML leaves them out; remove them, or use a model with a template for them")
-
-    def rendered(
-        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool, limit: int | None, tools: list | None
-    ) -> list[tuple[list[int], bool]]:
-        """`render` by the model's own template."""
-        rendering = self.chat.render(messages, tools, add_generation_prompt)
-        for answer in rendering.answers:
-            if answer.wrong and is_y[answer.message]:
-                raise MinisftError(
-                    f"message {answer.message + 1}: the chat template of {self.chat.path} does not say what y is: "
-                    f"{answer.wrong}; change the message, try --assistant-turns last, or use another template"
-                )
-        return runs(rendering, is_y, self.special_tokens, self.encode, limit)
 
 
 def words(text: str, backend: Backend) -> list[str]:

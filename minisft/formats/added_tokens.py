@@ -15,7 +15,7 @@ from tokenizers import Tokenizer as Backend
 from minisft.errors import MinisftError, quoted
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 SPACES = re.compile(f"[{SPACE}]*")  # what Unicode calls white space
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
 

@@ -14,7 +14,6 @@ tools is y too. Where one of this cannot be said, the conversation is refused.
 """
 
 import json
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.added_tokens import Part, SpecialTokens
+from minisft.formats.marks import THOUGHTS, Key, Marked, mark, prepared
 
 # What `Tokenizer.render` does in ChatML, for other tools; for them y is what stands between {% generation %} and
 # {% endgeneration %}.
@@ -43,19 +43,7 @@ CHAT_TEMPLATE = """\
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
-THOUGHTS = ("reasoning_content", "thinking", "reasoning")  # names of one thing; templates know the first, or the second
-PRIVATE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))
 TALK = [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, "abcd")]
-
-
-class Key(NamedTuple):
-    """What was marked: a key of a message (counted from 0), or tool n as message −n."""
-
-    message: int
-    name: str
-
-    def __str__(self) -> str:
-        return self.name if self.message < 0 else f"{self.name} of message {self.message + 1}"
 
 
 class Answer(NamedTuple):
@@ -77,15 +65,6 @@ class Rendering(NamedTuple):
     text: str
     parts: list[Part]
     answers: list[Answer]
-
-
-class Marked(NamedTuple):
-    text: str  # without its marks
-    parts: list[Part]
-    keys: list[Key]  # what was marked
-    begins: dict[Key | int, int]  # where a key, or the first of a message, begins
-    ends: dict[Key | int, int]  # where a key, or the last of a message, ends
-    twice: set[int]  # messages of which something is written twice
 
 
 class ChatTemplate:
@@ -117,6 +96,7 @@ class ChatTemplate:
             sandbox, program = self.program
             return sandbox.render(
                 program,
+                len(json.dumps([messages, tools], default=str)),
                 messages=messages,
                 tools=tools,
                 documents=None,
@@ -214,6 +194,11 @@ class ChatTemplate:
                 wrong = "the prompt for generation does not hold its header"
             yield Answer(i, begin, tokens[n].end, wrong)
 
+    def marked(self, messages: Sequence[dict], tools: Any, add_generation_prompt: bool) -> Marked:
+        """What is written of a conversation with marks, and where they were."""
+        written, listed, unmark = mark(messages, tools, self.special)
+        return unmark(self.write(written, listed, add_generation_prompt))
+
     def after(self, messages: Sequence[dict], tools: Any, add_generation_prompt: bool) -> str:
         """What is written after the last message."""
         marked = self.marked(messages, tools, add_generation_prompt)
@@ -222,93 +207,6 @@ class ChatTemplate:
     def asks(self, messages: Sequence[dict], tools: Any) -> bool:
         """Whether the template writes a prompt for generation."""
         return not messages or self.after(messages, tools, True) != self.after(messages, tools, False)
-
-    # --- marks ---
-
-    def marked(self, messages: Sequence[dict], tools: Any, add_generation_prompt: bool) -> Marked:
-        """The text with its marks taken out again, and where they stood. Raises MinisftError if one is missing."""
-        typed = {*json.dumps([messages, tools], ensure_ascii=False, default=str)}
-        free = (chr(i) for i in PRIVATE if chr(i) not in typed)
-        begin, end, guard = (next(free, "") for _ in range(3))
-        if not guard:
-            raise MinisftError(
-                "messages: use all characters for private use, so none is left to mark them; remove some"
-            )
-        keys: list[Key] = []
-
-        def spelled(text: str) -> str:  # a special token that somebody typed
-            return self.special.anywhere.sub(guard, text)
-
-        def inside(value: Any) -> Any:
-            if isinstance(value, str):
-                return spelled(value)
-            if isinstance(value, dict):
-                return {inside(key): inside(one) for key, one in value.items()}
-            return [inside(one) for one in value] if isinstance(value, list) else value
-
-        def mark(text: str, message: int, name: str) -> str:
-            core = text.strip()
-            before, _, after = text.partition(core) if core else ("", "", text)
-            keys.append(Key(message, name))
-            n = len(keys) - 1
-            return f"{spelled(before)}{begin}{n}{begin}{spelled(core)}{end}{n}{end}{spelled(after)}"
-
-        def call(value: Any, message: int, name: str) -> Any:  # of a tool, or its description
-            value = inside(value)
-            holder = value.get("function", value) if isinstance(value, dict) else None
-            if not isinstance(holder, dict) or not isinstance(holder.get("name"), str):
-                raise MinisftError(f"{Key(message, name)}: {quoted(value)} does not name a function; give its name")
-            holder["name"] = mark(holder["name"].replace(guard, ""), message, name)
-            return value
-
-        written = []
-        for i, message in enumerate(prepared(messages)):
-            said: dict[str, Any] = {}
-            for name, value in message.items():
-                if name in ("content", "reasoning_content") and isinstance(value, str):
-                    alone = value or (name == "content" and not {"tool_calls", "reasoning_content"} & set(message))
-                    said[name] = mark(value, i, name) if alone else value
-                elif name == "tool_calls" and isinstance(value, list):
-                    said[name] = [call(one, i, name) for one in value]
-                else:
-                    said[name] = value if name == "role" else inside(value)
-            if "reasoning_content" in said:
-                said |= {name: said["reasoning_content"] for name in THOUGHTS if name in said}
-            written.append(said)
-        listed = [call(tool, -n, "tools") for n, tool in enumerate(tools, 1)] if tools else None
-        text = self.write(written, listed, add_generation_prompt)
-        return self.unmarked(text, begin, end, guard, keys)
-
-    def unmarked(self, text: str, begin: str, end: str, guard: str, keys: list[Key]) -> Marked:
-        pieces, length, at = list[str](), 0, 0
-        begins, ends, twice = dict[Key | int, int](), dict[Key | int, int](), set[int]()
-        typed, seams = set[int](), set[int]()
-        for found in re.finditer(f"{begin}([0-9]+){begin}|{end}([0-9]+){end}|{guard}", text):
-            pieces.append(text[at : found.start()])
-            length, at = length + len(pieces[-1]), found.end()
-            seams.add(length)
-            if found.lastindex is None:
-                typed.add(length)
-                continue
-            key = keys[int(found[found.lastindex])]
-            places = begins if found.lastindex == 1 else ends
-            if key in places:
-                twice.add(key.message)
-            places[key] = length
-            if key.message >= 0:
-                places[key.message] = min(begins.get(key.message, length), length) if places is begins else length
-        whole = "".join([*pieces, text[at:]])
-        return Marked(whole, list(self.special.cut(whole, typed, seams)), keys, begins, ends, twice)
-
-
-def prepared(messages: Sequence[dict]) -> list[dict]:
-    """Messages as transformers gives them to a template: without empty keys, thoughts under the names it may look for."""
-    result = []
-    for message in messages:
-        message = {key: value for key, value in message.items() if value is not None}
-        thoughts = next((message[name] for name in THOUGHTS if name in message), None)
-        result.append(message if thoughts is None else {"thinking": thoughts, **message, THOUGHTS[0]: thoughts})
-    return result
 
 
 def line_of(error: BaseException) -> str:

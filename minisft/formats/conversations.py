@@ -6,10 +6,12 @@ white space. In any other template, where they differ, the conversation is refus
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from minisft.errors import MinisftError, quoted
 from minisft.formats.added_tokens import Part
 from minisft.formats.chat_templates import Rendering
+from minisft.formats.marks import THOUGHTS
 
 CHATML = ("<|im_start|>", "assistant\n")  # before an answer
 
@@ -40,18 +42,19 @@ class Runs:
         self.add(self.encode(text, self.last, self.room), owner)
 
     def add_answer(self, header: str, text: str, owner: int, chatml: bool, number: int) -> None:
-        """A header and the beginning of an answer, between the same two special tokens. Raises MinisftError, see above."""
-        whole, before = (self.encode(part, self.last, self.room) for part in (header + text, header))
-        apart = before + self.encode(text, before[-1:] or self.last, self.room)
-        if apart[: len(whole)] == whole or chatml:
+        """A header and the beginning of an answer, with no special token between. Raises MinisftError: see above."""
+        before = self.encode(header, self.last, self.room)
+        answer = self.encode(text, before[-1:] or self.last, self.room)
+        whole = None if chatml else self.encode(header + text, self.last, self.room)
+        if whole is None or [*before, *answer][: len(whole)] == whole:
             self.add(before, -1)
-            self.add_text(text, owner)
+            self.add(answer, owner)
         elif owner < 0:
             self.add(whole, -1)
         else:
             raise MinisftError(
-                f"message {number}: {quoted(text[:20])} has other tokens behind {quoted(header[-20:])} than on its own, as "
-                "the model would answer; begin the answer in another way, or use another template"
+                f"message {number}: behind {quoted(header[-20:])} the beginning of {quoted(text[:20])} has other tokens "
+                "than when the model answers; begin the answer in another way, or use another template"
             )
 
 
@@ -66,7 +69,14 @@ def runs(
 
     is_y     for each message, whether what the assistant says belongs to y
     special  {special token: id}
+    Raises MinisftError if the template does not say what of a message of y is y.
     """
+    for answer in rendering.answers:
+        if answer.wrong and is_y[answer.message]:
+            raise MinisftError(
+                f"message {answer.message + 1}: the chat template does not say what y is: {answer.wrong}; change the "
+                "message, try --assistant-turns last, or use another template"
+            )
     result, token = Runs(encode, limit), ""
     for part, at, message in with_answers(rendering):
         if result.room == 0:
@@ -98,3 +108,19 @@ def with_answers(rendering: Rendering) -> Iterator[tuple[Part, int, int]]:
             yield part, max(here.begin, part.begin), here.message
         else:
             yield part, part.begin, -1
+
+
+def require_chatml(messages: Sequence[dict], tools: list | None, special: dict[str, int], path: str | Path) -> None:
+    """Refuse what plain ChatML has no place for, and a vocabulary, of the file `path`, without its special tokens."""
+    for token in ("<|im_start|>", "<|im_end|>"):
+        if token not in special:
+            raise MinisftError(
+                f"{path}: has no {token}, so this model cannot chat in ChatML; use plain text, or a model with the tokens "
+                "of its chat template"
+            )
+    for number, message in enumerate(messages, 1):
+        for name in ("tool_calls", *THOUGHTS):
+            if message.get(name):
+                raise MinisftError(f"{name} of message {number}: ChatML leaves it out; remove it")
+    if tools:
+        raise MinisftError("tools: ChatML leaves them out; remove them, or use a model with a template for them")

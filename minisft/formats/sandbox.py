@@ -1,8 +1,8 @@
 """A chat template is a program (in Jinja) that somebody else wrote: it is run here, in jinja2's sandbox, on a budget.
 
 The sandbox keeps it from files, from the network and from Python's insides. The budget keeps it from filling the memory
-or never ending: every round of a loop and every call costs `ROUND`, every character that is made costs 1. The names that
-a template may use are those that transformers gives it.
+or never ending: every round of a loop and every call costs `ROUND`, every character that is made costs 1. The names
+that a template may use are those that transformers gives it.
 """
 
 import json
@@ -26,55 +26,61 @@ BASE, EACH = (
 )  # what a rendering may cost, and that for each character and 10 times for each item of its data
 
 # Filters that cost no more than what they are given, and methods of texts that may make much of little.
-FILTERS = set(
-    [
-        "abs",
-        "attr",
-        "bool",
-        "capitalize",
-        "count",
-        "d",
-        "default",
-        "dictsort",
-        "e",
-        "escape",
-        "first",
-        "float",
-        "groupby",
-        "indent",
-        "int",
-        "items",
-        "join",
-        "last",
-        "length",
-        "list",
-        "lower",
-        "map",
-        "max",
-        "min",
-        "reject",
-        "rejectattr",
-        "replace",
-        "reverse",
-        "round",
-        "safe",
-        "select",
-        "selectattr",
-        "sort",
-        "string",
-        "sum",
-        "title",
-        "tojson",
-        "trim",
-        "truncate",
-        "unique",
-        "upper",
-    ]
-)
-AT_ONCE = {"count", "d", "default", "first", "last", "length", "map", "reject", "rejectattr", "select", "selectattr"}
-NOT_OF_TEXTS = set(
-    ["center", "encode", "expandtabs", "format", "format_map", "ljust", "maketrans", "rjust", "translate", "zfill"]
-)
+FILTERS = [
+    "abs",
+    "attr",
+    "bool",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "truncate",
+    "unique",
+    "upper",
+]
+AT_ONCE = ("count", "d", "default", "first", "last", "length", "map", "reject", "rejectattr", "select", "selectattr")
+NOT_OF_TEXTS = [
+    "center",
+    "encode",
+    "expandtabs",
+    "format",
+    "format_map",
+    "ljust",
+    "maketrans",
+    "rjust",
+    "translate",
+    "zfill",
+]
 
 
 class TooMuch(TemplateError):
@@ -146,10 +152,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
                     node.nodes = [priced("minisft_made", nodes.Const(""), nodes.Const(written)), *rest]
         return self.from_string(tree.set_environment(self))
 
-    def render(self, template: Any, **names: Any) -> str:
-        """What it writes, given its names. Raises whatever it raises, and TooMuch."""
-        self.left = 10**15
-        self.left = BASE + EACH * self.weigh(names, 10)
+    def render(self, template: Any, size: int, **names: Any) -> str:
+        """What it writes, given its names, whose texts have `size` characters. Raises what it raises, and TooMuch."""
+        self.left = BASE + EACH * size
         return "".join(template.generate(**names))
 
     # --- what things cost ---
