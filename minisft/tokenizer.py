@@ -1,10 +1,8 @@
 """Text ↔ token ids, and conversations as runs of ids.
 
 The arithmetic of BPE is done by the `tokenizers` package; what is ours is where a text is cut. `render` spells a
-conversation piece by piece; data.py decides which pieces belong to y.
-
-There are two kinds: byte-level, where every byte of a text is spelled as a character, and SentencePiece's
-(formats/sentencepiece.py), which puts a blank before a text.
+conversation piece by piece; data.py decides which pieces belong to y. There are two kinds: byte-level, and
+SentencePiece's (formats/sentencepiece.py), which puts a blank before a text.
 """
 
 import re
@@ -18,17 +16,13 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import added_tokens, conversations, sentencepiece, tokenizer_files, tokenizer_json
+from minisft.formats.byte_level import BYTES, unknown_bytes
 from minisft.formats.chat_templates import CHAT_TEMPLATE, ChatTemplate
 from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows
 
 SPECIAL = (tokenizer_files.END_OF_TEXT, "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
-
-# GPT-2's spelling of bytes in a vocabulary: a printable byte is itself, the n-th of the others is character 256 + n.
-PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
-BYTES = {chr(byte): byte for byte in PRINTABLE}
-BYTES |= {chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in PRINTABLE)}
 
 
 class Tokenizer:
@@ -60,7 +54,6 @@ class Tokenizer:
         self.source, self.config, self.template, self.stops, self.path = source, config, template, stops, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
-        names = added_tokens.roles(config)
         if config["eos_token"] not in vocabulary:
             raise MinisftError(
                 f"{path}: does not contain the eos_token {quoted(config['eos_token'])} of tokenizer_config.json; "
@@ -68,7 +61,7 @@ class Tokenizer:
             )
         self.eos_id = vocabulary[config["eos_token"]]
 
-        written = re.findall(r"<\|\w+\|>", template) if isinstance(template, str) else ()
+        names, written = added_tokens.roles(config), re.findall(r"<\|\w+\|>", str(template))
         special = [token for token in dict.fromkeys((*SPECIAL, *written, *names.values())) if token in vocabulary]
         self.sentencepiece = sentencepiece.BLANK in vocabulary
         with native(path, "its tokenizer fails"):
@@ -87,13 +80,9 @@ class Tokenizer:
 
         if self.sentencepiece:
             self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # never spelled as bytes
-            fallback = vocabulary if getattr(self.backend.model, "byte_fallback", False) else ()
-            self.unknown_bytes = {byte for token, byte in sentencepiece.BYTES.items() if token not in fallback}
+            self.unknown_bytes = sentencepiece.unknown_bytes(vocabulary, self.backend)
         else:
-            self.characters = set()
-            self.unknown_bytes = {
-                byte for char, byte in BYTES.items() if char not in vocabulary and b'"ByteLevel"' in source
-            }
+            self.characters, self.unknown_bytes = set[str](), unknown_bytes(vocabulary)
         if begins != ["x"]:
             raise MinisftError(
                 f"{path}: adds something before every text, in a way that is not implemented; texts encoded piece by "
@@ -193,9 +182,8 @@ class Tokenizer:
                 f"text: {one_line(repr(text[error.start]))} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
-        if self.unknown_bytes and (
-            unknown := self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
-        ):
+        unknown = self.unknown_bytes and self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
+        if unknown:
             raise MinisftError(
                 f"text: byte 0x{min(unknown):02x} of {quoted(text)} has no token in this vocabulary; remove it"
             )

@@ -53,8 +53,8 @@ class Runs:
             self.add(whole, -1)
         else:
             raise MinisftError(
-                f"message {number}: behind {quoted(header[-20:])} the beginning of {quoted(text[:20])} has other tokens "
-                "than when the model answers; begin the answer in another way, or use another template"
+                f"message {number}: behind {quoted(header[-20:])} the beginning of {quoted(text[:20])} has other "
+                "tokens than when the model answers; begin the answer in another way, or use another template"
             )
 
 
@@ -115,8 +115,8 @@ def require_chatml(messages: Sequence[dict], tools: list | None, special: dict[s
     for token in ("<|im_start|>", "<|im_end|>"):
         if token not in special:
             raise MinisftError(
-                f"{path}: has no {token}, so this model cannot chat in ChatML; use plain text, or a model with the tokens "
-                "of its chat template"
+                f"{path}: has no {token}, so this model cannot chat in ChatML; use plain text, or a model with the "
+                "tokens of its chat template"
             )
     for number, message in enumerate(messages, 1):
         for name in ("tool_calls", *THOUGHTS):

@@ -80,7 +80,7 @@ def mark(
                 alone = value or (name == "content" and not {"tool_calls", "reasoning_content"} & set(message))
                 said[name] = around(value, i, name) if alone else value
             elif name == "tool_calls" and isinstance(value, list):
-                said[name] = [call(one, i, name) for one in value]
+                said[name] = [call(one, i, f"{name}[{n}]") for n, one in enumerate(value)]
             else:
                 said[name] = value if name == "role" else inside(value)
         if "reasoning_content" in said:

@@ -26,61 +26,16 @@ BASE, EACH = (
 )  # what a rendering may cost, and that for each character and 10 times for each item of its data
 
 # Filters that cost no more than what they are given, and methods of texts that may make much of little.
-FILTERS = [
-    "abs",
-    "attr",
-    "bool",
-    "capitalize",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "first",
-    "float",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "sort",
-    "string",
-    "sum",
-    "title",
-    "trim",
-    "truncate",
-    "unique",
-    "upper",
-]
-AT_ONCE = ("count", "d", "default", "first", "last", "length", "map", "reject", "rejectattr", "select", "selectattr")
-NOT_OF_TEXTS = [
-    "center",
-    "encode",
-    "expandtabs",
-    "format",
-    "format_map",
-    "ljust",
-    "maketrans",
-    "rjust",
-    "translate",
-    "zfill",
-]
+FILTERS = set(
+    """
+    abs attr bool capitalize count d default dictsort e escape first float groupby indent int items join last length
+    list lower map max min reject rejectattr replace reverse round safe select selectattr sort string sum title trim
+    truncate unique upper
+    """.split()  # noqa: SIM905
+)
+AT_ONCE = {"count", "d", "default", "first", "last", "length", "map", "reject", "rejectattr", "select", "selectattr"}
+NOT_OF_TEXTS = {"center", "encode", "expandtabs", "format", "format_map", "ljust", "maketrans", "rjust", "translate"}
+NOT_OF_TEXTS |= {"zfill"}
 
 
 class TooMuch(TemplateError):
@@ -90,7 +45,7 @@ class TooMuch(TemplateError):
 class Generation(Extension):
     """{% generation %}…{% endgeneration %}, which marks answers for other tools, writes what stands in between."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
@@ -150,7 +105,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
                     written = sum(len(n.data) for n in node.nodes if isinstance(n, nodes.TemplateData))
                     rest = [n if isinstance(n, nodes.TemplateData) else priced("minisft_made", n) for n in node.nodes]
                     node.nodes = [priced("minisft_made", nodes.Const(""), nodes.Const(written)), *rest]
-        return self.from_string(tree.set_environment(self))
+        tree.set_environment(self)
+        return self.from_string(tree)
 
     def render(self, template: Any, size: int, **names: Any) -> str:
         """What it writes, given its names, whose texts have `size` characters. Raises what it raises, and TooMuch."""
@@ -246,7 +202,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def wrap_str_format(self, value: Any) -> Any:
         return None  # `is_safe_attribute` refuses it
 
-    def call(self, context: Context, called: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def call(self, context: Context, called: Any, *args: Any, **kwargs: Any) -> Any:
         self.spend(ROUND)
         text = called.__self__ if isinstance(called, (MethodType, BuiltinMethodType)) else None
         if isinstance(text, str):
@@ -274,7 +230,7 @@ class Rounds:
         return self.sandbox.one_by_one(self.values)
 
 
-def priced(name: str, node: nodes.Expr, *args: nodes.Expr) -> nodes.Filter:
+def priced(name: str, node: Any, *args: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
 
 
