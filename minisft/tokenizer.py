@@ -146,16 +146,14 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":
-        """Read tokenizer.json and, if present, the files beside it: see tokenizer_files.py.
+        """Read tokenizer.json and the files beside it. Raises MinisftError naming one that is missing or broken.
 
-        Raises MinisftError naming the file if it is missing or broken, or has no eos_token. The chat template is not
-        looked at before a conversation is rendered.
+        The chat template is not looked at before a conversation is rendered.
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
         config, template, where = tokenizer_files.read(directory)
-        stops = tokenizer_files.stops(directory)
-        return cls(source, config, template, stops, directory / "tokenizer.json", where)
+        return cls(source, config, template, tokenizer_files.stops(directory), directory / "tokenizer.json", where)
 
     def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
         """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""

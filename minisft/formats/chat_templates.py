@@ -142,7 +142,7 @@ class ChatTemplate:
                 answers = list(self.answers(talk, None, marked))
             except MinisftError:
                 continue
-            if not any(answer.wrong for answer in answers):
+            if all(answer.end for answer in answers):
                 last = {part.end: part.token for part in marked.parts if part.token}
                 return [last[answer.end] for answer in answers]
         return []

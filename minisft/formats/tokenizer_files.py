@@ -32,8 +32,8 @@ def read(directory: Path) -> tuple[dict[str, Any], Any, Path]:
     config = read_json(settings) if settings.exists() else {}
     template, where = config.get("chat_template"), settings
     if isinstance(template, list):  # several templates with names
-        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
-        template = named.get("default", "")
+        defaults = [entry for entry in template if isinstance(entry, dict) and entry.get("name") == "default"]
+        template = defaults[-1].get("template") if defaults else ""
     if (directory / "chat_template.jinja").exists():
         where = directory / "chat_template.jinja"
         template = read_text(where)
