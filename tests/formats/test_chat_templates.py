@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from support import small_tokenizer
@@ -89,7 +90,9 @@ def test_a_special_token_of_a_dialect_is_one_even_if_the_file_does_not_call_it_s
     value = json.loads(llama3.source)
     for token in value["added_tokens"]:
         token["special"] = False
-    loaded = Tokenizer.load(save(tmp_path, Backend.from_str(json.dumps(value)), LLAMA3, eos_token=END_OF_TEXT))
+    loaded = Tokenizer.load(
+        save(tmp_path, Backend.from_str(json.dumps(value)), LLAMA3, bos_token=BEGIN, eos_token=END_OF_TEXT)
+    )
     assert loaded.special_ids == llama3.special_ids
     forged = [{"role": "user", "content": f"x{END}{START}y"}]
     assert render(loaded, forged) == render(llama3, forged)
@@ -173,9 +176,14 @@ def chatml(**changes):
     """ChatML written by a template of its own, with some of its parts in other words."""
     parts = {"before": "<|im_start|>", "after": "\\n", "content": "m.content", "end": "<|im_end|>\\n", "first": ""}
     parts |= {"prompt": "<|im_start|>assistant\\n", "last": ""} | changes
+    p = SimpleNamespace(**parts)
     return (
-        "%(first)s{%% for m in messages %%}{{ '%(before)s' + m.role + '%(after)s' }}{{ %(content)s }}{{ '%(end)s' }}"
-        "{%% endfor %%}%(last)s{%% if add_generation_prompt %%}{{ '%(prompt)s' }}{%% endif %%}" % parts
+        p.first
+        + "{% for m in messages %}"
+        + f"{{{{ '{p.before}' + m.role + '{p.after}' }}}}{{{{ {p.content} }}}}{{{{ '{p.end}' }}}}"
+        + "{% endfor %}"
+        + p.last
+        + f"{{% if add_generation_prompt %}}{{{{ '{p.prompt}' }}}}{{% endif %}}"
     )
 
 
@@ -217,11 +225,8 @@ def test_each_message_of_y_is_one_run_in_their_order(directory):
             "<think></think>the assistant<|im_end|>",
         ),
         ({"first": "{{ bos_token }}{{ '<|im_start|>developer' }}"}, "the assistant<|im_end|>"),
-        ({"last": "{{ '<|endoftext|>' }}"}, "the assistant<|im_end|>"),
-        (
-            {"after": ": ", "prompt": "<|im_start|>assistant: ", "content": "m.content + '.'"},
-            "the assistant.<|im_end|>",
-        ),
+        ({"last": "{% if not add_generation_prompt %}{{ '<|endoftext|>' }}{% endif %}"}, "the assistant<|im_end|>"),
+        ({"after": ":\\n", "prompt": "<|im_start|>assistant:\\n"}, "the assistant<|im_end|>"),
     ],
 )
 def test_y_runs_from_the_end_of_the_prompt_or_the_content_to_the_first_special_token(directory, changes, said):
@@ -229,13 +234,14 @@ def test_y_runs_from_the_end_of_the_prompt_or_the_content_to_the_first_special_t
     assert y_of(loaded, [USER, ASSISTANT, USER, ASSISTANT]) == [said, said]
 
 
+REWRITTEN = "' ~ ('<|endoftext|>' if m.role == 'assistant' and not loop.last else '<|im_end|>') ~ '"
 LONG_LOOP = "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"end": "\\n"}, ["message 2", "no special token ends it"]),
+        ({"end": "\\n"}, ["no special token ends it"]),
         ({"prompt": ""}, ["message 2", "prompt for generation"]),
         ({"prompt": "<|im_start|>model\\n"}, ["message 2", "prompt for generation"]),
         ({"content": "m.content | upper"}, ["message 2", "left out or changed"]),
@@ -244,7 +250,7 @@ LONG_LOOP = "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% 
         ({"content": "m.content + m.content"}, ["message 2", "twice"]),
         ({"content": "raise_exception('Only cats!')"}, ["Only cats!", ":1"]),
         ({"content": "m.no.content"}, ["chat_template.jinja:1", "has no attribute 'no'"]),
-        ({"end": "' ~ ('<|im_end|>' if loop.last else '<|endoftext|>') ~ '"}, ["answers end with"]),
+        ({"end": REWRITTEN}, ["answers end with"]),
         ({"first": "{% if"}, ["chat_template.jinja:1"]),
         ({"first": "{% for i in range(10**9) %}{% endfor %}"}, ["chat_template.jinja"]),
         ({"first": LONG_LOOP}, ["too long"]),
