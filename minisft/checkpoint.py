@@ -118,12 +118,11 @@ def small_files(config: ModelConfig, tokenizer: Tokenizer, dtype: DTypeLike) -> 
         "eos_token_id": tokenizer.eos_id,
         "pad_token_id": None,
     }
-    stops = [i for i in dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)) if i is not None]
     try:
         texts = tokenizer.files(model_max_length=config.max_position_embeddings)
     except UnicodeEncodeError as error:
         raise MinisftError(f"chat_template: has half a character at {error.start}; correct the base model's") from error
-    own = {"config.json": dict(sorted(fields.items())), "generation_config.json": {"eos_token_id": stops}}
+    own = {"config.json": dict(sorted(fields.items())), "generation_config.json": {"eos_token_id": tokenizer.stop_ids}}
     return {name: json_bytes(value) for name, value in own.items()} | texts
 
 

@@ -6,6 +6,7 @@ the inputs and the last n − 1 the targets, and is_y is cut with the targets.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,17 +93,19 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
             "example", "an Example", example, "make it of a row with data.example, or of a file with data.read"
         )
     if isinstance(example.completion, str):
-        prompt = tokenizer.encode(example.prompt, limit=limit)
-        room = None if limit is None else limit - len(prompt)
-        completion = [*tokenizer.encode(example.completion, prompt, room), tokenizer.eos_id]
-        runs = [(prompt, False), (completion, True)]
+        with named(example.where):
+            prompt = tokenizer.encode(example.prompt, limit=limit)
+            room = None if limit is None else limit - len(prompt)
+            completion = [*tokenizer.encode(example.completion, prompt, room), tokenizer.eos_id]
+        runs = [(tokenizer.prefix, False), (prompt, False), (completion, True)]
     else:
         messages = example.prompt + example.completion
         of_y = [i >= len(example.prompt) and message["role"] == "assistant" for i, message in enumerate(messages)]
         if assistant_turns == "last":
             last = max((i for i, y in enumerate(of_y) if y), default=None)
             of_y = [i == last for i in range(len(of_y))]
-        runs = tokenizer.render(messages, of_y, limit=limit)
+        with named(example.where):
+            runs = tokenizer.render(messages, of_y, limit=limit, tools=example.tools)
     ids = np.concatenate([np.array(run, np.int64) for run, _ in runs])
     is_y = np.repeat([y for _, y in runs], [len(run) for run, _ in runs])
     return Sequence(ids[:limit], is_y[:limit], example.where)
@@ -110,11 +113,22 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
 
 def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
     """What the model is asked, in tokens, and the expected answer: the last assistant turn, or the completion."""
-    if isinstance(example.completion, str):
-        return tokenizer.encode(example.prompt), example.completion
-    messages = example.prompt + example.completion
-    asked, answer = (messages[:-1], messages[-1]["content"]) if messages[-1]["role"] == "assistant" else (messages, "")
-    return tokenizer.prompt(asked), answer
+    with named(example.where):
+        if isinstance(example.completion, str):
+            return [*tokenizer.prefix, *tokenizer.encode(example.prompt)], example.completion
+        *asked, last = example.prompt + example.completion
+        if last["role"] != "assistant":
+            asked, last = [*asked, last], {}
+        return tokenizer.prompt(asked, example.tools), last.get("content") or ""
+
+
+@contextmanager
+def named(where: str) -> Iterator[None]:
+    """What is wrong with an example is said with its place, "file:line"."""
+    try:
+        yield
+    except MinisftError as error:
+        raise MinisftError(f"{where}: {error}" if where else str(error)) from error
 
 
 def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") -> tuple[list[Sequence], dict[str, int]]:

@@ -108,9 +108,10 @@ def answers(
     result = []
     for first in track(range(0, len(examples), PROMPTS)):
         asked = [question(example, tokenizer) for example in examples[first : first + PROMPTS]]
-        fitting = [i for i, (ids, _) in enumerate(asked) if 0 < len(ids) < config.max_position_embeddings]
-        stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}
-        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, stop_ids)
+        fitting = [
+            i for i, (ids, _) in enumerate(asked) if len(tokenizer.prefix) < len(ids) < config.max_position_embeddings
+        ]
+        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, tokenizer.stop_ids)
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):
             answer = given.get(i, Answer([], False))
@@ -121,7 +122,7 @@ def answers(
                 "exact": i in given and comparable(predicted, tokenizer) == comparable(expected, tokenizer),
                 "stopped": answer.stopped,
             }
-            result.append(graded if ids else None)
+            result.append(graded if len(ids) > len(tokenizer.prefix) else None)
     return result
 
 

@@ -1,55 +1,57 @@
 """Text ↔ token ids, and conversations as runs of ids.
 
 The arithmetic of BPE is done by the `tokenizers` package; what is ours is where a text is cut. `render` spells a
-conversation piece by piece; data.py decides which pieces belong to y.
-
-There are two kinds: byte-level, where every byte of a text is spelled as a character, and SentencePiece's
-(formats/sentencepiece.py), which puts a blank before a text.
+conversation piece by piece; data.py decides which pieces belong to y. There are two kinds: byte-level, and
+SentencePiece's (formats/sentencepiece.py), which puts a blank before a text.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats import sentencepiece, tokenizer_files, tokenizer_json
-from minisft.formats.chat_templates import CHAT_TEMPLATE, CHATML, Dialect, default_system, dialect_of
+from minisft.formats import added_tokens, conversations, sentencepiece, tokenizer_files, tokenizer_json
+from minisft.formats.byte_level import BYTES, unknown_bytes
+from minisft.formats.chat_templates import CHAT_TEMPLATE, ChatTemplate
 from minisft.formats.files import json_bytes, read_bytes, write_atomically
 from minisft.formats.native import native
 from minisft.formats.windows import Window, lengths, paragraphs, windows
 
 SPECIAL = (tokenizer_files.END_OF_TEXT, "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2 of our own
 
-# GPT-2's spelling of bytes in a vocabulary: a printable byte is itself, the n-th of the others is character 256 + n.
-PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
-BYTES = {chr(byte): byte for byte in PRINTABLE}
-BYTES |= {chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in PRINTABLE)}
-
 
 class Tokenizer:
     """BPE with special tokens: made by `Tokenizer.train` or `Tokenizer.load`.
 
-    vocab_size      highest id + 1
-    eos_id          the token after a document or a plain completion: tokenizer_config.json's `eos_token`
-    end_of_turn_id  the last target of an answer; None in a vocabulary without it: such a model cannot chat
+    vocab_size  highest id + 1
+    prefix      the ids with which the tokenizer begins every plain text: BOS, or none
+    eos_id      the token after a document or a plain completion: tokenizer_config.json's `eos_token`
+    chat        the chat template, which is rendered when a conversation is
     """
 
     def __init__(
         self,
         source: bytes,
         config: dict,
-        template: str = CHAT_TEMPLATE,
-        dialect: Dialect = CHATML,
+        template: Any = CHAT_TEMPLATE,
+        stops: Collection[int] = (),
         path: str | Path = "tokenizer.json",
+        template_path: str | Path = "the chat template",
     ) -> None:
-        """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`."""
+        """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`.
+
+        stops  the end tokens that generation_config.json lists
+        """
         content = tokenizer_json.read(source, path)
         with native(path, *tokenizer_json.NOT_READ):
             self.backend = Backend.from_buffer(source)
-        self.source, self.config, self.template, self.path = source, config, template, path
+            added_tokens.add(self.backend, config, path)
+        self.source, self.config, self.template, self.stops, self.path = source, config, template, stops, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
         if config["eos_token"] not in vocabulary:
@@ -58,22 +60,18 @@ class Tokenizer:
                 "correct one of them"
             )
         self.eos_id = vocabulary[config["eos_token"]]
-        self.dialect = dialect._replace(end=dialect.end or config["eos_token"])
-        self.end_of_turn_id = vocabulary.get(self.dialect.end)
-        self.default_system = default_system(template)
 
-        special = [
-            token for token in (*SPECIAL, *self.dialect.special_tokens(), config["eos_token"]) if token in vocabulary
-        ]
+        names, written = added_tokens.roles(config), re.findall(r"<\|\w+\|>", str(template))
+        special = [token for token in dict.fromkeys((*SPECIAL, *written, *names.values())) if token in vocabulary]
         self.sentencepiece = sentencepiece.BLANK in vocabulary
         with native(path, "its tokenizer fails"):
             self.prepare(special)
             begins = words("x", self.inside)
         added = self.backend.get_added_tokens_decoder()
-        self.special_tokens = {token.content: i for i, token in added.items() if token.special}
+        self.special = added_tokens.SpecialTokens(self.backend)
+        self.special_tokens = self.special.ids
         self.special_ids = set(self.special_tokens.values())
-        names = sorted(self.special_tokens, key=len, reverse=True)
-        self.special = re.compile(f"({'|'.join(map(re.escape, names))})")
+        self.chat = ChatTemplate(template, template_path, self.special, names)
         self.unknown = getattr(self.backend.model, "unk_token", None)  # stands for a character without a token
         self.unknown_id = self.special_tokens.get(self.unknown or "")
         # A blank after a word that was added belongs to none but the first window.
@@ -82,13 +80,9 @@ class Tokenizer:
 
         if self.sentencepiece:
             self.characters = {" ", *(token for token in vocabulary if len(token) == 1)}  # never spelled as bytes
-            fallback = vocabulary if getattr(self.backend.model, "byte_fallback", False) else ()
-            self.unknown_bytes = {byte for token, byte in sentencepiece.BYTES.items() if token not in fallback}
+            self.unknown_bytes = sentencepiece.unknown_bytes(vocabulary, self.backend)
         else:
-            self.characters = set()
-            self.unknown_bytes = {
-                byte for char, byte in BYTES.items() if char not in vocabulary and b'"ByteLevel"' in source
-            }
+            self.characters, self.unknown_bytes = set[str](), unknown_bytes(vocabulary)
         if begins != ["x"]:
             raise MinisftError(
                 f"{path}: adds something before every text, in a way that is not implemented; texts encoded piece by "
@@ -99,8 +93,10 @@ class Tokenizer:
         """`backend` encodes a text that begins, `inside` one that goes on; neither has the settings of other tools."""
         self.backend.no_truncation()
         self.backend.no_padding()
+        begun, whole = (self.backend.encode("x", add_special_tokens=which).ids for which in (False, True))
+        self.prefix = next((whole[:n] for n in range(len(whole)) if whole[n : n + len(begun)] == begun), [])
         self.backend.post_processor = processors.Sequence([])  # some change where a token begins
-        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        added_tokens.make_special(self.backend, special)
         self.inside = sentencepiece.without_blank(self.backend) if self.sentencepiece else self.backend
         begun = self.backend.encode("x", add_special_tokens=False).ids
         self.blank_before = begun != self.inside.encode("x", add_special_tokens=False).ids
@@ -108,6 +104,18 @@ class Tokenizer:
         self.begins_after_special = again == begun
         # A special token inside a text is encoded as text.
         self.backend.encode_special_tokens = self.inside.encode_special_tokens = True
+
+    @cached_property
+    def end_of_turn_id(self) -> int | None:
+        """The last target of an answer; None if the vocabulary or the template has none: such a model cannot chat."""
+        end = SPECIAL[2] if self.template == CHAT_TEMPLATE else next(iter(self.chat.ends), "")
+        return self.special_tokens.get(end)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The tokens that end an answer: that of a turn, that of a text, and those of generation_config.json."""
+        every = dict.fromkeys((self.end_of_turn_id, self.eos_id, *self.stops))
+        return [i for i in every if i is not None]
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
@@ -138,15 +146,14 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":
-        """Read tokenizer.json and, if present, tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
+        """Read tokenizer.json and the files beside it. Raises MinisftError naming one that is missing or broken.
 
-        A default system turn in the template is honoured; nothing is executed. Raises MinisftError naming the file if
-        it is missing or broken, has no eos_token, or has a template in none of the dialects of formats/chat_templates.
+        The chat template is not looked at before a conversation is rendered.
         """
         directory = Path(directory)
         source = read_bytes(directory / "tokenizer.json")
         config, template, where = tokenizer_files.read(directory)
-        return cls(source, config, template, dialect_of(template, where), directory / "tokenizer.json")
+        return cls(source, config, template, tokenizer_files.stops(directory), directory / "tokenizer.json", where)
 
     def files(self, model_max_length: int | None = None) -> dict[str, bytes]:
         """The files of a tokenizer, as they were loaded; model_max_length, in tokens, replaces the one there."""
@@ -173,7 +180,7 @@ class Tokenizer:
                 f"text: {one_line(repr(text[error.start]))} at character {error.start} is half a character (a lone "
                 "surrogate); remove it"
             ) from error
-        unknown = self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
+        unknown = self.unknown_bytes and self.unknown_bytes.intersection("".join(set(text) - self.characters).encode())
         if unknown:
             raise MinisftError(
                 f"text: byte 0x{min(unknown):02x} of {quoted(text)} has no token in this vocabulary; remove it"
@@ -235,47 +242,42 @@ class Tokenizer:
         return text
 
     def render(
-        self, messages: list[dict], is_y: list[bool], add_generation_prompt: bool = False, limit: int | None = None
+        self,
+        messages: list[dict],
+        is_y: list[bool],
+        add_generation_prompt: bool = False,
+        limit: int | None = None,
+        tools: list | None = None,
     ) -> list[tuple[list[int], bool]]:
-        """A conversation in the model's dialect as runs (ids, of y?); all ids in a row are the sequence.
+        """A conversation as runs (ids, of y?); all ids in a row are the sequence.
 
-        messages  {"role", "content"} each;  is_y: for each, whether its content belongs to y
-        In ChatML it is <|im_start|>role\\ncontent<|im_end|>\\n for every message. An assistant's content and end token
-        are a run of their own. With add_generation_prompt it ends where the assistant is to answer. With a limit it is
-        cut after so many ids. Raises MinisftError if the vocabulary lacks a special token of the dialect.
+        messages  {"role", "content"} each;  is_y: for each of them, whether what the assistant says belongs to y
+        Each message of y is one run, an answer with its end token, in their order. In ChatML a message is
+        <|im_start|>role\\ncontent<|im_end|>\\n; any other chat template is rendered. With add_generation_prompt it ends
+        where the assistant is to answer. With a limit it is cut after so many ids. Raises MinisftError if the template
+        refuses the conversation, or does not say where an answer begins and ends.
         """
-        d = self.dialect
-        for token in d.special_tokens():
-            if self.backend.token_to_id(token) is None:
-                raise MinisftError(
-                    f"tokenizer.json: has no {token}, so this model cannot chat in {d.name}; use plain text, or a "
-                    "model with the tokens of its chat template"
-                )
-        if self.default_system is not None and messages[0]["role"] != "system":
-            messages, is_y = [{"role": "system", "content": self.default_system}, *messages], [False, *is_y]
-        roles = {"assistant", *(message["role"] for message in messages)}
-        # In turn a text, a special token, a text, …: what a user typed is joined to a text, so it stays text.
-        headers = {role: self.special.split(d.before + role + d.after) for role in roles}
-        *begin, last = self.special.split(d.begin)
-        runs: list[tuple[list[str], bool]] = []
+        if not (self.template == CHAT_TEMPLATE and self.special.plain):
+            rendering = self.chat.render(messages, tools, add_generation_prompt)
+            return conversations.runs(rendering, is_y, self.special_tokens, self.encode, limit)
+        conversations.require_chatml(messages, tools, self.special_tokens, self.path)
+        spelled: list[tuple[list[str], bool]] = []
         for message, of_y in zip(messages, is_y):
             role, content = message["role"], message["content"]
-            content = content.strip() if d.trims else content
-            header = headers[role] if runs else [*begin, last + headers[role][0], *headers[role][1:]]
             if role == "assistant":  # header and content apart, as the model meets them
-                runs.append((header, False))
-                runs.append(([content, d.end], of_y))
+                spelled.append((["", "<|im_start|>", "assistant\n"], False))
+                spelled.append(([content, "<|im_end|>"], of_y))
             else:
-                runs.append(([*header[:-1], header[-1] + content, d.end], of_y))
-            runs.append(([d.then], False))
+                spelled.append((["", "<|im_start|>", role + "\n" + content, "<|im_end|>"], False))
+            spelled.append((["\n"], False))
         if add_generation_prompt:
-            runs.append((headers["assistant"], False))
+            spelled.append((["", "<|im_start|>", "assistant\n"], False))
         ids: list[int] = []
-        return [(self.extend(ids, parts, limit), of_y) for parts, of_y in runs if limit is None or len(ids) < limit]
+        return [(self.extend(ids, parts, limit), of_y) for parts, of_y in spelled if limit is None or len(ids) < limit]
 
-    def prompt(self, messages: list[dict]) -> list[int]:
+    def prompt(self, messages: list[dict], tools: list | None = None) -> list[int]:
         """The ids of a conversation up to the place where the assistant is to answer."""
-        runs = self.render(messages, [False] * len(messages), add_generation_prompt=True)
+        runs = self.render(messages, [False] * len(messages), add_generation_prompt=True, tools=tools)
         return [i for ids, _ in runs for i in ids]
 
     def extend(self, ids: list[int], parts: list[str], limit: int | None = None) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 from support import small_tokenizer
 from support.conversations import render
 from support.refusals import refusal
-from support.small_tokenizer import ASSISTANT, SYSTEM, USER, edit, spelled
+from support.small_tokenizer import ASSISTANT, SYSTEM, USER, edit
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers
 
@@ -111,42 +111,13 @@ def test_a_template_is_found_in_its_file_or_in_tokenizer_config(directory, place
 
 
 @pytest.mark.parametrize(
-    "literal, text",
-    [
-        (
-            "{% if no_system %}{{ '<|im_start|>system\\nBe kind, it\\'s\\nfree.<|im_end|>\\n' }}{% endif %}",
-            "Be kind, it's\nfree.",
-        ),
-        ("{% if no_system %}{{ \"<|im_start|>system\nBe 'kind'.<|im_end|>\n\" }}{% endif %}", "Be 'kind'."),
-        ("{% if no_system %}<|im_start|>system\nBe 'kind'.<|im_end|>\n{% endif %}", "Be 'kind'."),
-        (
-            "{{ '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}"
-            "{{- '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}",
-            "Be kind.",
-        ),
-    ],
+    "turn", ["{{ '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}", "<|im_start|>system\nBe kind.<|im_end|>\n"]
 )
-def test_a_default_system_turn_in_a_foreign_template_is_inserted_where_there_is_none(directory, literal, text):
-    without_template(directory, literal + PLAIN_CHATML)
-    loaded = Tokenizer.load(directory)
-    assert render(loaded, [USER]) == render(loaded, [{"role": "system", "content": text}, USER])
-    assert len(render(loaded, [SYSTEM, USER])) == 4
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        PLAIN_CHATML,
-        CHAT_TEMPLATE,
-        "{{ '<|im_start|>system\\n' + text + '<|im_end|>\\n' }}",
-        "{{ '<|im_start|>system\n' + text + '<|im_end|>\n' }}",
-        "<|im_start|>system\n{{ text }}<|im_end|>\n",
-    ],
-)
-def test_a_template_that_spells_out_no_system_turn_inserts_none(directory, template):
-    without_template(directory, template)
-    loaded = Tokenizer.load(directory)
-    assert spelled(loaded, render(loaded, [USER])[0][0]).startswith("<|im_start|>user\n")
+def test_a_default_system_turn_of_a_template_is_written_where_there_is_none(directory, turn):
+    without_template(directory, "{% if messages[0]['role'] != 'system' %}" + turn + "{% endif %}" + PLAIN_CHATML)
+    loaded, system = Tokenizer.load(directory), {"role": "system", "content": "Be kind."}
+    assert render(loaded, [USER, ASSISTANT]) == render(loaded, [system, USER, ASSISTANT])
+    assert render(loaded, [SYSTEM, USER, ASSISTANT]) != render(loaded, [USER, ASSISTANT])
 
 
 # Refusals
@@ -191,36 +162,19 @@ def test_an_eos_token_outside_the_vocabulary_is_refused(directory):
     refusal(lambda: Tokenizer.load(directory), directory / "tokenizer.json", '"</s>"', "eos_token")
 
 
-@pytest.mark.parametrize(
-    "template", ["{{ messages }}", "[INST] <|im_start|> [/INST]", "", 7, {"default": PLAIN_CHATML}]
-)
-def test_a_template_that_is_not_chatml_is_refused(directory, template):
+@pytest.mark.parametrize("template", ["", " ", 7, {"default": PLAIN_CHATML}, "{% if", "{{ no.such.thing }}"])
+def test_a_template_that_cannot_be_rendered_is_refused_when_a_conversation_is_and_not_before(directory, template):
     without_template(directory)
     settings(directory, chat_template=template)
-    refusal(lambda: Tokenizer.load(directory), directory / "tokenizer_config.json", "not ChatML")
-
-
-def test_a_template_file_that_is_not_chatml_is_refused(directory):
-    without_template(directory, "{{ messages }}")
-    refusal(lambda: Tokenizer.load(directory), directory / "chat_template.jinja", "not ChatML")
+    loaded = Tokenizer.load(directory)
+    assert loaded.decode(loaded.encode("the cat")) == "the cat"
+    assert loaded.stop_ids == [0]
+    refusal(lambda: render(loaded, [USER, ASSISTANT]), directory / "tokenizer_config.json", "chat template")
 
 
 def test_a_template_file_that_is_not_utf8_is_refused(directory):
     (directory / "chat_template.jinja").write_bytes(b"<|im_start|>\xff<|im_end|>")
     refusal(lambda: Tokenizer.load(directory), directory / "chat_template.jinja", "UTF-8")
-
-
-@pytest.mark.parametrize(
-    "change, word",
-    [
-        ("{{ bos_token }}" + PLAIN_CHATML, "bos_token"),
-        (PLAIN_CHATML.replace("m['content']", "m['content'] | trim"), "trim"),
-        (PLAIN_CHATML.replace("m['content']", "m['content'].strip()"), "strip"),
-    ],
-)
-def test_a_template_that_does_more_than_chatml_is_refused(directory, change, word):
-    without_template(directory, change)
-    refusal(lambda: Tokenizer.load(directory), directory / "chat_template.jinja", word)
 
 
 @pytest.mark.parametrize("token", ["<|im_start|>", "<|im_end|>"])
@@ -260,7 +214,9 @@ def test_a_file_that_cannot_be_written_is_refused(tokenizer, tmp_path):
 
 
 def test_an_empty_vocabulary_is_refused(directory):
-    Backend(models.BPE()).save(str(directory / "tokenizer.json"))
+    empty = Backend(models.BPE())
+    empty.pre_tokenizer = pre_tokenizers.ByteLevel()
+    empty.save(str(directory / "tokenizer.json"))
     refusal(lambda: Tokenizer.load(directory), directory / "tokenizer.json", "eos_token")
 
 
@@ -271,4 +227,6 @@ def test_a_list_of_templates_without_a_default_one_is_refused_whatever_the_names
     if entry == {"name": "default"}:  # a name without a template: as if there were none
         assert Tokenizer.load(directory).template == CHAT_TEMPLATE
     else:
-        refusal(lambda: Tokenizer.load(directory), directory / "tokenizer_config.json", "not ChatML")
+        refusal(
+            lambda: render(Tokenizer.load(directory), [USER]), directory / "tokenizer_config.json", "no chat template"
+        )

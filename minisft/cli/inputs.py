@@ -87,7 +87,21 @@ def sequences_of(
     length = max_length(arguments, config)
     limit = None if arguments.on_too_long == "error" else length + 1  # an error says how long the example is
     sequences = [data.encode(example, tokenizer, arguments.assistant_turns, limit) for example in examples]
+    warn_of_prompt(examples, sequences, tokenizer)
     return data.fit(sequences, length, arguments.on_too_long)
+
+
+def warn_of_prompt(examples: list[Example], sequences: list[Sequence], tokenizer: Tokenizer) -> None:
+    """Say if the first conversation is learned behind another beginning than the model is asked with."""
+    for example, sequence in zip(examples, sequences):
+        if isinstance(example.completion, list):
+            asked = data.question(example, tokenizer)[0]
+            if sequence.ids[: len(asked)].tolist() != asked[: len(sequence.ids)]:
+                say(
+                    f"warning: {example.where}: the chat template asks for an answer with other tokens than it writes "
+                    "before this one (thoughts, perhaps), so the model will be asked otherwise than it has learned"
+                )
+            return
 
 
 def load_with_data(

@@ -4,18 +4,20 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 
 from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
 from minisft.cli.inputs import max_length, settings_of, warn_of
 from minisft.config import ModelConfig
 from minisft.data import Example, Sequence
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 from minisft.evaluate import evaluate
+from minisft.formats.files import read_json
 from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
-from minisft.runs.directory import reserved
+from minisft.runs.directory import RECORD, reserved
 from minisft.runs.record import Run, describe, read_metrics
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
@@ -32,6 +34,17 @@ def output_directory(arguments: Namespace, models: list[Path], ranks: Ranks) -> 
     sources = [*models, *map(Path, arguments.data), *map(Path, arguments.eval_data or [])]
     with reserved(Path(arguments.output_dir), sources, arguments.resume, arguments.overwrite):
         yield
+
+
+def keep_date(arguments: Namespace, tokenizer: Tokenizer) -> None:
+    """Chat templates may write today's date: in a run that is resumed it is that of its start."""
+    path = Path(arguments.output_dir) / RECORD
+    if arguments.resume and path.exists():
+        written = read_json(path).get("date")
+        try:
+            tokenizer.chat.day = date.fromisoformat(written) if written else tokenizer.chat.day
+        except (TypeError, ValueError) as error:
+            raise MinisftError(f"{path}: date {quoted(written)} is not a date; correct it, or --overwrite") from error
 
 
 def train(
@@ -59,6 +72,7 @@ def train(
     record = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     record |= {name: value for name, value in asdict(config).items() if name in record}
     record |= asdict(settings) | {"max_length": max_length(arguments, config)}
+    record["date"] = tokenizer.chat.day.isoformat()
     run = Run(
         directory=Path(arguments.output_dir),
         config=config,

@@ -23,6 +23,7 @@ class Example(NamedTuple):
     prompt: Any  # str, or list[dict]; a union would ask every caller which of the two it is
     completion: Any  # the same
     where: str  # "file:line", for messages to the user
+    tools: list[dict] | None = None  # the functions that the model may call, as a chat template wants them
 
 
 def read(paths: Sequence[str | Path], answered: bool = True) -> list[Example]:

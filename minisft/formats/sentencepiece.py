@@ -6,6 +6,7 @@ text continues another, as y continues x, the same tokenizer is needed without i
 """
 
 import json
+from collections.abc import Collection
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers
@@ -20,6 +21,12 @@ NORMAL, LONGEST = 1, 512  # in a GGUF file, the kind of tokens that texts are ma
 def spelled(token: str) -> bytes:
     """The bytes that a token stands for."""
     return bytes([BYTES[token]]) if token in BYTES else token.replace(BLANK, " ").encode()
+
+
+def unknown_bytes(vocabulary: Collection[str], backend: Backend) -> set[int]:
+    """The bytes without a token: none can stand for a character that is not a token itself."""
+    fallback = vocabulary if getattr(backend.model, "byte_fallback", False) else ()
+    return {byte for token, byte in BYTES.items() if token not in fallback}
 
 
 def without_blank(backend: Backend) -> Backend:

@@ -1,9 +1,10 @@
-"""The files beside tokenizer.json: which token ends a text, and the chat template."""
+"""The files beside tokenizer.json: which tokens end a text, which were added, and the chat template."""
 
 from pathlib import Path
 from typing import Any
 
-from minisft.errors import MinisftError
+from minisft.config import is_whole
+from minisft.errors import MinisftError, quoted
 from minisft.formats.chat_templates import CHAT_TEMPLATE
 from minisft.formats.files import read_json, read_text
 
@@ -37,7 +38,14 @@ def read(directory: Path) -> tuple[dict[str, Any], Any, Path]:
         where = directory / "chat_template.jinja"
         template = read_text(where)
     template = CHAT_TEMPLATE if template is None else template
-    return (config or own_config()) | {"eos_token": eos_token(directory, config)}, template, where
+    config = {**(config or own_config()), "eos_token": eos_token(directory, config)}
+    if (directory / "special_tokens_map.json").exists():
+        config = read_json(directory / "special_tokens_map.json") | config
+    if (directory / "added_tokens.json").exists():
+        added = read_json(directory / "added_tokens.json")
+        listed = {str(i): {"content": token, "normalized": False} for token, i in added.items()}
+        config["added_tokens_decoder"] = listed | config.get("added_tokens_decoder", {})
+    return config, template, where
 
 
 def eos_token(directory: Path, config: dict[str, Any]) -> str:
@@ -54,3 +62,13 @@ def eos_token(directory: Path, config: dict[str, Any]) -> str:
             f'as "eos_token": "{END_OF_TEXT}"'
         )
     return token
+
+
+def stops(directory: Path) -> list[int]:
+    """The end tokens of an answer that generation_config.json lists. Raises MinisftError if they are not ids."""
+    path = directory / "generation_config.json"
+    listed = read_json(path).get("eos_token_id") if path.exists() else None
+    listed = [] if listed is None else listed if isinstance(listed, list) else [listed]
+    if not all(is_whole(i) and i >= 0 for i in listed):
+        raise MinisftError(f"{path}: eos_token_id {quoted(listed)} is not an id or a list of ids; correct it")
+    return listed

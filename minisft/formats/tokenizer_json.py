@@ -61,6 +61,15 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise MinisftError(f"{path}: {name} {quoted(model[name])} of BPE is not implemented; use another model")
+    kinds = {step.get("type") for step in lists["pre_tokenizer"]} | {
+        "Metaspace" for step in lists["normalizer"] if step.get("type") == "Replace" and step.get("content") == "▁"
+    }
+    if not kinds & {"ByteLevel", "Metaspace"}:
+        cut = one_line(", ".join(map(str, kinds))) or "none"
+        raise MinisftError(
+            f"{path}: a BPE with the pre_tokenizer {cut} is not implemented, only a byte-level one (ByteLevel) or one "
+            "of SentencePiece's kind (Metaspace) is; use another model"
+        )
     for part, listed in lists.items():
         if any(step.get("type") == "Precompiled" for step in listed):
             raise MinisftError(f"{path}: the {part} Precompiled is not implemented; use another model")

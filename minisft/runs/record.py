@@ -21,7 +21,7 @@ from minisft.runs.directory import METRICS, RECORD
 from minisft.tokenizer import Tokenizer
 
 MAY_CHANGE = ("save_steps", "eval_steps", "eval_data", "logging_steps", "versions", "ranks")
-BY_CONTENT = ("model", "data", "tokenizer", "examples")  # compared by their fingerprints, not by their names
+BY_CONTENT = ("model", "data", "tokenizer", "examples", "date")  # compared by their fingerprints, not by their names
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What is read from outside takes time in proportion to its size: templates, conversations, rows of JSON."""
 
 import json
+from contextlib import suppress
+from time import process_time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support import small_tokenizer
 from support.conversations import render
 from support.growth import growth
@@ -13,58 +13,36 @@ from support.small_tokenizer import ASSISTANT, USER, edit
 
 from minisft import data
 from minisft.errors import MinisftError
-from minisft.formats import chat_templates
-from minisft.formats.chat_templates import default_system, dialect_of
+from minisft.formats.chat_templates import CHAT_TEMPLATE
 from minisft.formats.rows import read
 from minisft.tokenizer import Tokenizer
 
 tokenizer, directory = small_tokenizer.fixtures
 LINEAR = 9.0  # for four times the size; 16 if it goes with the square
 
-TURN = "<|im_start|>system\n"
-LONG_TEMPLATES = {
-    "blanks": " ",
-    "tabs": "\t",
-    "blanks and newlines": "   \n",
-    "blanks before a +": "          x",
-    "pluses": " + ",
-    "open braces": "{{ ",
-    "closed braces": " }}",
-    "system turns": TURN,
-    "system turns in single quotes": f"'{TURN}",
-    "system turns behind a backslash": f"\\\\'{TURN}".replace("\\\\", "\\"),
-    "system turns in quotes that alternate": f"\"{TURN}'{TURN}",
-    "system turns of letters": f"{TURN}abc",
-    "backslashes": "\\",
-    "quotes": "'\"",
-    "ends": "<|im_end|>",
-}
+LONG_TEMPLATES = [
+    " ",
+    "\t",
+    "   \n",
+    "{{ '",
+    "{{ ",
+    "{% ",
+    "{#",
+    "{% if x %}",
+    "{{ 1 }}",
+    "{{ (",
+    "-",
+    "{{ 'a' ~ 'b' }}",
+]
 
 
-@pytest.mark.parametrize("kind", LONG_TEMPLATES)
-def test_a_chat_template_is_read_in_time_that_grows_with_its_length(kind):
-    def work(size):
-        unit = LONG_TEMPLATES[kind]
-        template = (f"'{TURN}" + unit * (size // len(unit)))[-size:]
-        default_system(template)
-        with pytest.raises(MinisftError):
-            dialect_of(template, "file")
-
-    assert growth(work) < LINEAR
-
-
-@given(st.text("+|{} \t'x\\n", max_size=40))
-def test_blanks_around_an_operator_and_inside_braces_mean_nothing(template):
-    """Said once more, one blank after the other."""
-    before, text = None, template.replace("\\n", "\n").replace('"', "'")
-    while before != text:
-        before = text
-        for operator in "+|":
-            for blank in " \t":
-                text = text.replace(operator + blank, operator).replace(blank + operator, operator)
-        for blank in " \t":
-            text = text.replace("{{" + blank, "{{").replace(blank + "}}", "}}")
-    assert chat_templates.plain(template) == text
+@pytest.mark.parametrize("unit", LONG_TEMPLATES)
+def test_a_chat_template_of_60_000_characters_is_read_or_refused_within_2_seconds(directory, unit):
+    (directory / "chat_template.jinja").write_text(("{{ messages[0].content }}" + unit * 60_000)[:60_000])
+    loaded, began = Tokenizer.load(directory), process_time()
+    with suppress(MinisftError):
+        render(loaded, [USER, ASSISTANT])
+    assert process_time() - began < 2
 
 
 # Conversations
@@ -80,13 +58,16 @@ def test_a_conversation_is_encoded_in_time_that_grows_with_its_turns(tokenizer, 
     assert growth(work, 300) < LINEAR
 
 
-def test_a_header_is_looked_for_special_tokens_once_a_role_however_many_turns(tokenizer, monkeypatch):
-    looked, special = [], tokenizer.special
-    monkeypatch.setattr(
-        tokenizer, "special", type("Counted", (), {"split": lambda self, t: looked.append(t) or special.split(t)})()
-    )
-    render(tokenizer, [USER, ASSISTANT] * 500)
-    assert len(looked) <= 4
+@pytest.mark.parametrize("roles", ["user assistant", "assistant user user"])
+def test_so_is_one_that_a_template_renders(directory, roles):
+    (directory / "chat_template.jinja").write_text(CHAT_TEMPLATE + " ")
+    loaded = Tokenizer.load(directory)
+
+    def work(size):
+        messages = [{"role": role, "content": "the"} for role in roles.split()] * size
+        data.encode(data.Example([], [*messages, ASSISTANT], "here"), loaded)
+
+    assert growth(work, 300) < LINEAR
 
 
 def test_a_vocabulary_with_thousands_of_special_tokens_costs_a_turn_no_more(directory):
@@ -104,7 +85,13 @@ def test_a_special_token_in_a_text_is_spelled_out_in_time_that_grows_with_the_te
     edit(
         directory / "tokenizer.json",
         lambda value: value.update(
-            pre_tokenizer={"type": "Split", "behavior": "Isolated", "invert": False, "pattern": {"String": " "}}
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "behavior": "Isolated", "invert": False, "pattern": {"String": " "}},
+                    {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+                ],
+            }
         ),
     )
     loaded = Tokenizer.load(directory)

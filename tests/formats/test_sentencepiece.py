@@ -204,9 +204,7 @@ def test_an_answer_and_its_end_token_are_the_target_with_no_blank_that_nobody_wr
     runs = render(tokenizer, [USER, {"role": "assistant", "content": content}])
     shown = [("".join(map(tokenizer.token_text, ids)), is_answer) for ids, is_answer in runs]
     assert shown == [
-        (" <|user|>\nthe user</s>", False),
-        (" \n", False),
-        ("<|assistant|>\n", False),
+        (" <|user|>\nthe user</s> \n<|assistant|>\n", False),
         (f"{content}</s>", True),
         (" \n", False),
     ]

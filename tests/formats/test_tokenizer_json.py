@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support import small_tokenizer
+from support import small_sentencepiece, small_tokenizer
 from support.commandline import minisft
 from support.refusals import refusal
 from support.small_tokenizer import edit
@@ -17,6 +17,8 @@ from minisft.tokenizer import Tokenizer
 
 tokenizer, directory = small_tokenizer.fixtures
 GPT_2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+BYTES_ONLY = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+NO_LENGTH = {"type": "Sequence", "pretokenizers": [{"type": "FixedLength", "length": 0}, BYTES_ONLY]}
 
 
 def pattern(regex):
@@ -141,7 +143,8 @@ def test_json_that_is_deep_huge_or_of_another_kind_is_refused(directory, content
 
 def test_a_panic_of_the_package_is_no_exception_of_python_and_yet_refused(directory, capfd):
     regex = {"type": "Split", "pattern": {"Regex": "(a|a)*b|(x+x+)+y"}, "behavior": "Isolated", "invert": False}
-    edit(directory / "tokenizer.json", lambda value: value.update(pre_tokenizer=regex))
+    steps = in_turn(regex, BYTES_ONLY, name="pretokenizers")
+    edit(directory / "tokenizer.json", lambda value: value.update(pre_tokenizer=steps))
     loaded = Tokenizer.load(directory)
     with pytest.raises(BaseException) as panic:
         loaded.backend.encode("x" * 40)
@@ -152,7 +155,7 @@ def test_a_panic_of_the_package_is_no_exception_of_python_and_yet_refused(direct
 @pytest.mark.parametrize(
     "parts",
     [
-        {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+        {"pre_tokenizer": NO_LENGTH},
         {"normalizer": replace({"String": ""}, "x")},
         {"normalizer": replace({"Regex": "("}, "x")},
         {"decoder": {"type": "Strip", "content": " ", "start": -1, "stop": 0}},
@@ -164,7 +167,7 @@ def test_what_panics_or_fails_while_a_file_is_read_is_named(directory, parts, ca
 
 
 def test_a_command_ends_in_one_line_of_ours_with_status_2(directory, tmp_path_factory, capfd):
-    edit(directory / "tokenizer.json", lambda value: value.update(pre_tokenizer={"type": "FixedLength", "length": 0}))
+    edit(directory / "tokenizer.json", lambda value: value.update(pre_tokenizer=NO_LENGTH))
     text, out = directory / "text.txt", tmp_path_factory.mktemp("out")
     text.write_text("the cat")
     assert minisft("pretrain", "--tokenizer", directory, "--data", text, "--output-dir", out) == 2
@@ -181,18 +184,18 @@ def test_ctrl_c_an_exit_and_a_lack_of_memory_are_not_the_files_mistake(error):
 # A special token in a text
 
 
-def test_a_character_without_a_token_does_not_change_how_the_rest_is_spelled(directory):
-    """[UNK] is a special token, but no text spells it."""
-
-    def with_unknown(value):
-        value["model"].update(unk_token="[UNK]", vocab=value["model"]["vocab"] | {"[UNK]": 500})
-        value["model"]["vocab"].pop("Ã")
-        value["pre_tokenizer"] = value["decoder"] = None
-        value["added_tokens"].append(value["added_tokens"][0] | {"id": 500, "content": "[UNK]"})
-
-    edit(directory / "tokenizer.json", with_unknown)
-    loaded = Tokenizer.load(directory)
-    assert loaded.encode("theÃthe") == [*loaded.encode("the"), 500, *loaded.encode("the")]
+def test_a_character_without_a_token_does_not_change_how_the_rest_is_spelled(tmp_path):
+    """[UNK] is a special token, but no text spells it. Here the normalizer makes the character."""
+    other = small_sentencepiece.backend("never")
+    other.normalizer = normalizers.Replace("q", "東")
+    value = json.loads(other.to_str())
+    value["model"]["byte_fallback"] = False
+    for byte in small_sentencepiece.BYTES:
+        value["model"]["vocab"].setdefault(chr(int(byte[3:5], 16)), value["model"]["vocab"].pop(byte))
+    small_sentencepiece.save(tmp_path, Backend.from_str(json.dumps(value)))
+    loaded = Tokenizer.load(tmp_path)
+    loaded.unknown_bytes = set()  # else the text would be refused
+    assert loaded.encode("theqthe") == [*loaded.encode("the"), 0, *loaded.encode("the")]
     assert len(loaded.encode("the")) < 3
 
 

@@ -21,6 +21,7 @@ TEMPLATE = (
     "{% for m in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
     "{{ '<|im_start|>system\nYou are a cat<|im_end|>\n' }}{% endif %}"
     "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 CONFIG = ModelConfig(  # rows of 32 weights and more, as the blocks want; H·D apart from C
     vocab_size=300,

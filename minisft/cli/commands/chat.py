@@ -89,7 +89,7 @@ class Conversation:
             return
         ids: list[int] = []
         said, token = "", None
-        stop_ids = {self.tokenizer.eos_id, self.tokenizer.end_of_turn_id}
+        stop_ids = self.tokenizer.stop_ids
         for ((_, token),) in decode(self.theta, self.config, [prompt], self.max_new_tokens, stop_ids, **self.sampling):
             if token not in stop_ids:
                 ids.append(token)

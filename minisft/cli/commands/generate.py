@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> None:
                 f"{example.where}: the prompt has {len(ids)} tokens; at least 1 is needed, and the context of "
                 f"{config.max_position_embeddings} must leave room for an answer"
             )
-    more, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
+    more, stop_ids = sampling_of(arguments), tokenizer.stop_ids
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
     with row_file(arguments.output, "--output", [source, *map(Path, arguments.data or [])]) as write:
         rows: list[dict[str, Any]] = [

@@ -11,7 +11,7 @@ from pathlib import Path
 from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.inputs import model_directory, sequences_of
-from minisft.cli.training import output_directory, train
+from minisft.cli.training import keep_date, output_directory, train
 from minisft.parallel import Ranks
 from minisft.runs import model_card
 
@@ -32,6 +32,7 @@ def run(arguments: Namespace, ranks: Ranks) -> None:
 def learn(arguments: Namespace, source: Path, ranks: Ranks) -> None:
     examples = data.read(arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
+    keep_date(arguments, tokenizer)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
     tested = None
     if arguments.eval_data:

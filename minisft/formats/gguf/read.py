@@ -14,13 +14,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 
 from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
-from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
+from minisft.formats.chat_templates import CHAT_TEMPLATE
 from minisft.formats.files import Stored
 from minisft.formats.gguf.header import Entry, Walk
 from minisft.formats.native import native
@@ -175,13 +175,18 @@ def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
         for kind, special in ((3, True), (2, True), (4, False)):
             chosen = [tokens[i] for i in np.flatnonzero(kinds == kind)]
             backend.add_tokens([AddedToken(token, special=special, normalized=False) for token in chosen])
+        begin: Any = fields.get("tokenizer.ggml.bos_token_id")
+        if wanted("add_bos_token", bool, model == "llama") and is_whole(begin) and 0 <= begin < len(tokens):
+            pair = (tokens[begin], begin)
+            backend.post_processor = processors.TemplateProcessing([pair[0], "$A"], special_tokens=[pair])
         source = backend.to_str().encode()
     template = fields.get("tokenizer.chat_template", CHAT_TEMPLATE)
     config = own_config() | {"eos_token": tokens[eos]}
     for role, key in {"bos_token": "bos", "pad_token": "padding", "unk_token": "unknown"}.items():
         i: Any = fields.get(f"tokenizer.ggml.{key}_token_id")
         config[role] = tokens[i] if is_whole(i) and 0 <= i < len(tokens) else None
-    return Tokenizer(source, config, template, dialect_of(template, path), path)
+    stops = [i for key in ("eot", "eom") if is_whole(i := fields.get(f"tokenizer.ggml.{key}_token_id"))]
+    return Tokenizer(source, config, template, stops, path, path)
 
 
 def names_of(config: ModelConfig) -> dict[str, str]:

@@ -78,7 +78,7 @@ def texts(tokenizer: Tokenizer, config: ModelConfig, path: Path) -> dict[str, An
         "token_type": [kinds.get(i, NORMAL) if i in tokens else UNUSED for i in every],
         "merges": [" ".join(pair) for pair in source["model"].get("merges", [])],
         "eos_token_id": tokenizer.eos_id,
-        "add_bos_token": False,
+        "add_bos_token": bool(tokenizer.prefix),
     }
     if tokenizer.end_of_turn_id is not None:
         fields["eot_token_id"] = tokenizer.end_of_turn_id

@@ -62,8 +62,6 @@ LLAMA = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 300}
         ({"tokenizer.ggml.tokens": ["a", "a"]}, ["tokens"]),
         ({"tokenizer.ggml.merges": ["no such"]}, ["merges"]),
         ({"tokenizer.ggml.merges": ["one"]}, ["merges"]),
-        ({"tokenizer.chat_template": "{{ messages }}"}, ["chat template", "ChatML"]),
-        ({"tokenizer.chat_template": 5}, ["chat template", "ChatML"]),
     ],
 )
 def test_a_key_that_asks_for_what_is_not_implemented_or_impossible_is_refused(

@@ -32,7 +32,8 @@ def test_any_text_has_the_ids_it_has_in_the_tokenizer_the_file_was_made_from(its
 def test_special_tokens_end_of_text_and_system_text_are_those_of_the_file(its_tokenizer):
     assert its_tokenizer.special_ids == {0, 1, 2}
     assert (its_tokenizer.eos_id, its_tokenizer.end_of_turn_id) == (2, 2)
-    assert its_tokenizer.default_system == "You are a cat"
+    written = its_tokenizer.chat.write([{"role": "user", "content": "Hi"}])
+    assert written.startswith("<|im_start|>system\nYou are a cat<|im_end|>")
     assert its_tokenizer.config["bos_token"] == "<|im_start|>"
 
 

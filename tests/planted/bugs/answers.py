@@ -68,8 +68,8 @@ BUGS = [
         "chat-does-not-stop-at-the-end-of-turn",
         "Answers end at the end of text only, which a chat model never writes.",
         "evaluate.py",
-        "stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}",
-        "stop_ids = {tokenizer.eos_id}",
+        "max_new_tokens, tokenizer.stop_ids)",
+        "max_new_tokens, {tokenizer.eos_id})",
         "huggingface/open-r1#492",
     ),
     Bug(
