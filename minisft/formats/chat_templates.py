@@ -155,7 +155,7 @@ class ChatTemplate:
         latest = {messages[i - 1]["role"]: i for i in turns if i}
         prompts = {role: self.after(messages[:i], tools, True) for role, i in latest.items()}
         tokens = [part for part in marked.parts if part.token]
-        places = [part.at for part in tokens]
+        places, missing = [part.at for part in tokens], set(marked.keys) - set(marked.ends)
         others = {part.token for part in tokens if part.at < marked.ends.get(turns[0] - 1, 0)} if turns else set()
         for i in turns:
             first, last, before = marked.begins.get(i), marked.ends.get(i), marked.ends.get(i - 1, 0)
@@ -187,7 +187,7 @@ class ChatTemplate:
             written = "".join(marked.text[before : marked.ends.get(Key(i, "content"), last)].split())
             if not written.endswith("".join((messages[i].get("content") or "").split())):
                 wrong = "a part of it, such as its thoughts, is left out or changed"
-            if Key(i, THOUGHTS[0]) in set(marked.keys) - set(marked.ends):
+            if Key(i, THOUGHTS[0]) in missing:
                 wrong = "its thoughts are left out"
             header_tokens = {part.token for part in tokens[bisect_left(places, begin) : bisect_left(places, last)]}
             if header_tokens & others and not self.asks(messages[:i], tools):

@@ -165,7 +165,8 @@ def test_conversations_have_the_ids_of_qwen2_5s_template_with_a_system_turn_and_
     """Without one the template inserts its own."""
     directory, their = theirs
     ours, different = Tokenizer.load(directory), []
-    assert ours.default_system == "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    asked = ours.chat.write([{"role": "user", "content": "Hi"}])
+    assert "system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>" in asked
     for messages in random_conversations(300):
         encoded = data.encode(data.Example([], messages, "here"), ours).ids.tolist()
         asked = data.question(data.Example([], messages, "here"), ours)[0]
