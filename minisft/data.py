@@ -98,11 +98,12 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
         doors.refuse(
             "example", "an Example", example, "make it of a row with data.example, or of a file with data.read"
         )
+    weight: np.ndarray | float = example.weight
     if isinstance(example.completion, str):
         prompt = tokenizer.encode(example.prompt, limit=limit)
         room = None if limit is None else limit - len(prompt)
         completion = [*tokenizer.encode(example.completion, prompt, room), tokenizer.eos_id]
-        runs, weight = [(prompt, False), (completion, True)], example.weight
+        runs = [(prompt, False), (completion, True)]
     else:
         messages = rendered(example)
         of_y = [i >= len(example.prompt) and message["role"] == "assistant" for i, message in enumerate(messages)]
@@ -110,7 +111,6 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
             last = max((i for i, y in enumerate(of_y) if y), default=None)
             of_y = [i == last for i in range(len(of_y))]
         runs = tokenizer.render(messages, of_y, limit=limit)
-        weight = example.weight
         if any("weight" in message for message in messages):
             weight = weight * turn_weights(messages, of_y, runs)
     ids = np.concatenate([np.array(run, np.int64) for run, _ in runs])
@@ -248,7 +248,7 @@ def require(sequences: list[Sequence], prompt_loss_weight: float, dtype: DTypeLi
 
 
 def weight_of(sequences: list[Sequence], counts: np.ndarray) -> np.ndarray:
-    """The weight (N,) that the data give each row, where it counts. Raises MinisftError if it is not known there."""
+    """The weight (N,) that the data give each row that counts. Raises MinisftError if there it is not known."""
     weight = np.concatenate([np.broadcast_to(s.weight, len(s.ids))[1:] for s in sequences])
     weight = np.where(counts, weight, 0.0)
     if np.isnan(weight).any():
@@ -274,7 +274,8 @@ def collate(
     require(sequences, prompt_loss_weight, dtype)
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])
     is_y = np.concatenate([s.is_y[1:] for s in sequences])  # cut with the targets: the shift, once
-    m = np.where(is_y, 1.0, prompt_loss_weight) * weight_of(sequences, is_y | (prompt_loss_weight > 0))
+    m = np.where(is_y, 1.0, prompt_loss_weight)
+    m *= weight_of(sequences, m > 0)
     batch = Batch(
         np.concatenate([s.ids[:-1] for s in sequences]),
         np.concatenate([s.ids[1:] for s in sequences]),

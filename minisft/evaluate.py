@@ -144,7 +144,7 @@ def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: 
     return {
         "num_examples": len(sequences),
         "num_target_tokens": int(counted.sum()),
-        "log_prob": float(log_prob[weighted.is_y].sum(dtype=np.float64)),
+        "log_prob": float(log_prob[weighted.is_y & counted].sum(dtype=np.float64)),
         "loss": -float((weighted.weights * log_prob).sum(dtype=np.float64)),
         "mean_token_accuracy": float(hits[counted].mean()),
         "exact_match": float(np.mean([answer["exact"] for answer in answered])) if answered else None,
@@ -184,7 +184,7 @@ def evaluate(
         {
             "index": index,
             "num_target_tokens": int((w > 0).sum()),
-            "log_prob": float(log_prob[sequence.is_y[1:]].sum(dtype=np.float64)),
+            "log_prob": float(log_prob[sequence.is_y[1:] & (w > 0)].sum(dtype=np.float64)),
         }
         | (answer or dict.fromkeys(("predicted", "expected", "exact", "stopped")))
         for (index, _), sequence, (log_prob, _), w, answer in zip(left, sequences, values, weights, answered)
@@ -208,7 +208,7 @@ def token_report(
     for sequence, w, (log_prob, _) in zip(sequences, weights, log_probs(theta, config, sequences)):
         given = entry(tokenizer, 0, sequence.ids[0], False, 0.0, None)
         predicted = [
-            entry(tokenizer, i, sequence.ids[i], bool(sequence.is_y[i]), float(w[i - 1]), float(log_prob[i - 1]))
+            entry(tokenizer, i, sequence.ids[i], bool(sequence.is_y[i] and w[i - 1]), w[i - 1], float(log_prob[i - 1]))
             for i in range(1, len(sequence.ids))
         ]
         tokens = [given, *predicted]
@@ -222,7 +222,7 @@ def entry(tokenizer: Tokenizer, position: int, i: int, is_target: bool, weight: 
         "id": int(i),
         "text": tokenizer.token_text(int(i)),
         "is_target": is_target,
-        "weight": weight,
+        "weight": float(weight),
         "log_prob": log_prob,
         "contribution": 0.0 if log_prob is None else 0.0 - weight * log_prob,
     }

@@ -5,6 +5,7 @@ Everything is read and checked before anything is computed or written.
 
 import re
 from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from minisft import checkpoint, data
 from minisft.cli.console import say
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Example, Sequence
-from minisft.errors import MinisftError, one_line
-from minisft.formats import resources
+from minisft.errors import MinisftError, one_line, quoted
+from minisft.formats import resources, rows
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -80,24 +81,89 @@ def max_length(arguments: Namespace, config: ModelConfig) -> int:
     return arguments.max_length or context
 
 
+# --- examples ---------------------------------------------------------------------------------------------------------
+
+
+def examples_of(arguments: Namespace, paths: Iterable[str], answered: bool = True) -> tuple[list[Example], int]:
+    """The examples of files, and how many bad rows were skipped, as --on-bad-row says; `answered` as in data.read."""
+    return usable(arguments, rows.collect(paths, answered))
+
+
+def usable(arguments: Namespace, found: rows.Rows) -> tuple[list[Example], int]:
+    """The same of what was found; the keys that nobody reads are named once."""
+    if found.unread:
+        keys = ", ".join(f"{quoted(key)} ({count} rows)" for key, count in found.unread.most_common(20))
+        say(f"warning: nobody reads these keys of the data: {keys}")
+    skip(arguments, found.bad, found.num_bad, len(found.examples))
+    return found.examples, found.num_bad
+
+
+def skip(arguments: Namespace, bad: list[str], num_bad: int, good: int) -> None:
+    """Raises MinisftError if there are bad rows, or counts them, as --on-bad-row says."""
+    if num_bad and arguments.on_bad_row == "skip":
+        such = one_line(bad[0], 200)
+        say(f"warning: {num_bad} of {num_bad + good} rows cannot be used and are skipped, such as {such}")
+        if not good:
+            raise MinisftError("--on-bad-row: no row is left; mend the data, see minisft sft --help")
+    elif num_bad:
+        rows.refuse(bad, num_bad, num_bad + good)
+
+
 def sequences_of(
     arguments: Namespace, examples: list[Example], tokenizer: Tokenizer, config: ModelConfig
 ) -> tuple[list[Sequence], dict[str, int]]:
-    """The examples in tokens, none longer than --max-length, and how many were read, cut and dropped."""
+    """The examples in tokens, none longer than --max-length, and how many were read, cut, dropped and skipped."""
     length = max_length(arguments, config)
     limit = None if arguments.on_too_long == "error" else length + 1  # an error says how long the example is
-    sequences = [data.encode(example, tokenizer, arguments.assistant_turns, limit) for example in examples]
-    return data.fit(sequences, length, arguments.on_too_long)
+    sequences, num_bad = encoded(arguments, examples, tokenizer, limit)
+    sequences, counts = data.fit(sequences, length, arguments.on_too_long)
+    return sequences, counts | {"skipped": num_bad}
+
+
+def encoded(
+    arguments: Namespace, examples: list[Example], tokenizer: Tokenizer, limit: int | None
+) -> tuple[list[Sequence], int]:
+    """The examples in tokens, and how many were skipped since the tokenizer or the template refuses them."""
+    sequences, bad = list[Sequence](), dict[str, str]()  # of each row what is wrong
+    turns = getattr(arguments, "assistant_turns", "all")
+    for example in examples:
+        try:
+            sequences.append(data.encode(example, tokenizer, turns, limit))
+        except MinisftError as error:
+            bad[example.where] = str(error)
+    if len(bad) == len(examples) > 1 and len(set(bad.values())) == 1:  # the model is to blame, not the rows
+        raise MinisftError(next(iter(bad.values())))
+    named = [wrong if wrong.startswith(where) else f"{where}: {wrong}" for where, wrong in bad.items()]
+    skip(arguments, named, len(bad), len(sequences))
+    warn_of_special_tokens(examples, tokenizer)
+    return sequences, len(bad)
+
+
+def warn_of_special_tokens(examples: list[Example], tokenizer: Tokenizer) -> None:
+    """Count the rows that spell one: it is read as the text it is, which is rarely what its writer wants."""
+    spelled = [example.where for example in examples if any(map(tokenizer.special.search, texts_of(example)))]
+    if spelled:
+        say(
+            f"warning: {len(spelled)} of {len(examples)} rows spell special tokens, such as {spelled[0]}; there they "
+            "are plain text, learned letter by letter. Leave them out: the end token is added to every answer, and "
+            "the chat template writes the others around messages"
+        )
+
+
+def texts_of(example: Example) -> list[str]:
+    if isinstance(example.completion, str):
+        return [example.prompt, example.completion]
+    return [message["content"] for message in example.prompt + example.completion]
 
 
 def load_with_data(
     arguments: Namespace, dtype: DTypeLike
 ) -> tuple[Params, ModelConfig, Tokenizer, list[Example], list[Sequence], dict[str, int]]:
     """Model, examples, sequences and their counts, all checked, for the commands that need a model and data."""
-    examples = data.read(arguments.data)
+    examples, skipped = examples_of(arguments, arguments.data)
     theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
-    return theta, config, tokenizer, examples, sequences, counts
+    return theta, config, tokenizer, examples, sequences, counts | {"skipped": counts["skipped"] + skipped}
 
 
 def warn_of(counts: dict[str, int]) -> None:

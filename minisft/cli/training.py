@@ -124,7 +124,7 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
             [
                 ["steps", state.step],
                 ["tokens", state.num_tokens],
-                ["examples read, cut, dropped", ", ".join(map(str, counts.values()))],
+                [f"examples {', '.join(counts)}", ", ".join(map(str, counts.values()))],
                 *([name, value] for name, value in with_reduction(last, reduction).items() if "loss" in name),
             ],
         )

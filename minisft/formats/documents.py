@@ -3,34 +3,37 @@
 Plain text is one document, or several with a line <|endoftext|> between them, as TinyStories has it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from minisft.errors import MinisftError
-from minisft.formats.rows import Example, example, gather
+from minisft.formats.rows import Example, Rows, example, gather
 from minisft.formats.tables import PARQUET, ROWS, content, delimiter_of, is_array, parse, rows_in
 from minisft.formats.tokenizer_files import END_OF_TEXT
 
 
 class Documents(NamedTuple):
-    path: str | Path
-    examples: list[Example]
-    plain: bool  # a file of plain text, not of rows
+    """What was found in one file, and whether that is plain text and not rows."""
+
+    found: Rows
+    plain: bool
 
 
 def read_documents(path: str | Path) -> list[Example]:
     """The documents of a file. Raises MinisftError as `rows.read`, or if there is no text."""
-    return documents(path).examples
+    found = documents(path).found
+    found.require_good()
+    return found.examples
 
 
 def documents(path: str | Path) -> Documents:
+    """The same with all that was found. Raises MinisftError if the file cannot be read or has no text."""
     raw = content(path)
     if has_rows(raw, path):
-        found = gather(rows_in(raw, path), True, str(path))
-        found.require_good()
-        return Documents(path, found.examples, False)
-    return Documents(path, list(texts(raw, path)), True)
+        return Documents(gather(rows_in(raw, path), True, str(path)), False)
+    return Documents(Rows(list(texts(raw, path)), [], 0, Counter()), True)
 
 
 def has_rows(raw: bytes, path: str | Path) -> bool:

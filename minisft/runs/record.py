@@ -59,6 +59,8 @@ def describe(
     data = hashlib.sha256()
     for sequence in sequences:
         data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
+        if np.any(sequence.weight != 1):
+            data.update(np.float64(sequence.weight).tobytes())
     return settings | {
         "config": asdict(config),
         "examples": examples,

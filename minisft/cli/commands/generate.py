@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minisft import checkpoint, data
-from minisft.cli import flags
+from minisft.cli import flags, inputs
 from minisft.cli.console import print_json, row_file, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
@@ -26,12 +26,13 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.option(source, "--data", "files of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
     flags.option(parser, "--output", output, flags.path, metavar="FILE")
     flags.switch(parser, "--raw", "continue --prompt as plain text, without the chat template")
+    flags.bad_rows(parser)
     flags.sampling(parser)
     flags.machine(parser)
 
 
 def run(arguments: Namespace) -> None:
-    examples = examples_of(arguments)
+    examples = asked_by(arguments)
     source = model_directory(arguments.model)
     theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     asked = [data.question(example, tokenizer)[0] for example in examples]
@@ -61,7 +62,7 @@ def run(arguments: Namespace) -> None:
         show(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
 
 
-def examples_of(arguments: Namespace) -> list[data.Example]:
+def asked_by(arguments: Namespace) -> list[data.Example]:
     """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one."""
     if arguments.data and not arguments.output:
         raise MinisftError("--output: is missing; name a file for the answers to --data")
@@ -70,7 +71,7 @@ def examples_of(arguments: Namespace) -> list[data.Example]:
     if arguments.raw and arguments.data:
         raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
     if arguments.data:
-        return data.read(arguments.data, answered=False)
+        return inputs.examples_of(arguments, arguments.data, answered=False)[0]
     if arguments.raw:
         return [data.Example(arguments.prompt, "", "--prompt")]
     return [data.Example([], [{"role": "user", "content": arguments.prompt}], "--prompt")]

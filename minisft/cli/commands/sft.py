@@ -8,9 +8,9 @@ example:
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from minisft import checkpoint, data
+from minisft import checkpoint
 from minisft.cli import flags
-from minisft.cli.inputs import model_directory, sequences_of
+from minisft.cli.inputs import examples_of, model_directory, sequences_of
 from minisft.cli.training import output_directory, train
 from minisft.parallel import Ranks
 from minisft.runs import model_card
@@ -30,11 +30,12 @@ def run(arguments: Namespace, ranks: Ranks) -> None:
 
 
 def learn(arguments: Namespace, source: Path, ranks: Ranks) -> None:
-    examples = data.read(arguments.data)
+    examples, skipped = examples_of(arguments, arguments.data)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
+    counts["skipped"] += skipped
     tested = None
     if arguments.eval_data:
-        held_out = data.read(arguments.eval_data)
+        held_out, _ = examples_of(arguments, arguments.eval_data)
         tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
     train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, model_card.licence(source))
