@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Sequence as TextSequence
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from minisft import doors, model, objective
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, collate, question
 from minisft.errors import MinisftError
-from minisft.generate import Answer, Past, generate
+from minisft.generate import Answer, Past, before, ends_with, generate
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -99,8 +100,12 @@ def answers(
     examples: list[Example],
     max_new_tokens: int = 256,
     track: Callable = iter,
+    stop: TextSequence[str] = (),
+    repetition_penalty: float = 1.0,
 ) -> list[dict | None]:
     """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; see `comparable`).
+
+    stop  texts that end an answer as well as the end tokens do; it ends before them
 
     None for an example that asks nothing, as {"text"} does. A question that fills the context gets no answer: neither
     exact nor stopped. `track` is wrapped around the batches, to show progress.
@@ -110,11 +115,12 @@ def answers(
         asked = [question(example, tokenizer) for example in examples[first : first + PROMPTS]]
         fitting = [i for i, (ids, _) in enumerate(asked) if 0 < len(ids) < config.max_position_embeddings]
         stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}
-        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, stop_ids)
+        how = {"repetition_penalty": repetition_penalty, "ended": ends_with(stop, tokenizer)}
+        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, stop_ids, **how)
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):
             answer = given.get(i, Answer([], False))
-            predicted = tokenizer.decode(answer.ids)
+            predicted = before(tokenizer.decode(answer.ids), stop)
             graded = {
                 "predicted": predicted,
                 "expected": expected,
@@ -161,6 +167,8 @@ def evaluate(
     settings: TrainConfig,
     max_new_tokens: int = 256,
     track: Callable = iter,
+    stop: TextSequence[str] = (),
+    repetition_penalty: float = 1.0,
 ) -> tuple[dict, list[dict]]:
     """`summary` of a data set, and one row an example that was not dropped: what `evaluate --per-example` writes.
 
@@ -178,7 +186,8 @@ def evaluate(
     if not weighted.weights.any():
         raise MinisftError("sequences: none has a token of y to predict, so there is nothing to evaluate; give answers")
     values = log_probs(theta, config, sequences)
-    answered = answers(theta, config, tokenizer, [example for _, example in left], max_new_tokens, track)
+    asked = [example for _, example in left]
+    answered = answers(theta, config, tokenizer, asked, max_new_tokens, track, stop, repetition_penalty)
     weights = np.split(weighted.weights, weighted.starts[1:-1])
     rows = [
         {

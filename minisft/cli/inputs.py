@@ -5,10 +5,10 @@ Everything is read and checked before anything is computed or written.
 
 import re
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,8 +19,11 @@ from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import resources, rows
+from minisft.generate import ends_with
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
+
+Result = TypeVar("Result")
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
 HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
@@ -67,10 +70,11 @@ def settings_of(arguments: Namespace) -> TrainConfig:
     return TrainConfig(**{name: value for name, value in given.items() if value is not None})
 
 
-def sampling_of(arguments: Namespace) -> dict[str, Any]:
-    """The flags that say how to draw, as arguments of `generate` and `decode`."""
-    rng = np.random.default_rng(arguments.seed)
-    return {"temperature": arguments.temperature, "top_k": arguments.top_k, "top_p": arguments.top_p, "rng": rng}
+def sampling_of(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The flags that say how to draw and where to stop, as arguments of `generate` and `decode`."""
+    names = ("temperature", "top_k", "top_p", "repetition_penalty")
+    more = {"rng": np.random.default_rng(arguments.seed), "ended": ends_with(arguments.stop, tokenizer)}
+    return {name: getattr(arguments, name) for name in names} | more
 
 
 def max_length(arguments: Namespace, config: ModelConfig) -> int:
@@ -124,19 +128,27 @@ def encoded(
     arguments: Namespace, examples: list[Example], tokenizer: Tokenizer, limit: int | None
 ) -> tuple[list[Sequence], int]:
     """The examples in tokens, and how many were skipped since the tokenizer or the template refuses them."""
-    sequences, bad = list[Sequence](), dict[str, str]()  # of each row what is wrong
     turns = getattr(arguments, "assistant_turns", "all")
+    pairs = good(arguments, examples, lambda example: data.encode(example, tokenizer, turns, limit))
+    warn_of_special_tokens(examples, tokenizer)
+    return [sequence for _, sequence in pairs], len(examples) - len(pairs)
+
+
+def good(
+    arguments: Namespace, examples: list[Example], made: Callable[[Example], Result]
+) -> list[tuple[Example, Result]]:
+    """What is made of each example that the tokenizer and the template do not refuse; the others are bad rows."""
+    pairs, bad = list[tuple[Example, Result]](), dict[str, str]()  # of each bad row what is wrong
     for example in examples:
         try:
-            sequences.append(data.encode(example, tokenizer, turns, limit))
+            pairs.append((example, made(example)))
         except MinisftError as error:
             bad[example.where] = str(error)
-    if len(bad) == len(examples) > 1 and len(set(bad.values())) == 1:  # the model is to blame, not the rows
+    if len(bad) == len(examples) and len(set(bad.values())) == 1:  # the model is to blame, not the rows
         raise MinisftError(next(iter(bad.values())))
     named = [wrong if wrong.startswith(where) else f"{where}: {wrong}" for where, wrong in bad.items()]
-    skip(arguments, named, len(bad), len(sequences))
-    warn_of_special_tokens(examples, tokenizer)
-    return sequences, len(bad)
+    skip(arguments, named, len(bad), len(pairs))
+    return pairs
 
 
 def warn_of_special_tokens(examples: list[Example], tokenizer: Tokenizer) -> None:
@@ -148,6 +160,11 @@ def warn_of_special_tokens(examples: list[Example], tokenizer: Tokenizer) -> Non
             "are plain text, learned letter by letter. Leave them out: the end token is added to every answer, and "
             "the chat template writes the others around messages"
         )
+
+
+def with_special_tokens(text: str, tokenizer: Tokenizer) -> list[int]:
+    """The ids of a text in which special tokens are what they are, for --parse-special."""
+    return tokenizer.extend([], tokenizer.special.split(text))
 
 
 def texts_of(example: Example) -> list[str]:

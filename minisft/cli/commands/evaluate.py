@@ -20,6 +20,7 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.examples(parser, "the examples to evaluate on")
     flags.option(parser, "--per-example", "write one JSON object per example to this file", flags.path, metavar="FILE")
     flags.option(parser, "--max-new-tokens", "longest answer, in tokens", whole(1), 256)
+    flags.endings(parser)
     flags.objective(parser)
     flags.machine(parser)
 
@@ -34,7 +35,16 @@ def run(arguments: Namespace) -> None:
     sources = [model_directory(arguments.model), *map(Path, arguments.data)]
     with row_file(arguments.per_example, "--per-example", sources) as write:
         summary, rows = evaluate(
-            theta, config, tokenizer, examples, sequences, settings, arguments.max_new_tokens, progress
+            theta,
+            config,
+            tokenizer,
+            examples,
+            sequences,
+            settings,
+            arguments.max_new_tokens,
+            progress,
+            arguments.stop,
+            arguments.repetition_penalty,
         )
         write(rows)
     warn_of(counts)

@@ -15,7 +15,7 @@ from minisft.cli.console import print_json, row_file, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
-from minisft.generate import generate
+from minisft.generate import before, generate
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -26,6 +26,8 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.option(source, "--data", "files of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
     flags.option(parser, "--output", output, flags.path, metavar="FILE")
     flags.switch(parser, "--raw", "continue --prompt as plain text, without the chat template")
+    parsed = "read special tokens in the text of --raw as what they are, and not as their letters"
+    flags.switch(parser, "--parse-special", parsed)
     flags.bad_rows(parser)
     flags.sampling(parser)
     flags.machine(parser)
@@ -35,18 +37,26 @@ def run(arguments: Namespace) -> None:
     examples = asked_by(arguments)
     source = model_directory(arguments.model)
     theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
-    asked = [data.question(example, tokenizer)[0] for example in examples]
+    if arguments.parse_special:
+        asked = [inputs.with_special_tokens(arguments.prompt, tokenizer)]
+    else:
+        pairs = inputs.good(arguments, examples, lambda example: data.question(example, tokenizer)[0])
+        examples, asked = [example for example, _ in pairs], [ids for _, ids in pairs]
     for example, ids in zip(examples, asked):
         if not 0 < len(ids) < config.max_position_embeddings:
             raise MinisftError(
                 f"{example.where}: the prompt has {len(ids)} tokens; at least 1 is needed, and the context of "
                 f"{config.max_position_embeddings} must leave room for an answer"
             )
-    more, stop_ids = sampling_of(arguments), {tokenizer.eos_id, tokenizer.end_of_turn_id}
+    more, stop_ids = sampling_of(arguments, tokenizer), {tokenizer.eos_id, tokenizer.end_of_turn_id}
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
     with row_file(arguments.output, "--output", [source, *map(Path, arguments.data or [])]) as write:
         rows: list[dict[str, Any]] = [
-            {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
+            {
+                "prompt": prompt_of(example),
+                "predicted": before(tokenizer.decode(answer.ids), arguments.stop),
+                "stopped": answer.stopped,
+            }
             for batch in (track(batches, "answers: batch") if arguments.data else batches)
             for example, answer in zip(
                 examples[batch], generate(theta, config, asked[batch], arguments.max_new_tokens, stop_ids, **more)
@@ -70,6 +80,8 @@ def asked_by(arguments: Namespace) -> list[data.Example]:
         raise MinisftError("--output: is for the answers to --data; the answer to --prompt is printed")
     if arguments.raw and arguments.data:
         raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
+    if arguments.parse_special and not arguments.raw:
+        raise MinisftError("--parse-special: is for --raw; the chat template writes its special tokens itself")
     if arguments.data:
         return inputs.examples_of(arguments, arguments.data, answered=False)[0]
     if arguments.raw:
