@@ -115,8 +115,10 @@ def answers(
         asked = [question(example, tokenizer) for example in examples[first : first + PROMPTS]]
         fitting = [i for i, (ids, _) in enumerate(asked) if 0 < len(ids) < config.max_position_embeddings]
         stop_ids = {tokenizer.eos_id, tokenizer.end_of_turn_id}
-        how = {"repetition_penalty": repetition_penalty, "ended": ends_with(stop, tokenizer)}
-        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, stop_ids, **how)
+        prompts, ended = [asked[i][0] for i in fitting], ends_with(stop, tokenizer)
+        answered = generate(
+            theta, config, prompts, max_new_tokens, stop_ids, repetition_penalty=repetition_penalty, ended=ended
+        )
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):
             answer = given.get(i, Answer([], False))

@@ -30,7 +30,7 @@ def number_type(allowed: Numbers) -> Callable[[str], int | float]:
 
     def convert(text: str) -> int | float:
         try:
-            value = (int if allowed.whole else float)(text)
+            value = int(text) if allowed.whole or text.isdecimal() else float(text)
         except ValueError:
             value = math.nan
         if wrong := allowed.complaint(value):

@@ -26,6 +26,8 @@ NOT_OF_TRAINING = {
     "max_length": None,
     "dtype": None,
     "on_bad_row": "error",
+    "load_best_model_at_end": False,
+    "early_stopping_patience": None,
 }  # unlike the fields of TrainConfig
 PARTS = 5  # of a run: the mean loss of each is shown
 

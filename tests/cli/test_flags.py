@@ -45,7 +45,8 @@ def test_counts_are_positive_whole_numbers(mistake, value):
     """--learning-rate nan, --learning-rate 0, --learning-rate -1, --learning-rate inf, --prompt-loss-weight -1
     --prompt-loss-weight nan, --prompt-loss-weight 1001, --weight-decay -0.1, --max-grad-norm -1, --max-grad-norm inf
     --adam-beta1 1
-    --adam-beta2 -0.1, --adam-epsilon 0, --warmup-steps -1, --warmup-ratio 1, --num-train-epochs 0, --num-train-epochs nan, --on-bad-row drop, --seed -1, --seed x, --max-length 1
+    --adam-beta2 -0.1, --adam-epsilon 0, --warmup-steps -1, --warmup-ratio 1, --seed -1
+    --num-train-epochs 0, --num-train-epochs nan, --on-bad-row drop, --seed x, --max-length 1
     --max-length 129, --max-length -5, --loss-reduction mean, --assistant-turns first, --on-too-long truncate
     --dtype float16, --optim adam, --lr-scheduler-type step""".replace("\n", ",").split(","),
 )

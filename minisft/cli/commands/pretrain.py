@@ -22,6 +22,7 @@ from minisft.errors import MinisftError
 from minisft.formats.documents import Documents, documents
 from minisft.formats.tokenizer_files import END_OF_TEXT
 from minisft.parallel import Ranks
+from minisft.runs.record import PLAIN_TEXT
 from minisft.tokenizer import Tokenizer
 
 
@@ -58,7 +59,7 @@ def learn(arguments: Namespace, sources: list[Path], ranks: Ranks) -> None:
         held_out = documents_of(arguments, arguments.eval_data)
         tested = [], text_sequences_of(arguments, held_out, tokenizer, config)[0]
     theta = model.init(config, np.random.default_rng(arguments.seed), arguments.dtype)
-    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
+    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks, PLAIN_TEXT)
 
 
 def documents_of(arguments: Namespace, paths: list[str]) -> list[Documents]:

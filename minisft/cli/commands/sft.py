@@ -14,6 +14,7 @@ from minisft.cli.inputs import examples_of, model_directory, sequences_of
 from minisft.cli.training import output_directory, train
 from minisft.parallel import Ranks
 from minisft.runs import model_card
+from minisft.runs.record import CONVERSATIONS, PLAIN_TEXT
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -38,4 +39,6 @@ def learn(arguments: Namespace, source: Path, ranks: Ranks) -> None:
     if arguments.eval_data:
         held_out, _ = examples_of(arguments, arguments.eval_data)
         tested = held_out, sequences_of(arguments, held_out, tokenizer, config)[0]
-    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, model_card.licence(source))
+    trained_on = PLAIN_TEXT if all(isinstance(example.completion, str) for example in examples) else CONVERSATIONS
+    licence = model_card.licence(source)
+    train(arguments, theta_hat, config, tokenizer, sequences, counts, tested, ranks, trained_on, licence)
