@@ -21,6 +21,7 @@ from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import resources, rows
 from minisft.generate import ends_with
 from minisft.params import Params
+from minisft.runs.record import is_of_plain_text
 from minisft.tokenizer import Tokenizer
 
 Result = TypeVar("Result")
@@ -160,6 +161,12 @@ def warn_of_special_tokens(examples: list[Example], tokenizer: Tokenizer) -> Non
             "are plain text, learned letter by letter. Leave them out: the end token is added to every answer, and "
             "the chat template writes the others around messages"
         )
+
+
+def warn_of_chat(source: Path, examples: list[Example]) -> None:
+    """Say so if conversations are asked of a model that has learned plain text alone."""
+    if is_of_plain_text(source) and not all(isinstance(example.completion, str) for example in examples):
+        say(f"warning: {source} was trained on plain text; here it is asked in its chat template, which it never saw")
 
 
 def with_special_tokens(text: str, tokenizer: Tokenizer) -> list[int]:

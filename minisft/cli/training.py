@@ -16,7 +16,7 @@ from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
 from minisft.runs.directory import reserved
-from minisft.runs.record import Run, describe, read_metrics
+from minisft.runs.record import Measured, Run, describe, read_metrics
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
 
@@ -99,6 +99,8 @@ def train(
         finally:
             if ranks.rank == 0 and model_card.is_theirs(run.directory):
                 say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
+    if ranks.rank == 0 and run.load_best:
+        say(f"θ̃ is θ after step {Measured(run.directory).best}, where eval_loss was lowest")
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 

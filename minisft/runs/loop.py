@@ -75,7 +75,12 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
     old = require_same(run)
     end = finished(run, old, theta.flat.dtype)
     if end:
-        say(f"the run in {run.directory} is finished: it had all of its {end.step} steps")
+        why = (
+            "it had all of its"
+            if end.step == steps_in(run.sequences, run.settings)
+            else "--early-stopping-patience ended it after"
+        )
+        say(f"the run in {run.directory} is finished: {why} {end.step} steps")
         return end
     state, rows = newest(run, theta.flat.dtype, say) or (fresh, [])
     if not state.step and (run.directory / "model.safetensors").exists():

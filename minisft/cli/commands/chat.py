@@ -14,8 +14,10 @@ from minisft.cli import flags
 from minisft.cli.console import print_json, say, show_answer
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.config import ModelConfig
+from minisft.errors import MinisftError
 from minisft.generate import before, decode
 from minisft.params import Params
+from minisft.runs.record import is_of_plain_text
 from minisft.tokenizer import Tokenizer
 
 
@@ -27,7 +29,11 @@ def add_flags(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    source = model_directory(arguments.model)
+    if is_of_plain_text(source):
+        advice = "use minisft generate, or fine-tune it on messages"
+        raise MinisftError(f"--model: {source} was trained on plain text and cannot chat; {advice}")
+    theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     talk = Conversation(
         theta,
         config,

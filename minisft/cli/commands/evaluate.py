@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, row_file, track, with_reduction
-from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of
+from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of, warn_of_chat
 from minisft.config import whole
 from minisft.evaluate import evaluate
 
@@ -29,10 +29,13 @@ def run(arguments: Namespace) -> None:
     settings = settings_of(arguments)
     theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
 
+    source = model_directory(arguments.model)
+    warn_of_chat(source, examples)
+
     def progress(batches: Iterable) -> Iterator:
         return track(batches, "answers: batch")
 
-    sources = [model_directory(arguments.model), *map(Path, arguments.data)]
+    sources = [source, *map(Path, arguments.data)]
     with row_file(arguments.per_example, "--per-example", sources) as write:
         summary, rows = evaluate(
             theta,

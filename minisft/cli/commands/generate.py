@@ -11,11 +11,12 @@ from typing import Any
 
 from minisft import checkpoint, data
 from minisft.cli import flags, inputs
-from minisft.cli.console import print_json, row_file, show, show_answer, track
+from minisft.cli.console import print_json, row_file, say, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
 from minisft.generate import before, generate
+from minisft.runs.record import is_of_plain_text
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -34,8 +35,9 @@ def add_flags(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    examples = asked_by(arguments)
     source = model_directory(arguments.model)
+    examples = asked_by(arguments, is_of_plain_text(source))
+    inputs.warn_of_chat(source, examples)
     theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     if arguments.parse_special:
         asked = [inputs.with_special_tokens(arguments.prompt, tokenizer)]
@@ -72,8 +74,11 @@ def run(arguments: Namespace) -> None:
         show(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
 
 
-def asked_by(arguments: Namespace) -> list[data.Example]:
-    """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one."""
+def asked_by(arguments: Namespace, plain: bool) -> list[data.Example]:
+    """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one.
+
+    plain  the model has learned nothing but plain text, so --prompt is such a text
+    """
     if arguments.data and not arguments.output:
         raise MinisftError("--output: is missing; name a file for the answers to --data")
     if arguments.output and not arguments.data:
@@ -84,7 +89,9 @@ def asked_by(arguments: Namespace) -> list[data.Example]:
         raise MinisftError("--parse-special: is for --raw; the chat template writes its special tokens itself")
     if arguments.data:
         return inputs.examples_of(arguments, arguments.data, answered=False)[0]
-    if arguments.raw:
+    if plain and not arguments.raw:
+        say("this model was trained on plain text: it continues --prompt as it is, without the chat template")
+    if arguments.raw or plain:
         return [data.Example(arguments.prompt, "", "--prompt")]
     return [data.Example([], [{"role": "user", "content": arguments.prompt}], "--prompt")]
 
