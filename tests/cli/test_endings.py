@@ -7,7 +7,6 @@ import pytest
 from support.commandline import assert_refused, conversation, minisft, read_rows, write_rows
 
 from minisft.generate import Answer
-from minisft.tokenizer import Tokenizer
 
 
 @pytest.fixture
@@ -148,4 +147,4 @@ def test_a_model_that_says_nothing_of_its_training_is_asked_in_its_template(trai
         shutil.copytree(model, other, dirs_exist_ok=True)
         (other / "train_config.json").unlink() if record is None else (other / "train_config.json").write_text(record)
         assert minisft("generate", "--model", other, "--prompt", "Hi") == 0
-    assert {text for text, _ in asked} == {"user\nHi\nassistant\n"} and isinstance(Tokenizer.load(model), Tokenizer)
+    assert {text for text, _ in asked} == {"user\nHi\nassistant\n"}

@@ -88,7 +88,8 @@ def test_parquet_is_read_without_the_nulls_that_arrow_adds(tmp_path):
 
     path, call = tmp_path / "data", said("", "")[1] | {"tool_calls": [{"name": "add", "arguments": {"a": 1}}]}
     rows = [CHAT | {"weight": 0.5}, {"messages": [*said("Hi"), call]}, {"prompt": "Hi ", "completion": "there"}]
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    keys = dict.fromkeys(key for row in rows for key in row)
+    parquet.write_table(pyarrow.Table.from_pylist([keys | row for row in rows]), path)
     weights = [0.5, 1.0, 1.0]
     assert [(one.completion, one.weight) for one in read([path])] == [
         (row.get("messages") or row["completion"], weight) for row, weight in zip(rows, weights)
