@@ -41,6 +41,9 @@ def message_of(given: Any, place: int) -> dict:
     if not isinstance(given, dict):
         raise MinisftError(shape)
     given = present(given)
+    for name, other in SPELLINGS.items():
+        if name in given and other in given:
+            raise MinisftError(f'message {place} has both "{name}" and "{other}"; which is meant? Keep one of them')
     role, content = (given.get(name, given.get(other)) for name, other in SPELLINGS.items())
     if content is None and "tool_calls" in given:
         content = ""

@@ -132,7 +132,7 @@ def example(row: Any, where: str, answered: bool = True) -> Example:
 def form_of(row: dict) -> str:
     """The key of FORMS by which a row is read. Raises MinisftError if there are two, or none."""
     found = [key for key in FORMS if key in row]
-    if "completion" in row and "prompt" not in found and found not in ([], ["text"]):
+    if "completion" in row and found and "prompt" not in found:
         found.append("completion")
     if found == ["instruction", "text"]:  # Alpaca's own file has a third column with both in one text
         found.remove("text")
@@ -173,19 +173,19 @@ def text_of(row: dict, key: str, default: str | None = None) -> str:
 
 
 def instruction(row: dict, answered: bool) -> list[dict]:
-    """Alpaca's and Dolly's forms as a conversation: earlier turns, then the instruction and, below a blank line, the
-    input."""
-    for ours, other in (("input", "context"), ("output", "response")):
-        if row.get(ours) and row.get(other):
-            raise MinisftError(f'has both "{ours}" and "{other}"; which is meant? Keep one of them')
-    dolly = "response" in row and "output" not in row
-    asked, answer = ("context", "response") if dolly else ("input", "output")
-    asked = asked if row.get(asked) or "context" not in row else "context"
-    question = "\n\n".join(text for text in (text_of(row, "instruction"), text_of(row, asked, "")) if text)
-    turns = [{"role": "user", "content": question}]
+    """Alpaca's and Dolly's forms as a conversation: earlier turns, the instruction and, below a blank line, the input."""
+    asked = text_of(row, "instruction"), text_of(row, either(row, "input", "context"), "")
+    turns = [{"role": "user", "content": "\n\n".join(text for text in asked if text)}]
     if answered:
-        turns.append({"role": "assistant", "content": text_of(row, answer)})
+        turns.append({"role": "assistant", "content": text_of(row, either(row, "output", "response"))})
     return messages_of([*earlier(row.get("history", [])), *turns], "history")
+
+
+def either(row: dict, ours: str, other: str) -> str:
+    """The one of two names of a thing under which a row has it. Raises MinisftError if it has both."""
+    if row.get(ours) and row.get(other):
+        raise MinisftError(f'has both "{ours}" and "{other}"; which is meant? Keep one of them')
+    return other if row.get(other) or ours not in row else ours
 
 
 def earlier(history: Any) -> Iterator[dict]:

@@ -112,9 +112,13 @@ def table(raw: bytes, path: str | Path, delimiter: str) -> Iterator[Row]:
         line = raw.count(b"\n", 0, error.start) + 1
         yield MinisftError(f"{path}:{line}: is not UTF-8; save the file as UTF-8"), str(path)
         return
-    before, reader = csv.field_size_limit(LARGEST_CELL), csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    before, lines = csv.field_size_limit(LARGEST_CELL), io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)  # or an open quote would swallow all that follows
     try:
         names = next(cells for cells in reader if cells)
+        if len(set(names)) < len(names):
+            yield MinisftError(f"{path}: its first line names a column twice; rename one"), str(path)
+            return
         last = reader.line_num
         for cells in reader:
             where, last = f"{path}:{last + 1}", reader.line_num

@@ -85,6 +85,14 @@ def test_dolly_asks_the_instruction_and_below_a_blank_line_the_context():
     assert unread(row) == {"category"}
 
 
+def test_alpacas_and_dollys_names_may_be_mixed():
+    for asked in ("input", "context"):
+        for answer in ("output", "response"):
+            assert talk({"instruction": "Add.", asked: "1 2", answer: "3"}) == said("Add.\n\n1 2", "3")
+    assert talk({"instruction": "Add.", "input": "", "context": "1 2", "output": "", "response": "3"}) == talk(ALPACA)
+    assert talk({"instruction": "Add.", "output": ""}) == said("Add.", "")
+
+
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_a_null_column_is_absent(value):
     row = {"messages": value, "prompt": "Hi ", "completion": "there", "text": value, "weight": value, "tools": value}
@@ -113,6 +121,9 @@ def test_two_forms_in_a_row_are_refused_naming_both(keys, named):
 def test_two_names_of_one_thing_are_refused_naming_both():
     refused(ALPACA | {"context": "also"}, 'has both "input" and "context"')
     refused(ALPACA | {"response": "also"}, 'has both "output" and "response"')
+    refused({"text": "a", "completion": "b"}, 'has both "text" and "completion"')
+    for key, other in ({"from": "gpt"}, "role"), ({"value": "also"}, "content"):
+        refused([*said("Hi"), said("", "Hello")[1] | key], f'message 2 has both "{other}" and "{next(iter(key))}"')
     refused({"system": "a", "messages": said("Hi", "Hello", system="b")}, 'has both "system" and a system message')
 
 

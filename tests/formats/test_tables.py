@@ -71,6 +71,10 @@ def test_a_csv_that_is_not_one_is_refused_with_its_line(tmp_path):
     refusal(lambda: read([path]), f"{path}:2", '"weight"')
     path.write_text("prompt,completion\n")
     refusal(lambda: read([path]), path, "no example")
+    path.write_text('prompt,completion\na,b\na,"b\nc,d\n')
+    refusal(lambda: read([path]), f"{path}:4", "not CSV")  # an open quote swallows nothing in silence
+    path.write_text("prompt,prompt,completion\na,b,c\n")
+    refusal(lambda: read([path]), path, "a column twice")
     path.write_bytes(b"prompt,completion\na,caf\xe9\n")
     refusal(lambda: read([path]), f"{path}:2", "UTF-8")
 

@@ -175,8 +175,8 @@ BUGS = [
         "alpaca-without-its-input",
         "Of instruction and input only the instruction is asked.",
         "formats/rows.py",
-        '(text_of(row, "instruction"), text_of(row, asked, "")) if text)',
-        '(text_of(row, "instruction"),) if text)',
+        'asked = text_of(row, "instruction"), text_of(row, either(row, "input", "context"), "")',
+        'asked = (text_of(row, "instruction"),)',
         "habit: most rows have no input",
     ),
     Bug(
