@@ -173,7 +173,7 @@ def text_of(row: dict, key: str, default: str | None = None) -> str:
 
 
 def instruction(row: dict, answered: bool) -> list[dict]:
-    """Alpaca's and Dolly's forms as a conversation: earlier turns, the instruction and, below a blank line, the input."""
+    """Alpaca's and Dolly's forms as messages: earlier turns, the instruction and, below a blank line, the input."""
     asked = text_of(row, "instruction"), text_of(row, either(row, "input", "context"), "")
     turns = [{"role": "user", "content": "\n\n".join(text for text in asked if text)}]
     if answered:
@@ -185,7 +185,7 @@ def either(row: dict, ours: str, other: str) -> str:
     """The one of two names of a thing under which a row has it. Raises MinisftError if it has both."""
     if row.get(ours) and row.get(other):
         raise MinisftError(f'has both "{ours}" and "{other}"; which is meant? Keep one of them')
-    return other if row.get(other) or ours not in row else ours
+    return other if row.get(other) or (other in row and ours not in row) else ours
 
 
 def earlier(history: Any) -> Iterator[dict]:
