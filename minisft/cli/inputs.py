@@ -154,7 +154,8 @@ def good(
 
 def warn_of_special_tokens(examples: list[Example], tokenizer: Tokenizer) -> None:
     """Count the rows that spell one: it is read as the text it is, which is rarely what its writer wants."""
-    spelled = [example.where for example in examples if any(map(tokenizer.special.search, texts_of(example)))]
+    special = spelling_of(tokenizer)
+    spelled = [example.where for example in examples if any(map(special.search, texts_of(example)))]
     if spelled:
         say(
             f"warning: {len(spelled)} of {len(examples)} rows spell special tokens, such as {spelled[0]}; there they "
@@ -171,7 +172,13 @@ def warn_of_chat(source: Path, examples: list[Example]) -> None:
 
 def with_special_tokens(text: str, tokenizer: Tokenizer) -> list[int]:
     """The ids of a text in which special tokens are what they are, for --parse-special."""
-    return tokenizer.extend([], tokenizer.special.split(text))
+    return tokenizer.extend([], spelling_of(tokenizer).split(text))
+
+
+def spelling_of(tokenizer: Tokenizer) -> re.Pattern:
+    """Finds the special tokens in a text, the longest first."""
+    names = sorted(tokenizer.special_tokens, key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, names))})")
 
 
 def texts_of(example: Example) -> list[str]:

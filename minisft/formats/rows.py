@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats.conversations import READ, messages_of, present, require_answer, require_text, weight_of
+from minisft.formats.messages import READ, messages_of, present, require_answer, require_text, weight_of
 from minisft.formats.tables import parse, rows
 
 FORMS = {  # its key -> all that is read of it
@@ -36,8 +36,8 @@ class Example(NamedTuple):
     prompt: Any  # str, or list[dict]; a union would ask every caller which of the two it is
     completion: Any  # the same
     where: str  # "file:line", for messages to the user
+    tools: list[dict] | None = None  # the functions that the model may call, as a chat template wants them
     weight: float = 1.0  # multiplies m of all of its tokens; a message may have its own as well
-    tools: list | None = None  # for the chat template
 
 
 class Rows(NamedTuple):
@@ -124,7 +124,7 @@ def example(row: Any, where: str, answered: bool = True) -> Example:
             prompt, completion = with_system(row, prompt, completion)
             require_answer(prompt, completion, answered)
         weight = weight_of({key: row[key] for key in ALWAYS & row.keys()})
-        return Example(prompt, completion, where, weight, tools_of(row))
+        return Example(prompt, completion, where, tools_of(row), weight)
     except MinisftError as error:
         raise MinisftError(f"{where}: {error}") from None
 

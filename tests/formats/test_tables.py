@@ -57,7 +57,7 @@ def test_a_csv_has_the_names_of_its_columns_in_the_first_line(tmp_path, between)
     cells = [["instruction", "input", "output", "weight"], ['"Say\n""Hi"""', "", "Hi", "0.5"], ["Bye", "", "3", ""]]
     path.write_text("\ufeff" + "".join(between.join(line) + "\r\n" for line in cells), newline="")
     first, second = read([path])
-    assert first == Example([], said('Say\n"Hi"', "Hi"), f"{path}:2", 0.5)
+    assert first == Example([], said('Say\n"Hi"', "Hi"), f"{path}:2", weight=0.5)
     assert second == Example([], said("Bye", "3"), f"{path}:4")  # a text, though it looks like a number
 
 
