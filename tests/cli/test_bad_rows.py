@@ -107,4 +107,9 @@ def test_weights_in_the_data_reach_the_receipt(base, tmp_path, json_of):
     targets = [token for token in example["tokens"] if token["is_target"]]
     assert "".join(token["text"] for token in targets) == "No.<|im_end|>"
     assert sum(token["weight"] for token in example["tokens"]) == pytest.approx(1)
-    assert json_of("evaluate", *base, "--data", path)["num_target_tokens"] == len(targets)
+    each = tmp_path / "each.jsonl"
+    summary = json_of("evaluate", *base, "--data", path, "--per-example", each)
+    assert summary["num_target_tokens"] == len(targets)
+    assert summary["log_prob"] == pytest.approx(sum(token["log_prob"] for token in targets))
+    (row,) = read_rows(each)
+    assert (row["log_prob"], row["num_target_tokens"]) == (pytest.approx(summary["log_prob"]), len(targets))

@@ -9,6 +9,7 @@ from support.refusals import refusal
 
 from minisft.data import Example, read, read_documents
 from minisft.formats.documents import documents
+from minisft.formats.rows import refuse
 
 PAIR = {"prompt": "Hi, ", "completion": "you"}
 LINES = "".join(json.dumps(row) + "\n" for row in (PAIR, ALPACA)).encode()
@@ -121,6 +122,8 @@ def test_all_bad_rows_are_named_the_first_20_and_how_many_more(tmp_path):
     path.write_text("\n".join([good, *["{"] * 25]))
     said_of = refusal(lambda: read([path]), "25 of 26 rows", f"{path}:2: ", f"{path}:21: ", "and 5 more")
     assert f"{path}:22: " not in said_of
+    said_of = refusal(lambda: refuse([f"data.jsonl:{n}: bad" for n in range(25)], 25, 30), "and 5 more")
+    assert said_of.count("data.jsonl:") == 20
 
 
 # --- plain text -------------------------------------------------------------------------------------------------------
@@ -149,7 +152,8 @@ def test_rows_of_text_are_documents_and_never_learned_as_json(tmp_path, name):
     assert [one.completion for one in read_documents(path)] == ["a"]
 
 
-def test_a_file_whose_name_says_that_it_has_rows_is_never_plain_text(tmp_path):
-    path = tmp_path / "book.ndjson"
+@pytest.mark.parametrize("name", ["book.ndjson", "book.JSONL", "book.Json.GZ", "book.csv"])
+def test_a_file_whose_name_says_that_it_has_rows_is_never_plain_text(tmp_path, name):
+    path = tmp_path / name
     path.write_text('{"text": "a"\n{"text": "b"}\n')
     refusal(lambda: read_documents(path), f"{path}:1", "not JSON")

@@ -25,7 +25,10 @@ def run(sft, tmp_path, monkeypatch):
 
         def measure(*arguments):
             summary, rows = evaluate.evaluate(*arguments)
-            return summary | {"loss": next(upcoming)}, rows
+            loss = next(upcoming)
+            if loss is KeyboardInterrupt:
+                raise loss
+            return summary | {"loss": loss}, rows
 
         monkeypatch.setattr("minisft.cli.training.evaluate", measure)
         line = ["--eval-data", held_out, "--eval-steps", 2, "--max-steps", 16, *flags]
@@ -80,6 +83,14 @@ def test_both_are_resumed_bit_for_bit(run, sft, tmp_path, monkeypatch, at):
     assert run("cut", *flags) == 130
     monkeypatch.setattr(loop, "write_row", write_row)
     assert run("cut", *flags, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_that_was_stopped_in_its_last_evaluation_is_not_finished(run, tmp_path):
+    assert run("whole", "--load-best-model-at-end") == 0
+    assert run("cut", "--load-best-model-at-end", losses=[*LOSSES[:-1], KeyboardInterrupt]) == 130
+    assert weights(tmp_path / "cut") != weights(tmp_path / "whole")  # θ of the last step, for now
+    assert run("cut", "--load-best-model-at-end", "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
