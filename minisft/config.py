@@ -177,8 +177,8 @@ class TrainConfig:
         metavar="R",
         model_card="always",
     )
-    num_train_epochs: int = setting(  # the model card states the steps made
-        3, whole(1), "how often to go through the data", model_card="never"
+    num_train_epochs: float = setting(  # the model card states the steps made
+        3, number(above=0), "how often to go through the data; may be a fraction", metavar="E", model_card="never"
     )
     max_steps: int = setting(0, whole(1), "stop after N steps, however many epochs that makes", model_card="never")
     batch_size: int = setting(8, whole(1), "sequences in a micro-batch", model_card="always")
@@ -202,7 +202,12 @@ class TrainConfig:
     lr_scheduler_type: str = setting(
         "linear", SCHEDULES, "how the learning rate changes during the run", model_card="always"
     )
-    warmup_steps: int = setting(0, whole(0), "steps in which the learning rate rises to its full value")
+    warmup_steps: float = setting(
+        0,
+        number(low=0),
+        "steps in which the learning rate rises to its full value; below 1: the fraction of all steps",
+        metavar="N",
+    )
     prompt_loss_weight: float = setting(  # λ
         0.0,
         number(low=0, high=1000),

@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike
 from minisft import doors
 from minisft.config import TrainConfig, whole
 from minisft.errors import MinisftError
-from minisft.formats.rows import Example, example, read, read_documents
+from minisft.formats.documents import read_documents
+from minisft.formats.rows import Example, example, read
 from minisft.tokenizer import Tokenizer
 
 __all__ = [
@@ -43,6 +44,12 @@ class Sequence(NamedTuple):
     ids: np.ndarray  # (n,) int
     is_y: np.ndarray  # (n,) bool: True where the token belongs to y
     where: str  # "file:line", for messages to the user
+    weight: np.ndarray | float = 1.0  # (n,) float, or one for all: multiplies m of each token, as the data ask for
+
+    def part(self, chosen: slice) -> "Sequence":
+        """Some of the tokens, as a sequence."""
+        weight = self.weight[chosen] if isinstance(self.weight, np.ndarray) else self.weight
+        return Sequence(self.ids[chosen], self.is_y[chosen], self.where, weight)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
         doors.refuse(
             "example", "an Example", example, "make it of a row with data.example, or of a file with data.read"
         )
+    weight: np.ndarray | float = example.weight
     if isinstance(example.completion, str):
         with named(example.where):
             prompt = tokenizer.encode(example.prompt, limit=limit)
@@ -106,20 +114,41 @@ def encode(example: Example, tokenizer: Tokenizer, assistant_turns: str = "all",
             of_y = [i == last for i in range(len(of_y))]
         with named(example.where):
             runs = tokenizer.render(messages, of_y, limit=limit, tools=example.tools)
+        if any("weight" in message for message in messages):
+            weight = weight * turn_weights(messages, of_y, runs)
     ids = np.concatenate([np.array(run, np.int64) for run, _ in runs])
     is_y = np.repeat([y for _, y in runs], [len(run) for run, _ in runs])
-    return Sequence(ids[:limit], is_y[:limit], example.where)
+    return Sequence(ids, is_y, example.where, weight).part(slice(limit))
+
+
+def turn_weights(messages: list[dict], of_y: list[bool], runs: list[tuple[list[int], bool]]) -> np.ndarray:
+    """The weights of the messages, for each token (n,): an answer of y has its own.
+
+    What stands between two answers has the weight that all messages there have. If theirs differ it is NaN: nobody says
+    which token is whose, so it must not count, which is so where λ is 0.
+    """
+    y = [message.get("weight", 1.0) for message, y in zip(messages, of_y) if y]
+    x: list[set[float]] = [set()]
+    for message, is_answer in zip(messages, of_y):
+        x.append(set()) if is_answer else x[-1].add(message.get("weight", 1.0))
+    between = [1.0 if not found else found.pop() if len(found) == 1 else np.nan for found in x]
+    answers = np.cumsum([0, *(is_answer for _, is_answer in runs)])  # how many before each run
+    weights = [y[k] if is_answer else between[k] for (_, is_answer), k in zip(runs, answers)]
+    return np.repeat(weights, [len(run) for run, _ in runs])
 
 
 def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
-    """What the model is asked, in tokens, and the expected answer: the last assistant turn, or the completion."""
+    """What the model is asked, in tokens, and the expected answer: the last assistant turn, or the completion.
+
+    Without any message before the answer nothing is asked: no tokens.
+    """
     with named(example.where):
         if isinstance(example.completion, str):
             return [*tokenizer.prefix, *tokenizer.encode(example.prompt)], example.completion
         *asked, last = example.prompt + example.completion
         if last["role"] != "assistant":
             asked, last = [*asked, last], {}
-        return tokenizer.prompt(asked, example.tools), last.get("content") or ""
+        return tokenizer.prompt(asked, example.tools) if asked else [], last.get("content") or ""
 
 
 @contextmanager
@@ -140,7 +169,8 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
     doors.number("max_length", max_length, whole(1))
     doors.one_of("on_too_long", on_too_long, ("cut", "drop", "error"))
     kept, counts = [], {"read": len(sequences), "cut": 0, "dropped": 0}
-    for ids, is_y, where in sequences:
+    for sequence in sequences:
+        ids, where = sequence.ids, sequence.where
         if len(ids) < 2:
             raise MinisftError(f"{where}: only one token, and the first is given, not predicted; give more text")
         if len(ids) > max_length:
@@ -153,13 +183,13 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
                 counts["dropped"] += 1
                 continue
             counts["cut"] += 1
-            ids, is_y = ids[:max_length], is_y[:max_length]
-            if not is_y[1:].any():
+            sequence = sequence.part(slice(max_length))
+            if not sequence.is_y[1:].any():
                 raise MinisftError(
                     f"{where}: the prompt leaves no room for an answer in {max_length} tokens; shorten "
                     "it, raise --max-length, or skip such lines with --on-too-long drop"
                 )
-        kept.append(Sequence(ids, is_y, where))
+        kept.append(sequence)
     if not kept:
         raise MinisftError(f"all {len(sequences)} examples are longer than --max-length {max_length} and were dropped")
     return kept, counts
@@ -168,11 +198,8 @@ def fit(sequences: list[Sequence], max_length: int, on_too_long: str = "cut") ->
 def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
     """A long document in pieces of max_length tokens; each begins with the last token before it: all predicted."""
     doors.number("max_length", max_length, whole(2))
-    ids, is_y, where = sequence
-    return [
-        Sequence(ids[i : i + max_length], is_y[i : i + max_length], where)
-        for i in range(0, max(len(ids) - 1, 1), max_length - 1)
-    ]
+    starts = range(0, max(len(sequence.ids) - 1, 1), max_length - 1)
+    return [sequence.part(slice(i, i + max_length)) for i in starts]
 
 
 # --- weights and batches ---------------------------------------------------------------------------------------------
@@ -181,7 +208,8 @@ def pieces(sequence: Sequence, max_length: int) -> list[Sequence]:
 def weights(m: np.ndarray, starts: np.ndarray, reduction: str = "token_mean") -> np.ndarray:
     """Weights w of J(θ) = Σᵢ wᵢ log π_θ(yᵢ) for one whole optimiser step; slice them, never make them anew.
 
-    m          (N,) float, no unit: 1 where the row predicts a token of y, λ where it predicts one of x
+    m          (N,) float, no unit: 1 where the row predicts a token of y, λ where it predicts one of x, each times the
+               weight that the data give it
     starts     (S + 1,) int, increasing: sequence s is rows starts[s]:starts[s + 1]
     reduction  "sum" (J in nats), "token_mean" (nats per token), "sequence_mean" (its mean over sequences with a target)
     Returns (N,) float64, all 0 if m is all 0. Raises MinisftError if the reduction is unknown, if m has another shape
@@ -224,6 +252,19 @@ def require(sequences: list[Sequence], prompt_loss_weight: float, dtype: DTypeLi
             doors.refuse(f"{s.where}: is_y", "true or false for each token", s.is_y, "convert it with astype(bool)")
 
 
+def weight_of(sequences: list[Sequence], counts: np.ndarray) -> np.ndarray:
+    """The weight (N,) that the data give each row that counts. Raises MinisftError if there it is not known."""
+    weight = np.concatenate([np.broadcast_to(s.weight, len(s.ids))[1:] for s in sequences])
+    weight = np.where(counts, weight, 0.0)
+    if np.isnan(weight).any():
+        where = next(s.where for s in sequences if np.isnan(s.weight).any())
+        raise MinisftError(
+            f"{where}: its system and user messages differ in weight, so x between two answers has none; give "
+            "them the same, or leave --prompt-loss-weight at 0"
+        )
+    return weight
+
+
 def collate(
     sequences: list[Sequence],
     prompt_loss_weight: float = 0.0,
@@ -239,6 +280,7 @@ def collate(
     starts = np.cumsum([0] + [len(s.ids) - 1 for s in sequences])
     is_y = np.concatenate([s.is_y[1:] for s in sequences])  # cut with the targets: the shift, once
     m = np.where(is_y, 1.0, prompt_loss_weight)
+    m *= weight_of(sequences, m > 0)
     batch = Batch(
         np.concatenate([s.ids[:-1] for s in sequences]),
         np.concatenate([s.ids[1:] for s in sequences]),

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Sequence as TextSequence
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from minisft import doors, model, objective
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, collate, question
 from minisft.errors import MinisftError
-from minisft.generate import Answer, Past, generate
+from minisft.generate import Answer, Past, before, ends_with, generate
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -99,8 +100,12 @@ def answers(
     examples: list[Example],
     max_new_tokens: int = 256,
     track: Callable = iter,
+    stop: TextSequence[str] = (),
+    repetition_penalty: float = 1.0,
 ) -> list[dict | None]:
     """Greedy answers: one {"predicted", "expected", "exact", "stopped"} an example (texts; see `comparable`).
+
+    stop  texts that end an answer as well as the end tokens do; it ends before them
 
     None for an example that asks nothing, as {"text"} does. A question that fills the context gets no answer: neither
     exact nor stopped. `track` is wrapped around the batches, to show progress.
@@ -111,11 +116,13 @@ def answers(
         fitting = [
             i for i, (ids, _) in enumerate(asked) if len(tokenizer.prefix) < len(ids) < config.max_position_embeddings
         ]
-        answered = generate(theta, config, [asked[i][0] for i in fitting], max_new_tokens, tokenizer.stop_ids)
+        prompts, more = [asked[i][0] for i in fitting], {"ended": ends_with(stop, tokenizer)}
+        more |= {"repetition_penalty": repetition_penalty}
+        answered = generate(theta, config, prompts, max_new_tokens, tokenizer.stop_ids, **more)
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):
             answer = given.get(i, Answer([], False))
-            predicted = tokenizer.decode(answer.ids)
+            predicted = before(tokenizer.decode(answer.ids), stop)
             graded = {
                 "predicted": predicted,
                 "expected": expected,
@@ -145,7 +152,7 @@ def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: 
     return {
         "num_examples": len(sequences),
         "num_target_tokens": int(counted.sum()),
-        "log_prob": float(log_prob[weighted.is_y].sum(dtype=np.float64)),
+        "log_prob": float(log_prob[weighted.is_y & counted].sum(dtype=np.float64)),
         "loss": -float((weighted.weights * log_prob).sum(dtype=np.float64)),
         "mean_token_accuracy": float(hits[counted].mean()),
         "exact_match": float(np.mean([answer["exact"] for answer in answered])) if answered else None,
@@ -162,6 +169,8 @@ def evaluate(
     settings: TrainConfig,
     max_new_tokens: int = 256,
     track: Callable = iter,
+    stop: TextSequence[str] = (),
+    repetition_penalty: float = 1.0,
 ) -> tuple[dict, list[dict]]:
     """`summary` of a data set, and one row an example that was not dropped: what `evaluate --per-example` writes.
 
@@ -179,13 +188,14 @@ def evaluate(
     if not weighted.weights.any():
         raise MinisftError("sequences: none has a token of y to predict, so there is nothing to evaluate; give answers")
     values = log_probs(theta, config, sequences)
-    answered = answers(theta, config, tokenizer, [example for _, example in left], max_new_tokens, track)
+    asked = [example for _, example in left]
+    answered = answers(theta, config, tokenizer, asked, max_new_tokens, track, stop, repetition_penalty)
     weights = np.split(weighted.weights, weighted.starts[1:-1])
     rows = [
         {
             "index": index,
             "num_target_tokens": int((w > 0).sum()),
-            "log_prob": float(log_prob[sequence.is_y[1:]].sum(dtype=np.float64)),
+            "log_prob": float(log_prob[sequence.is_y[1:] & (w > 0)].sum(dtype=np.float64)),
         }
         | (answer or dict.fromkeys(("predicted", "expected", "exact", "stopped")))
         for (index, _), sequence, (log_prob, _), w, answer in zip(left, sequences, values, weights, answered)
@@ -209,7 +219,7 @@ def token_report(
     for sequence, w, (log_prob, _) in zip(sequences, weights, log_probs(theta, config, sequences)):
         given = entry(tokenizer, 0, sequence.ids[0], False, 0.0, None)
         predicted = [
-            entry(tokenizer, i, sequence.ids[i], bool(sequence.is_y[i]), float(w[i - 1]), float(log_prob[i - 1]))
+            entry(tokenizer, i, sequence.ids[i], bool(sequence.is_y[i] and w[i - 1]), w[i - 1], float(log_prob[i - 1]))
             for i in range(1, len(sequence.ids))
         ]
         tokens = [given, *predicted]
@@ -223,7 +233,7 @@ def entry(tokenizer: Tokenizer, position: int, i: int, is_target: bool, weight: 
         "id": int(i),
         "text": tokenizer.token_text(int(i)),
         "is_target": is_target,
-        "weight": weight,
+        "weight": float(weight),
         "log_prob": log_prob,
         "contribution": 0.0 if log_prob is None else 0.0 - weight * log_prob,
     }

@@ -4,7 +4,7 @@ A token is computed once: its keys and values are kept, so each further token co
 The same `model.forward` as in training reads the prompt and every token after it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +14,12 @@ from minisft import doors, model
 from minisft.config import ModelConfig, number, whole
 from minisft.errors import MinisftError
 from minisft.params import Params
+from minisft.tokenizer import Tokenizer
 
 
 class Answer(NamedTuple):
     ids: list  # without the end token
-    stopped: bool  # ended by an end token, not by a limit
+    stopped: bool  # ended by an end token or a stop text, not by a limit
 
 
 class Past:
@@ -86,6 +87,39 @@ def sampling_distribution(logits: np.ndarray, temperature: float, top_k: int = 0
     return result
 
 
+def penalised(logits: np.ndarray, ids: list[int], penalty: float) -> np.ndarray:
+    """Logits (V,) with those of all ids so far made smaller: z / r where z ≥ 0, z · r where z < 0; r is the penalty.
+
+    From Keskar et al., "CTRL" (2019), in the form that transformers has; the ids of the prompt count as well.
+    """
+    z, so_far = logits.copy(), np.unique(ids)
+    z[so_far] = np.where(z[so_far] < 0, z[so_far] * penalty, z[so_far] / penalty)
+    return z
+
+
+# --- stop texts -------------------------------------------------------------------------------------------------------
+
+
+def ends_with(texts: Sequence[str], tokenizer: Tokenizer) -> Callable[[list[int]], bool]:
+    """A function that says of the ids of an answer whether their last token completes one of the stop texts."""
+    longest = max((len(text.encode()) for text in texts), default=0)  # a token has at least one byte
+
+    def ended(ids: list[int]) -> bool:
+        spoken = [i for i in ids if i not in tokenizer.special_ids and i < tokenizer.vocab_size][-longest:]
+        end = tokenizer.decode(spoken) if texts else ""
+        return any(text in end for text in texts)
+
+    return ended
+
+
+def before(text: str, stop: Sequence[str]) -> str:
+    """A text up to the first of the stop texts in it."""
+    return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
+
+
+# --- token by token ---------------------------------------------------------------------------------------------------
+
+
 def require(
     theta: Params,
     config: ModelConfig,
@@ -95,6 +129,7 @@ def require(
     top_k: int,
     top_p: float,
     rng: np.random.Generator | None,
+    repetition_penalty: float,
 ) -> None:
     """Raises MinisftError for what would be silent nonsense in answers, or fail only after the first token."""
     doors.parameters("theta", theta, model.shapes(config))
@@ -102,6 +137,7 @@ def require(
     doors.number("temperature", temperature, number(low=0))
     doors.number("top_k", top_k, whole(0))
     doors.number("top_p", top_p, number(low=0, high=1))
+    doors.number("repetition_penalty", repetition_penalty, number(above=0))
     if temperature > 0 and not hasattr(rng, "choice"):
         doors.refuse("rng", "a generator of random numbers", rng, "give np.random.default_rng(seed)")
     if not hasattr(stop_ids, "__len__") or not all(i is None or hasattr(i, "__index__") for i in stop_ids):
@@ -118,14 +154,17 @@ def decode(
     top_k: int = 0,
     top_p: float = 1.0,
     rng: np.random.Generator | None = None,
+    repetition_penalty: float = 1.0,
+    ended: Callable[[list[int]], bool] = lambda ids: False,
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, token by token, the list of (number of the prompt, its next id); end tokens of stop_ids are yielded too.
 
     A prompt takes part until its end token, max_new_tokens, or the end of the context. temperature > 0 needs `rng`.
+    repetition_penalty  see `penalised`;  ended  says of the ids of an answer whether it ends there, see `ends_with`
     Raises MinisftError if a prompt is empty or fills the context, if logits are not finite, or if an argument makes no
     sense.
     """
-    require(theta, config, max_new_tokens, stop_ids, temperature, top_k, top_p, rng)
+    require(theta, config, max_new_tokens, stop_ids, temperature, top_k, top_p, rng, repetition_penalty)
     context = config.max_position_embeddings
     for i, prompt in enumerate(prompts):
         doors.indices(f"prompt {i}", prompt, config.vocab_size, "give a list of prompts, each a list of ids")
@@ -136,24 +175,26 @@ def decode(
             )
     capacities = [min(len(prompt) + max_new_tokens, context) for prompt in prompts]
     past = Past(config, len(prompts), max(capacities, default=0), theta.flat.dtype)
-    active, lengths = list(range(len(prompts))), [len(prompt) for prompt in prompts]
-    ids, starts = np.concatenate([[], *prompts]).astype(int), np.cumsum([0, *lengths])
+    active, texts = list(range(len(prompts))), [list(prompt) for prompt in prompts]
+    ids, starts = np.concatenate([[], *prompts]).astype(int), np.cumsum([0, *map(len, prompts)])
     while active and max_new_tokens:
         logits, _ = model.forward(theta, config, ids, starts, starts[1:] - 1, past)
         if not np.isfinite(logits).all():
             raise MinisftError("the logits are not finite: the weights are damaged or diverged; use another model")
+        if repetition_penalty != 1:
+            logits = np.stack([penalised(z, texts[s], repetition_penalty) for s, z in zip(active, logits)])
         if temperature > 0 and rng is not None:
             pis = (sampling_distribution(z, temperature, top_k, top_p) for z in logits)
             tokens = [int(rng.choice(len(pi), p=pi)) for pi in pis]
         else:
             tokens = logits.argmax(-1).tolist()
         yield list(zip(active, tokens))
-        for s in active:
-            lengths[s] += 1
+        for s, token in zip(active, tokens):
+            texts[s].append(token)
         going = [
             i
             for i, (s, token) in enumerate(zip(active, tokens))
-            if token not in stop_ids and lengths[s] < capacities[s]
+            if token not in stop_ids and len(texts[s]) < capacities[s] and not ended(texts[s][len(prompts[s]) :])
         ]
         ids, starts = np.array([tokens[i] for i in going], int), np.arange(len(going) + 1)
         if len(going) < len(active):
@@ -171,14 +212,18 @@ def generate(
     top_k: int = 0,
     top_p: float = 1.0,
     rng: np.random.Generator | None = None,
+    repetition_penalty: float = 1.0,
+    ended: Callable[[list[int]], bool] = lambda ids: False,
 ) -> list[Answer]:
     """One Answer a prompt; arguments and errors as in `decode`."""
     ids: list[list[int]] = [[] for _ in prompts]
     stopped = [False] * len(prompts)
-    for tokens in decode(theta, config, prompts, max_new_tokens, stop_ids, temperature, top_k, top_p, rng):
+    how = temperature, top_k, top_p, rng, repetition_penalty, ended
+    for tokens in decode(theta, config, prompts, max_new_tokens, stop_ids, *how):
         for s, token in tokens:
             if token in stop_ids:
                 stopped[s] = True
             else:
                 ids[s].append(token)
+                stopped[s] = ended(ids[s])
     return [Answer(*pair) for pair in zip(ids, stopped)]

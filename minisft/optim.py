@@ -30,13 +30,19 @@ def clip(grad: Params, max_norm: float) -> float:
 
 def learning_rate(settings: TrainConfig, step: int, total: int) -> float:
     """Rate of step `step`, counted from 0, of `total`: a ramp from 0 over the warm-up steps, then the schedule."""
-    eta, warmup = settings.learning_rate, settings.warmup_steps
+    eta, warmup = settings.learning_rate, warmup_steps(settings, total)
     if step < warmup:
         return eta * step / warmup
     done = (step - warmup) / max(1, total - warmup)
     return {"constant": eta, "linear": eta * (1 - done), "cosine": eta * (1 + math.cos(math.pi * done)) / 2}[
         settings.lr_scheduler_type
     ]
+
+
+def warmup_steps(settings: TrainConfig, total: int) -> int:
+    """`settings.warmup_steps`; a number below 1 is a fraction of all steps, rounded up, as in transformers."""
+    given = settings.warmup_steps
+    return math.ceil(given * total) if given < 1 else int(given)
 
 
 class SGD:

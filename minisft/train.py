@@ -146,9 +146,9 @@ def batches(
 
 
 def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
-    """How many steps a run has: --max-steps, or all epochs."""
+    """How many steps a run has: --max-steps, or all epochs; a fraction of one is rounded up to whole steps."""
     per_step = settings.batch_size * settings.gradient_accumulation_steps
-    return settings.max_steps or settings.num_train_epochs * math.ceil(len(sequences) / per_step)
+    return settings.max_steps or math.ceil(settings.num_train_epochs * math.ceil(len(sequences) / per_step))
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:

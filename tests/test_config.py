@@ -17,7 +17,7 @@ SIZES = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
 }
-WHOLE = ("num_train_epochs", "max_steps", "batch_size", "gradient_accumulation_steps", "warmup_steps", "seed")
+WHOLE = ("max_steps", "batch_size", "gradient_accumulation_steps", "seed")
 
 
 def test_the_size_of_a_head_is_hidden_size_over_heads_unless_given():
@@ -143,6 +143,8 @@ def test_none_of_something_a_run_needs_is_refused(field):
         "weight_decay",
         "max_grad_norm",
         "prompt_loss_weight",
+        "num_train_epochs",
+        "warmup_steps",
     ],
 )
 def test_a_setting_that_is_not_a_finite_number_of_at_least_0_is_refused_naming_the_flag(field, value):

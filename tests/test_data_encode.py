@@ -29,7 +29,7 @@ def test_y_is_every_assistants_content_with_its_end_token_and_x_is_everything_el
 
 def test_the_assistant_header_is_not_a_target(tokenizer):
     """The tokens of the header are given when the model answers, so they are never targets."""
-    ids, mask, _ = encoded(CHAT, tokenizer)
+    ids, mask, *_ = encoded(CHAT, tokenizer)
     header = [tokenizer.backend.token_to_id(START), *tokenizer.encode("assistant\n")]
     places = [i for i in range(len(ids)) if list(ids[i : i + len(header)]) == header]
     assert len(places) == 2
@@ -39,7 +39,7 @@ def test_the_assistant_header_is_not_a_target(tokenizer):
 
 
 def test_the_newline_after_an_end_of_turn_is_not_a_target(tokenizer):
-    ids, mask, _ = encoded(CHAT, tokenizer)
+    ids, mask, *_ = encoded(CHAT, tokenizer)
     ends = np.flatnonzero(ids == tokenizer.end_of_turn_id)
     assert len(ends) == 5
     assert [tokenizer.token_text(int(ids[i + 1])) for i in ends] == ["\n"] * 5
@@ -47,7 +47,7 @@ def test_the_newline_after_an_end_of_turn_is_not_a_target(tokenizer):
 
 
 def test_the_end_token_of_every_answer_is_a_target(tokenizer):
-    ids, mask, _ = encoded(CHAT, tokenizer)
+    ids, mask, *_ = encoded(CHAT, tokenizer)
     of_each_turn = mask[ids == tokenizer.end_of_turn_id]
     assert_array_equal(of_each_turn, [False, False, True, False, True])  # system, user, assistant, user, assistant
 
@@ -77,7 +77,7 @@ def test_prompt_and_completion_are_concatenated_as_they_are_and_the_end_of_text_
 def test_prompt_and_completion_are_encoded_apart_so_no_token_lies_in_both(tokenizer):
     x, y = "Which is the cap", "ital of France?"  # in one piece, " capital" is one token
     assert len(tokenizer.encode(x + y)) < len(tokenizer.encode(x)) + len(tokenizer.encode(y))
-    ids, mask, _ = encoded({"prompt": x, "completion": y}, tokenizer)
+    ids, mask, *_ = encoded({"prompt": x, "completion": y}, tokenizer)
     assert_array_equal(ids, [*tokenizer.encode(x), *tokenizer.encode(y), tokenizer.eos_id])
     assert mask.sum() == len(tokenizer.encode(y)) + 1
 
@@ -97,14 +97,14 @@ def test_header_and_content_of_a_turn_are_encoded_in_one_piece_but_an_answer_apa
     start, end, newline = [tokenizer.backend.token_to_id(START)], [tokenizer.end_of_turn_id], tokenizer.encode("\n")
     one_piece = tokenizer.encode("user\n  assistant")
     assert one_piece != tokenizer.encode("user\n") + tokenizer.encode("  assistant")
-    ids, _, _ = encoded({"messages": said("  assistant", "  user")}, tokenizer)
+    ids, _, *_ = encoded({"messages": said("  assistant", "  user")}, tokenizer)
     answer = start + tokenizer.encode("assistant\n") + tokenizer.encode("  user") + end + newline
     assert_array_equal(ids, start + one_piece + end + newline + answer)
 
 
 @pytest.mark.parametrize("row", [CHAT, {"prompt": "Hi there", "completion": " you"}])
 def test_what_the_model_is_asked_is_what_it_was_trained_on_up_to_the_last_answer(tokenizer, row):
-    ids, _, _ = encoded(row, tokenizer)
+    ids, _, *_ = encoded(row, tokenizer)
     asked, answer = question(example(row, ""), tokenizer)
     assert_array_equal(ids[: len(asked)], asked)
     end = tokenizer.end_of_turn_id if "messages" in row else tokenizer.eos_id

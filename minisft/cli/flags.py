@@ -16,8 +16,9 @@ DATA_HELP = """\
 data, one JSON object per line:
   {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
   {"prompt": "...", "completion": "..."}      texts as they are, or two lists of messages
-  {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form, also as one JSON array
+  {"instruction": "...", "input": "...", "output": "..."}      Alpaca's form
   {"text": "..."}      plain text, learned from beginning to end
+also ShareGPT's and Dolly's forms, one JSON array, .csv, .parquet, and any of them as .gz
 
 """
 
@@ -29,7 +30,7 @@ def number_type(allowed: Numbers) -> Callable[[str], int | float]:
 
     def convert(text: str) -> int | float:
         try:
-            value = (int if allowed.whole else float)(text)
+            value = int(text) if allowed.whole or text.isdecimal() else float(text)
         except ValueError:
             value = math.nan
         if wrong := allowed.complaint(value):
@@ -44,6 +45,13 @@ def path(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("is empty; give a name")
     return text
+
+
+def text(given: str) -> str:
+    """The type of a flag: any text but an empty one, which would be found everywhere."""
+    if not given:
+        raise argparse.ArgumentTypeError("is empty; give a text")
+    return given
 
 
 def option(
@@ -103,9 +111,14 @@ def turns(parser: Parser) -> None:
     option(parser, "--assistant-turns", "which answers of a conversation are targets", ("all", "last"), "all")
 
 
+def bad_rows(parser: Parser) -> None:
+    option(parser, "--on-bad-row", "what to do with rows of data that cannot be used", ("error", "skip"), "error")
+
+
 def lengths(parser: Parser) -> None:
     option(parser, "--max-length", "longest example, in tokens (default: the context of the model)", whole(2))
     option(parser, "--on-too-long", "what to do with longer examples", ("cut", "drop", "error"), "cut")
+    bad_rows(parser)
 
 
 def objective(parser: Parser) -> None:
@@ -134,6 +147,15 @@ def sampling(parser: Parser) -> None:
     option(parser, "--top-k", top_k, whole(0), 0, metavar="K")
     option(parser, "--top-p", top_p, number(above=0, high=1), 1.0, metavar="P")
     option(parser, "--seed", "seed of the draws", whole(0), 0)
+    endings(parser)
+
+
+def endings(parser: Parser) -> None:
+    """What also ends an answer, or keeps it from repeating itself."""
+    stop = "end an answer before one of these texts, as well as at the model's end tokens"
+    penalty = "divide the logits of all tokens so far by R (multiply, if they are negative); 1 does nothing"
+    option(parser, "--stop", stop, text, (), nargs="+", metavar="TEXT")
+    option(parser, "--repetition-penalty", penalty, number(above=0), 1.0, metavar="R")
 
 
 def training(parser: argparse.ArgumentParser, without: Container[str] = ()) -> None:
@@ -145,9 +167,17 @@ def training(parser: argparse.ArgumentParser, without: Container[str] = ()) -> N
     for field in fields(TrainConfig):
         if field.name not in without:
             setting(parser, field.name)
+    ratio = "the same as a fraction of all steps"
+    option(parser, "--warmup-ratio", ratio, number(low=0, below=1), metavar="R", dest="warmup_steps")
     lengths(parser)
     option(parser, "--save-steps", "write checkpoint-N/ every N steps", whole(1))
     option(parser, "--eval-data", "evaluate on these files at the end", path, nargs="+", metavar="FILE")
     option(parser, "--eval-steps", "evaluate on them every N steps as well", whole(1))
+    best, patience = (
+        "write the model of the lowest eval_loss, not the last one; each better one is kept as checkpoint-N/",
+        "stop when eval_loss has not been lower for N evaluations in a row",
+    )
+    switch(parser, "--load-best-model-at-end", best)
+    option(parser, "--early-stopping-patience", patience, whole(1))
     option(parser, "--logging-steps", "print the metrics every N steps", whole(1))
     machine(parser)

@@ -17,6 +17,7 @@ import numpy as np
 from minisft import __version__, parallel
 from minisft.cli.commands import chat, course, demo, evaluate, export, generate, gradcheck, inspect, pretrain, sft
 from minisft.cli.console import complain, say
+from minisft.cli.spelling import ours
 from minisft.errors import MinisftError
 from minisft.runs import allocator
 
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         ranks = parallel.join()
         with ranks.with_one_voice():
-            arguments = parser().parse_args(argv)
+            arguments = parser().parse_args(ours(sys.argv[1:] if argv is None else argv))
             with np.errstate(all="ignore"):  # numbers that are not finite are refused, in words, where it matters
                 status = run(arguments, ranks)
             if sys.stdout:

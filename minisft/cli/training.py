@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
 from minisft.cli.inputs import max_length, settings_of, warn_of
-from minisft.config import ModelConfig
+from minisft.config import ModelConfig, flag
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, quoted
 from minisft.evaluate import evaluate
@@ -18,7 +18,7 @@ from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
 from minisft.runs.directory import RECORD, reserved
-from minisft.runs.record import Run, describe, read_metrics
+from minisft.runs.record import Measured, Run, describe, read_metrics
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
 
@@ -56,22 +56,27 @@ def train(
     counts: dict[str, int],
     tested: tuple[list[Example], list[Sequence]] | None,
     ranks: Ranks,
+    trained_on: str,
     licence: str = "not stated",
 ) -> None:
     """Start, resume or overwrite a training run, and say how it went. All that was read has been checked by now.
 
-    counts   how many examples were read, cut and dropped
-    tested   (examples, sequences) to evaluate on, or None
-    licence  of the model that the run starts from
+    counts      how many examples were read, cut, dropped and skipped
+    tested      (examples, sequences) to evaluate on, or None
+    trained_on  what the examples are: record.PLAIN_TEXT or record.CONVERSATIONS
+    licence     of the model that the run starts from
     """
     if arguments.eval_steps and not tested:
         raise MinisftError("--eval-steps: evaluates on --eval-data, which is missing; give both")
+    for name in ("load_best_model_at_end", "early_stopping_patience"):
+        if getattr(arguments, name) and not arguments.eval_steps:
+            raise MinisftError(f"{flag(name)}: looks at eval_loss; give --eval-data and --eval-steps as well")
     settings = settings_of(arguments)
     if not settings.learning_rate:
         settings = replace(settings, learning_rate=default_learning_rate(theta))
     record = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     record |= {name: value for name, value in asdict(config).items() if name in record}
-    record |= asdict(settings) | {"max_length": max_length(arguments, config)}
+    record |= asdict(settings) | {"max_length": max_length(arguments, config), "trained_on": trained_on}
     record["date"] = tokenizer.chat.day.isoformat()
     run = Run(
         directory=Path(arguments.output_dir),
@@ -81,6 +86,8 @@ def train(
         settings=settings,
         record=describe(record, config, theta, sequences, counts, ranks),
         save_steps=arguments.save_steps or 0,
+        load_best=arguments.load_best_model_at_end,
+        patience=arguments.early_stopping_patience or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
         licence=licence,
@@ -106,6 +113,8 @@ def train(
         finally:
             if ranks.rank == 0 and model_card.is_theirs(run.directory):
                 say(f"{run.directory}/{model_card.CARD}: not written by minisft, or edited since; it stays as it is")
+    if ranks.rank == 0 and run.load_best:
+        say(f"θ̃ is θ after step {Measured(run.directory).best}, where eval_loss was lowest")
     if ranks.rank == 0:
         summarise(arguments, run, state, counts)
 
@@ -138,7 +147,7 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
             [
                 ["steps", state.step],
                 ["tokens", state.num_tokens],
-                ["examples read, cut, dropped", ", ".join(map(str, counts.values()))],
+                [f"examples {', '.join(counts)}", ", ".join(map(str, counts.values()))],
                 *([name, value] for name, value in with_reduction(last, reduction).items() if "loss" in name),
             ],
         )

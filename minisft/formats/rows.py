@@ -1,20 +1,33 @@
-"""Rows of data as people have them: JSON lines, or one JSON array, each row an Example in one of four forms.
+"""Rows of data as people have them, each an Example. data/README.md shows the forms; these are the keys of each:
 
-    {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}
-    {"prompt": "…", "completion": "…"}                              two texts as they are, or two lists of messages
-    {"instruction": "…", "input": "…", "output": "…"}               Alpaca's form
-    {"text": "…"}                                                   all of it is y
+    messages, or conversations                          TRL's and OpenAI's form, and ShareGPT's
+    prompt, completion                                  two texts as they are, or two lists of messages
+    instruction, input, output, history                 Alpaca's form
+    instruction, context, response                      Dolly's form
+    text                                                all of it is y
 
-A row in any other form is refused, and the message names its file and line.
+Every form may have `weight`; those that become conversations `system` and `tools`. A key without a value is absent. A
+row in any other form is refused, and the message names its file and line; a key that nobody reads is counted.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats.files import read_bytes
+from minisft.formats.messages import READ, messages_of, present, require_answer, require_text, weight_of
+from minisft.formats.tables import parse, rows
+
+FORMS = {  # its key -> all that is read of it
+    "messages": {"messages", "system", "tools"},
+    "conversations": {"conversations", "system", "tools"},
+    "prompt": {"prompt", "completion", "system", "tools"},
+    "instruction": {"instruction", "input", "output", "context", "response", "history", "system", "tools"},
+    "text": {"text"},
+}
+ALWAYS = {"weight"}
+NAMED = 20  # bad rows that a message names
 
 
 class Example(NamedTuple):
@@ -24,141 +37,191 @@ class Example(NamedTuple):
     completion: Any  # the same
     where: str  # "file:line", for messages to the user
     tools: list[dict] | None = None  # the functions that the model may call, as a chat template wants them
+    weight: float = 1.0  # multiplies m of all of its tokens; a message may have its own as well
 
 
-def read(paths: Sequence[str | Path], answered: bool = True) -> list[Example]:
-    """Examples of one or more files, in order: JSON lines, or one JSON array of objects.
+class Rows(NamedTuple):
+    """What was found in files of data."""
+
+    examples: list[Example]
+    bad: list[str]  # the first rows that cannot be used: where each stands, and what is wrong
+    num_bad: int
+    unread: Counter[str]  # keys that nobody reads -> how many rows have them
+
+    def require_good(self) -> None:
+        """Raises MinisftError that names the bad rows, if there are any."""
+        refuse(self.bad, self.num_bad, len(self.examples) + self.num_bad)
+
+
+def refuse(bad: list[str], num_bad: int, total: int) -> None:
+    if num_bad == 1:
+        raise MinisftError(bad[0])
+    if num_bad:
+        named = "; ".join(one_line(message, 170) for message in bad[:NAMED])
+        more = f"; and {num_bad - NAMED} more" if num_bad > NAMED else ""
+        raise MinisftError(
+            f"{num_bad} of {total} rows cannot be used: {named}{more}; mend them, or skip them with --on-bad-row skip"
+        )
+
+
+def collect(paths: Iterable[str | Path], answered: bool = True) -> Rows:
+    """All rows of one or more files, in order. Raises MinisftError if a file cannot be read, or has no row at all.
 
     answered  False: conversations may end with the user, and prompts need no completion (for `generate`)
-    Raises MinisftError naming file and line (for an array: file and record).
     """
-    examples = [example(row, where, answered) for path in paths for row, where in rows(path)]
-    if not examples:
-        raise MinisftError(f"{', '.join(map(str, paths))}: contains no example; give one JSON object per line")
-    return examples
+    paths = list(paths)
+    return gather((row for path in paths for row in rows(path)), answered, ", ".join(map(str, paths)))
 
 
-def content(path: str | Path) -> bytes:
-    """A data file without the byte order mark that some editors put first."""
-    return read_bytes(path, "check --data").removeprefix(b"\xef\xbb\xbf")
+def gather(given: Iterable[tuple[Any, str]], answered: bool, name: str) -> Rows:
+    found = Rows([], [], 0, Counter())
+    num_bad = 0
+    for row, where in given:
+        try:
+            if isinstance(row, MinisftError):
+                raise row
+            found.examples.append(example(row, where, answered))
+            found.unread.update(unread(row))
+        except MinisftError as error:
+            num_bad += 1
+            if len(found.bad) < NAMED:
+                found.bad.append(str(error))
+    if not found.examples and not num_bad:
+        raise MinisftError(f"{name}: contains no example; give one JSON object per line")
+    return found._replace(num_bad=num_bad)
 
 
-def rows(path: str | Path) -> Iterator[tuple[Any, str]]:
-    """(object, "file:line") for every row of a file; blank lines, a byte order mark and CRLF are accepted."""
-    raw = content(path)
-    if raw.lstrip().startswith(b"["):
-        values = parse(raw, path)
-        yield from ((row, f"{path}: record {number}") for number, row in enumerate(values, 1))
-        return
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if line.strip():
-            yield parse(line, f"{path}:{number}"), f"{path}:{number}"
+def read(paths: Iterable[str | Path], answered: bool = True) -> list[Example]:
+    """Examples of one or more files, in order; what the files may hold is said in formats/tables.py.
+
+    answered  False: conversations may end with the user, and prompts need no completion (for `generate`)
+    Raises MinisftError naming file and line of all rows that cannot be used (the first 20, and how many more).
+    """
+    found = collect(paths, answered)
+    found.require_good()
+    return found.examples
 
 
-def parse(raw: bytes, where: str | Path) -> Any:
-    try:
-        return json.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MinisftError(f"{where}: is not UTF-8 at byte {error.start}; save the file as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise MinisftError(
-            f"{where}: is not JSON ({error.msg} at character {error.pos + 1}); one JSON object per line is expected"
-        ) from None
-    except (RecursionError, ValueError):
-        raise MinisftError(f"{where}: is JSON nested too deeply, or has a number of thousands of digits") from None
+# --- from a row to an example -----------------------------------------------------------------------------------------
 
 
 def example(row: Any, where: str, answered: bool = True) -> Example:
-    """The Example of one JSON object, in any of the four forms above."""
-    if not isinstance(row, dict):
-        raise MinisftError(f"{where}: a JSON object is expected, not {quoted(row)}")
-    prompt: Any = []
-    if "messages" in row:
-        completion = row["messages"]
-    elif "prompt" in row:
-        prompt = row["prompt"]
-        if "completion" not in row and answered:
-            raise MinisftError(f'{where}: has "prompt" without "completion"; give both')
-        completion = row.get("completion", type(prompt)())
-        if type(prompt) is not type(completion) or not isinstance(prompt, (str, list)):
-            raise MinisftError(f'{where}: "prompt" and "completion" must be two texts or two lists of messages')
-    elif "instruction" in row:
-        completion = alpaca(row, where, answered)
-    elif "text" in row:
-        prompt, completion = "", row["text"]
-        if not isinstance(completion, str):
-            raise MinisftError(f'{where}: "text" must be a text, not {quoted(completion)}')
-    else:
-        raise MinisftError(
-            f"{where}: has none of the keys messages, prompt, instruction, text; its keys are "
-            f"{one_line(', '.join(map(repr, row))) or 'none'}"
-        )
+    """The Example of one row, in any of the forms above. Raises MinisftError that begins with `where`."""
+    try:
+        if isinstance(row, list):  # of messages
+            row = {"messages": row}
+        if not isinstance(row, dict):
+            raise MinisftError(f"a JSON object is expected, not {quoted(row)}")
+        row = present(row)
+        prompt, completion = parts(row, answered)
+        if isinstance(completion, str):
+            for key in ("system", "tools"):
+                if row.get(key):
+                    raise MinisftError(f'"{key}" is for a conversation, but this row is plain text; give messages')
+            require_text(prompt)
+            require_text(completion)
+        else:
+            prompt, completion = with_system(row, prompt, completion)
+            require_answer(prompt, completion, answered)
+        weight = weight_of({key: row[key] for key in ALWAYS & row.keys()})
+        return Example(prompt, completion, where, tools_of(row), weight)
+    except MinisftError as error:
+        raise MinisftError(f"{where}: {error}") from None
+
+
+def form_of(row: dict) -> str:
+    """The key of FORMS by which a row is read. Raises MinisftError if there are two, or none."""
+    found = [key for key in FORMS if key in row]
+    if "completion" in row and found and "prompt" not in found:
+        found.append("completion")
+    if found == ["instruction", "text"]:  # Alpaca's own file has a third column with both in one text
+        found.remove("text")
+    if len(found) > 1:
+        raise MinisftError(f'has both "{found[0]}" and "{found[1]}"; which is meant? Keep one of them')
+    if not found:
+        keys = one_line(", ".join(map(quoted, row))) or "none"
+        raise MinisftError(f"has none of the keys {', '.join(FORMS)}; its keys are {keys}")
+    return found[0]
+
+
+def parts(row: dict, answered: bool) -> tuple[Any, Any]:
+    """(prompt, completion): two texts, or two lists of messages."""
+    form = form_of(row)
+    if form in ("messages", "conversations"):
+        return [], messages_of(row[form], form)
+    if form == "instruction":
+        return [], instruction(row, answered)
+    if form == "text":
+        return "", text_of(row, "text")
+    prompt = row["prompt"]
+    if "completion" not in row and answered:
+        raise MinisftError('has "prompt" without "completion"; give both')
+    completion = row.get("completion", type(prompt)())
+    if type(prompt) is not type(completion) or not isinstance(prompt, (str, list)):
+        raise MinisftError('"prompt" and "completion" must be two texts or two lists of messages')
     if isinstance(prompt, str):
-        require_text(prompt, where)
-        require_text(completion, where)
-    else:
-        require_conversation(prompt, completion, where, answered)
-    return Example(prompt, completion, where)
+        return prompt, completion
+    both = messages_of(prompt + completion, "prompt")  # numbered through
+    return both[: len(prompt)], both[len(prompt) :]
 
 
-def alpaca(row: dict, where: str, answered: bool) -> list[dict]:
-    """instruction/input/output as a conversation of two turns; a blank line separates instruction and input."""
-    for key in ("instruction", "input", "output")[: 3 if answered else 2]:
-        if not isinstance(row.get(key, None if key == "output" else ""), str):
-            raise MinisftError(f'{where}: "{key}" must be a text')
-    question = "\n\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
-    messages = [{"role": "user", "content": question}]
-    return [*messages, {"role": "assistant", "content": row["output"]}] if answered else messages
+def text_of(row: dict, key: str, default: str | None = None) -> str:
+    value = row.get(key, default)
+    if not isinstance(value, str):
+        raise MinisftError(f'"{key}" must be a text, not {quoted(value)}')
+    return value
 
 
-def require_text(text: str, where: str) -> None:
-    """Refuse a text that UTF-8 cannot spell."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise MinisftError(
-            f"{where}: a text has a lone surrogate at character {error.start + 1}, which is not a Unicode character"
-        ) from None
+def instruction(row: dict, answered: bool) -> list[dict]:
+    """Alpaca's and Dolly's forms as messages: earlier turns, the instruction and, below a blank line, the input."""
+    asked = text_of(row, "instruction"), text_of(row, either(row, "input", "context"), "")
+    turns = [{"role": "user", "content": "\n\n".join(text for text in asked if text)}]
+    if answered:
+        turns.append({"role": "assistant", "content": text_of(row, either(row, "output", "response"))})
+    return messages_of([*earlier(row.get("history", [])), *turns], "history")
 
 
-def require_conversation(prompt: list, completion: Any, where: str, answered: bool) -> None:
-    """Refuse all but an optional system turn, then user and assistant in turn; if answered, the assistant last."""
-    if not isinstance(completion, list):
-        raise MinisftError(f'{where}: "messages" must be a list of messages')
-    messages = prompt + completion
-    if not messages:
-        raise MinisftError(f"{where}: contains no message")
-    for number, message in enumerate(messages, 1):
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise MinisftError(f'{where}: message {number} must be {{"role": …, "content": a text}}')
-        role = message.get("role")
-        if role not in ("system", "user", "assistant"):
-            raise MinisftError(
-                f"{where}: message {number} has the unknown role {quoted(role)}; use system, user or assistant"
-            )
-        require_text(message["content"], where)
-    roles = [message["role"] for message in messages]
-    turns = roles[1:] if roles[0] == "system" else roles
-    wanted = ["user" if i % 2 == 0 else "assistant" for i in range(len(turns))]
-    if turns != wanted or not turns:
-        raise MinisftError(
-            f"{where}: the roles are {one_line(', '.join(roles))}; after an optional system turn, user and assistant "
-            "must take turns, the user first"
-        )
-    if answered and (roles[-1] != "assistant" or not completion):
-        raise MinisftError(f"{where}: the conversation ends with {roles[-1]}; the last message must be the assistant's")
+def either(row: dict, ours: str, other: str) -> str:
+    """The one of two names of a thing under which a row has it. Raises MinisftError if it has both."""
+    if row.get(ours) and row.get(other):
+        raise MinisftError(f'has both "{ours}" and "{other}"; which is meant? Keep one of them')
+    return other if row.get(other) or (other in row and ours not in row) else ours
 
 
-def read_documents(path: str | Path) -> list[Example]:
-    """Pre-training text: the examples of a .json or .jsonl file; any other file is one document of plain text."""
-    if Path(path).suffix in (".json", ".jsonl"):
-        return read([path])
-    raw = content(path)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise MinisftError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
-    if not text.strip():
-        raise MinisftError(f"{path}: contains no text")
-    return [Example("", text, str(path))]
+def earlier(history: Any) -> Iterator[dict]:
+    """The turns of Alpaca's column `history`: [question, answer] pairs."""
+    wrong = MinisftError(f'"history" must be a list of [question, answer], not {quoted(history)}')
+    for pair in history if isinstance(history, list) else [None]:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            raise wrong
+        yield from ({"role": role, "content": text} for role, text in zip(("user", "assistant"), pair))
+
+
+def with_system(row: dict, prompt: list, completion: list) -> tuple[list, list]:
+    """The messages after the system turn that the row's column `system` asks for; an empty one asks for none."""
+    system = text_of(row, "system", "")
+    if not system:
+        return prompt, completion
+    if any(message["role"] == "system" for message in prompt + completion):
+        raise MinisftError('has both "system" and a system message; which is meant? Keep one of them')
+    turns = messages_of([{"role": "system", "content": system}], "system")
+    return ([*turns, *prompt], completion) if prompt else ([], [*turns, *completion])
+
+
+def tools_of(row: dict) -> list | None:
+    """The column `tools`: a list, or the same as a text in JSON, as Arrow wants it; None if it is empty."""
+    tools = row.get("tools")
+    if isinstance(tools, str) and tools.strip():
+        tools = parse(tools.encode("utf-8", "replace"), '"tools"')
+    if tools and not isinstance(tools, list):
+        raise MinisftError('"tools" must be a list of tools')
+    return tools or None
+
+
+def unread(row: Any) -> set[str]:
+    """The keys of a row, and of its messages, that have a value which nobody reads."""
+    row = {"messages": row} if isinstance(row, list) else present(row)
+    form = form_of(row)
+    talks = [row[key] for key in (form, "completion") if isinstance(row.get(key), list)]
+    inner = {key for talk in talks for message in talk for key in present(message) if key not in READ}
+    return (row.keys() - FORMS[form] - ALWAYS) | {f"messages: {key}" for key in inner}

@@ -19,7 +19,6 @@ from minisft import checkpoint
 from minisft.accidents import NotFinite
 from minisft.errors import MinisftError
 from minisft.formats.files import delete, json_bytes, partial_name, read_json, write_atomically, write_json
-from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import model_card
 from minisft.runs.checkpoints import newest, save_state
@@ -32,7 +31,7 @@ from minisft.runs.directory import (
     holds_run,
     remove,
 )
-from minisft.runs.record import Run, fingerprint, read_metrics, require_same, rows_until, write_row
+from minisft.runs.record import Measured, Run, fingerprint, read_metrics, require_same, rows_until, write_row
 from minisft.train import State, start, steps_in, train
 
 Say = Callable[[str], None]
@@ -76,7 +75,12 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
     old = require_same(run)
     end = finished(run, old, theta.flat.dtype)
     if end:
-        say(f"the run in {run.directory} is finished: it had all of its {end.step} steps")
+        why = (
+            "it had all of its"
+            if end.step == steps_in(run.sequences, run.settings)
+            else "--early-stopping-patience ended it after"
+        )
+        say(f"the run in {run.directory} is finished: {why} {end.step} steps")
         return end
     state, rows = newest(run, theta.flat.dtype, say) or (fresh, [])
     if not state.step and (run.directory / "model.safetensors").exists():
@@ -113,8 +117,11 @@ def rehearse(run: Run, theta: Params) -> None:
 
 def finished(run: Run, old: dict[str, Any], dtype: DTypeLike) -> State | None:
     """The last state of a run whose θ̃ is there, as its record says; None if it did not come to its end."""
-    saved, total = old.get("saved"), steps_in(run.sequences, run.settings)
-    if not isinstance(saved, dict) or saved.get("step") != total:
+    saved = old.get("saved")
+    if not isinstance(saved, dict) or (run.load_best and "best_step" not in saved):
+        return None
+    step, waited = int(saved.get("step") or 0), Measured(run.directory).waited
+    if step != steps_in(run.sequences, run.settings) and not (run.patience and waited >= run.patience):
         return None
     try:
         theta, config, _ = checkpoint.load(run.directory, dtype)
@@ -122,9 +129,9 @@ def finished(run: Run, old: dict[str, Any], dtype: DTypeLike) -> State | None:
         return None
     if config != run.config or fingerprint(theta) != saved.get("sha256"):
         return None
-    rows = rows_until(run.directory, total)
+    rows = rows_until(run.directory, step)
     state = start(theta, run.settings)
-    state.step, state.num_tokens = total, [row for row in rows if "loss" in row][-1]["num_tokens"]
+    state.step, state.num_tokens = step, [row for row in rows if "loss" in row][-1]["num_tokens"]
     write_atomically(run.directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
     return state
 
@@ -141,19 +148,20 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
     total = steps_in(run.sequences, run.settings)
     steps = train(state, run.config, run.sequences, run.settings, run.ranks)
     if run.ranks.rank:
-        take_part(steps, run.ranks)
+        take_part(run, steps)
         return state
-    evaluated = {row["step"] for row in read_metrics(run.directory) if "eval_loss" in row}
+    measured = Measured(run.directory)
     whole = False  # whether θ, the optimiser and metrics.jsonl are those of a step that was made here
     as_it_was = "saved" in read_json(run.directory / RECORD)  # a finished run
     try:
         while True:
-            if state.step not in evaluated and is_due(run, state.step, total):
-                evaluate(run, state, report)
+            if state.step not in measured.losses and is_due(run, state.step, total):
+                measured.losses[state.step] = evaluate(run, state, report)
                 as_it_was = False
-            if whole and run.save_steps and state.step % run.save_steps == 0:
+            is_best = run.load_best and measured.best == state.step
+            if whole and (is_best or is_multiple(state.step, run.save_steps)):
                 save_state(run, state)
-            if state.step == total:
+            if is_over(run, state.step == total, measured.waited):
                 break
             whole = False
             with ctrl_c_waits():  # so that θ, state.step and metrics.jsonl say the same
@@ -161,7 +169,9 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
                 write_row(run, state.metrics, report)
                 whole = True
         if not as_it_was:
-            save_model(run, state)
+            if run.load_best:
+                go_back(run, state, measured.best)
+            save_model(run, state, {"best_step": measured.best} if run.load_best else {})
     except KeyboardInterrupt:
         raise KeyboardInterrupt(interrupted(run, state, whole)) from None
     except MinisftError as error:
@@ -172,14 +182,34 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
 
 def is_due(run: Run, step: int, total: int) -> bool:
     """Whether the run is to be evaluated after this step."""
-    regular = step > 0 and run.eval_steps > 0 and step % run.eval_steps == 0
-    return run.evaluation is not None and (regular or step == total)
+    return run.evaluation is not None and (is_multiple(step, run.eval_steps) or step == total)
 
 
-def evaluate(run: Run, state: State, report: Callable[[dict], None]) -> None:
+def is_multiple(step: int, steps: int) -> bool:
+    return step > 0 and steps > 0 and step % steps == 0
+
+
+def evaluate(run: Run, state: State, report: Callable[[dict], None]) -> float:
+    """Write what is measured now, and return eval_loss."""
     assert run.evaluation
     measured = {f"eval_{name}": value for name, value in run.evaluation(state.theta).items()}
     write_row(run, {"step": state.step} | measured, report)
+    return measured["eval_loss"]
+
+
+def is_over(run: Run, all_steps_made: bool, waited: int) -> bool:
+    """Whether there is no further step. What rank 0 has measured decides; the others are told."""
+    over = np.array([all_steps_made or (run.patience > 0 and waited >= run.patience)], np.int8)
+    if run.patience:
+        run.ranks.broadcast(over)
+    return bool(over[0])
+
+
+def go_back(run: Run, state: State, step: int) -> None:
+    """Put θ of an earlier step into a state, from its checkpoint."""
+    if step != state.step:
+        theta, _, _ = checkpoint.load(run.directory / f"checkpoint-{step}", state.theta.flat.dtype)
+        state.theta.flat[:] = theta.flat
 
 
 def interrupted(run: Run, state: State, whole: bool) -> str:
@@ -197,13 +227,13 @@ def interrupted(run: Run, state: State, whole: bool) -> str:
     return f"{saved}; --resume goes on from {found[0][1].name}" if found else f"{saved}, but nothing to --resume from"
 
 
-def take_part(steps: Iterator[State], ranks: Ranks) -> None:
+def take_part(run: Run, steps: Iterator[State]) -> None:
     """Make the steps and write nothing. If the loss is not finite, it is so in all ranks: rank 0 saves θ, then ends."""
     try:
-        for _ in steps:
+        while not is_over(run, False, 0) and next(steps, None):
             pass
     except NotFinite:
-        ranks.wait()
+        run.ranks.wait()
         raise
 
 
@@ -229,9 +259,9 @@ def ctrl_c_waits() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def save_model(run: Run, state: State) -> None:
-    """Write the model that is there now, its card, and into the record which θ it is."""
-    saved = {"step": state.step, "num_tokens": state.num_tokens, "sha256": fingerprint(state.theta)}
+def save_model(run: Run, state: State, more: dict[str, int] | None = None) -> None:
+    """Write the model that is there now, its card, and into the record which θ it is, and more about it."""
+    saved = {"step": state.step, "num_tokens": state.num_tokens, "sha256": fingerprint(state.theta)} | (more or {})
     write_json(run.directory / RECORD, run.record | {"saved": saved})  # first: true only of this θ, so it may be early
     checkpoint.save(run.directory, state.theta, run.config, run.tokenizer)
     model_card.write(run.directory, run.record, read_metrics(run.directory), state.theta.flat.size, run.licence)

@@ -21,7 +21,14 @@ from minisft.formats.gguf.header import Walk
 from minisft.formats.markup import Markdown, code, escaped, table
 
 CARD = "README.md"
-NOT_OF_TRAINING = {"assistant_turns": "all", "max_length": None, "dtype": None}  # unlike the fields of TrainConfig
+NOT_OF_TRAINING = {
+    "assistant_turns": "all",
+    "max_length": None,
+    "dtype": None,
+    "on_bad_row": "error",
+    "load_best_model_at_end": False,
+    "early_stopping_patience": None,
+}  # unlike the fields of TrainConfig
 PARTS = 5  # of a run: the mean loss of each is shown
 
 TEXT = """\
@@ -167,7 +174,7 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
         ("licence of the base model", stated),
         ("parameters", f"{parameters:,}"),
         ("data", listed(map(named, record["data"]), ", ")),
-        ("examples read, cut, dropped", ", ".join(str(examples[name]) for name in ("read", "cut", "dropped"))),
+        (f"examples {', '.join(examples)}", ", ".join(map(str, examples.values()))),
         ("steps", last),
         ("tokens", f"{max((row.get('num_tokens', 0) for row in rows), default=0):,}"),
     ]

@@ -17,10 +17,13 @@ from minisft.errors import MinisftError, quoted
 from minisft.formats.files import read_bytes, read_json
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
-from minisft.runs.directory import METRICS, RECORD
+from minisft.runs.directory import CHECKPOINT, METRICS, RECORD
 from minisft.tokenizer import Tokenizer
 
-MAY_CHANGE = ("save_steps", "eval_steps", "eval_data", "logging_steps", "versions", "ranks")
+MAY_CHANGE = ("save_steps", "logging_steps", "versions", "ranks", "trained_on")
+UNLESS_THEY_DECIDE = ("eval_steps", "eval_data")  # which θ_t is θ̃
+NEW = {"on_bad_row": "error", "load_best_model_at_end": False, "early_stopping_patience": None}  # since version 0.1.0
+PLAIN_TEXT, CONVERSATIONS = "plain text", "conversations"  # what a run may be trained on
 BY_CONTENT = ("model", "data", "tokenizer", "examples", "date")  # compared by their fingerprints, not by their names
 
 
@@ -33,6 +36,8 @@ class Run:
     evaluation  θ -> the numbers of `minisft evaluate`; None: the run is not evaluated
     eval_steps  evaluate after every so many steps, and at the end (0: at the end only)
     save_steps  write checkpoint-N after every so many steps (0: never)
+    load_best   θ̃ is the θ_t of the lowest eval_loss, and each one that was the lowest so far is kept as checkpoint-N
+    patience    stop after so many evaluations in a row without a lower eval_loss (0: never)
     licence     of the model that the run starts from, for README.md
     """
 
@@ -43,6 +48,8 @@ class Run:
     settings: TrainConfig
     record: dict[str, Any]
     save_steps: int = 0
+    load_best: bool = False
+    patience: int = 0
     eval_steps: int = 0
     evaluation: Callable[[Params], dict] | None = None
     licence: str = "not stated"
@@ -59,6 +66,8 @@ def describe(
     data = hashlib.sha256()
     for sequence in sequences:
         data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
+        if np.any(sequence.weight != 1):
+            data.update(np.float64(sequence.weight).tobytes())
     return settings | {
         "config": asdict(config),
         "examples": examples,
@@ -66,6 +75,15 @@ def describe(
         "versions": {"minisft": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "ranks": ranks.size,
     }
+
+
+def is_of_plain_text(model: Path) -> bool:
+    """Whether the last run that made a model, or its checkpoint-N, learned plain text alone, without a template."""
+    directory = model.parent if CHECKPOINT.fullmatch(model.name) else model
+    try:
+        return read_json(directory / RECORD).get("trained_on") == PLAIN_TEXT
+    except MinisftError:
+        return False
 
 
 def fingerprint(theta: Params) -> str:
@@ -78,7 +96,8 @@ def require_same(run: Run) -> dict[str, Any]:
     path = run.directory / RECORD
     if not path.exists():
         raise MinisftError(f"--resume: {path} is missing, so there is no run to go on; start one with --overwrite")
-    old, advice = read_json(path), f"in the run of {path}; give its settings to --resume, or --overwrite it"
+    old, advice = NEW | read_json(path), f"in the run of {path}; give its settings to --resume, or --overwrite it"
+    may_change = MAY_CHANGE if run.load_best or run.patience else (*MAY_CHANGE, *UNLESS_THEY_DECIDE)
     for name, value in json.loads(json.dumps(run.record)).items():
         spelled = {"command": "--output-dir: the command", "shuffle": "--no-shuffle"}.get(name, flag(name))
         before = old.get(name)
@@ -92,7 +111,7 @@ def require_same(run: Run) -> dict[str, Any]:
                     f"--model: {field} of its config.json is {quoted(value[field])}, but was "
                     f"{quoted(before.get(field))} {advice}"
                 )
-        elif name not in (*MAY_CHANGE, *BY_CONTENT, "config") and value != before:
+        elif name not in (*may_change, *BY_CONTENT, "config") and value != before:
             raise MinisftError(f"{spelled} is {quoted(value)}, but was {quoted(before)} {advice}")
     return old
 
@@ -137,3 +156,20 @@ def rows_until(directory: Path, step: int) -> list[dict[str, Any]]:
             "file, or start again with --overwrite"
         )
     return rows
+
+
+class Measured:
+    """eval_loss of every evaluated step, in order: all that the best model and the patience depend on."""
+
+    def __init__(self, directory: Path) -> None:
+        self.losses = {row["step"]: row["eval_loss"] for row in read_metrics(directory) if "eval_loss" in row}
+
+    @property
+    def best(self) -> int:
+        """The first step of the lowest eval_loss; 0 if nothing was evaluated."""
+        return min(self.losses, key=self.losses.__getitem__, default=0)
+
+    @property
+    def waited(self) -> int:
+        """How many evaluations there were after that one."""
+        return len(self.losses) - 1 - list(self.losses).index(self.best) if self.losses else 0

@@ -36,6 +36,13 @@ def test_chat_answers_line_by_line_until_the_input_ends_or_exit(talk):
     assert talk("Hi\n/exit\nWho?\n", ["Hello."])[:3] == (0, "Hello.\n", "")
 
 
+def test_chat_ends_an_answer_before_a_stop_text_of_which_it_shows_nothing(talk, loaded):
+    *_, tokenizer = loaded
+    status, out, err, prompts = talk("Hi\nWho?\n", ["One. Two. Three.", "Me."], "--stop", "Two", "hree")
+    assert (status, out, err) == (0, "One. \nMe.\n", "")
+    assert "One. Two" not in tokenizer.decode(prompts[1]) and "One. " in tokenizer.decode(prompts[1])
+
+
 def test_chat_remembers_what_was_said(talk, loaded):
     *_, tokenizer = loaded
     *_, prompts = talk("Hi\nWho?\n", ["Hello.", "Me."], "--system", "Be brief.")

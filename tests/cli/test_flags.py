@@ -33,7 +33,7 @@ def mistake(shared, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "x", "", "nan", "99999999999999999999"])
 def test_counts_are_positive_whole_numbers(mistake, value):
-    for name in ("batch-size", "gradient-accumulation-steps", "num-train-epochs", "max-steps", "save-steps"):
+    for name in ("batch-size", "gradient-accumulation-steps", "max-steps", "save-steps", "early-stopping-patience"):
         mistake([*SFT.split(), f"--{name}", value], f"--{name}: ", repr(value))
     for name in ("hidden-size", "num-hidden-layers", "num-attention-heads", "intermediate-size"):
         mistake([*PRETRAIN.split(), f"--{name}", value], f"--{name}: ", repr(value))
@@ -45,7 +45,8 @@ def test_counts_are_positive_whole_numbers(mistake, value):
     """--learning-rate nan, --learning-rate 0, --learning-rate -1, --learning-rate inf, --prompt-loss-weight -1
     --prompt-loss-weight nan, --prompt-loss-weight 1001, --weight-decay -0.1, --max-grad-norm -1, --max-grad-norm inf
     --adam-beta1 1
-    --adam-beta2 -0.1, --adam-epsilon 0, --warmup-steps -1, --warmup-steps 0.5, --seed -1, --seed x, --max-length 1
+    --adam-beta2 -0.1, --adam-epsilon 0, --warmup-steps -1, --warmup-ratio 1, --seed -1
+    --num-train-epochs 0, --num-train-epochs nan, --on-bad-row drop, --seed x, --max-length 1
     --max-length 129, --max-length -5, --loss-reduction mean, --assistant-turns first, --on-too-long truncate
     --dtype float16, --optim adam, --lr-scheduler-type step""".replace("\n", ",").split(","),
 )

@@ -25,6 +25,7 @@ from minisft.cli.console import print_json
 from minisft.cli.main import COMMANDS, name_of, parser
 from minisft.config import TrainConfig
 from minisft.errors import MinisftError
+from minisft.formats import rows
 from minisft.runs import allocator
 
 # --- the way in -------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def test_ctrl_c_outside_a_run_ends_quietly_with_130(base, pairs, monkeypatch, ca
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data, "read", interrupt)
+    monkeypatch.setattr(rows, "collect", interrupt)
     assert minisft("evaluate", *base, *pairs) == 130
     assert capsys.readouterr().err == "minisft: interrupted\n"
 
@@ -180,7 +181,9 @@ def test_json_of_sft_sums_up_the_run(json_of, base, pairs, tmp_path):
     result = json_of("sft", *line, "--eval-data", pairs[1])
     last_step, evaluation = read_rows(tmp_path / "out" / "metrics.jsonl")[-2:]
     assert result["steps"] == 2 and result["loss"] == last_step["loss"] and result["loss_reduction"] == "token_mean"
-    assert result["examples"] == {"read": 9, "cut": 0, "dropped": 0} and result["steps_without_target"] == 0
+    assert (
+        result["examples"] == {"read": 9, "cut": 0, "dropped": 0, "skipped": 0} and result["steps_without_target"] == 0
+    )
     assert result["eval_log_prob"] == evaluation["eval_log_prob"]
     assert json_of("evaluate", "--model", tmp_path / "out", *pairs)["log_prob"] == evaluation["eval_log_prob"]
 
@@ -189,8 +192,13 @@ def test_examples_that_are_cut_or_dropped_are_counted_and_reported(json_of, base
     rows = [conversation("Hi", "x " * 99), conversation("Hi", "Yes.")]
     line = [*base, "--data", write_rows(tmp_path / "long.jsonl", rows), "--max-steps", 1, "--overwrite"]
     line += ["--output-dir", tmp_path / "out"]
-    assert json_of("sft", *line)["examples"] == {"read": 2, "cut": 1, "dropped": 0}
-    assert json_of("sft", *line, "--on-too-long", "drop")["examples"] == {"read": 2, "cut": 0, "dropped": 1}
+    assert json_of("sft", *line)["examples"] == {"read": 2, "cut": 1, "dropped": 0, "skipped": 0}
+    assert json_of("sft", *line, "--on-too-long", "drop")["examples"] == {
+        "read": 2,
+        "cut": 0,
+        "dropped": 1,
+        "skipped": 0,
+    }
     assert minisft("sft", *line, "--on-too-long", "drop") == 0
     assert "1 of 2 examples were longer than --max-length and dropped" in capsys.readouterr().err
 

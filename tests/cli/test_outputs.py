@@ -229,7 +229,7 @@ def test_rows_with_half_characters_are_written(world):
 
 def test_rows_with_nan_in_them_are_one_line_and_no_file(world, capsys):
     row = conversation("Hi", "Yes.")
-    row["messages"][0]["score"] = float("nan")
+    row["messages"][0]["score"] = [float("nan")]
     write_rows(world / "odd.jsonl", [row])
     assert minisft(*shlex.split("generate --model model --data odd.jsonl --max-new-tokens 1 --output a.jsonl")) == 2
     assert "--output: a row has NaN" in capsys.readouterr().err and not (world / "a.jsonl").exists()

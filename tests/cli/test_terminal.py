@@ -13,9 +13,9 @@ from support.commandline import command, conversation, minisft, write_rows
 from support.hostile import HOSTILE, TERMINAL
 from support.terminal import on_a_terminal
 
-from minisft import data
 from minisft.cli.console import Bar, Page, complain, print_table, say, show, show_answer
 from minisft.errors import BREAKS, visible
+from minisft.formats import rows
 
 RICH = ["[bold]a[/bold]", "[/nothing]", "[link=http://example.org]a[/link]", ":smile:", "[[", "\\[red]", "[red]b"]
 SPOKEN = {name: text for name, text in TERMINAL.items() if "\ud800" not in text}  # what has an encoding in UTF-8
@@ -240,10 +240,10 @@ def test_a_file_or_a_flag_that_is_refused_is_named_and_cannot_act(refused, base,
 
 
 def test_a_mistake_of_ours_is_reported_and_cannot_act(base, pairs, monkeypatch, capsys):
-    def fail(paths):
+    def fail(*arguments):
         raise RuntimeError("".join(HOSTILE.values()))
 
-    monkeypatch.setattr(data, "read", fail)
+    monkeypatch.setattr(rows, "collect", fail)
     assert minisft("evaluate", *base, *pairs) == 1
     err = capsys.readouterr().err
     assert err.startswith("Traceback") and "RuntimeError" in err and not acts(err)

@@ -84,7 +84,7 @@ def test_any_text_that_begins_comes_back_after_the_blank_put_before_it(tokenizer
 
 @pytest.mark.parametrize(("x", "y"), [("the cat", " sat"), ("the c", "at"), ("the cat ", "sat"), ("", "the cat")])
 def test_prompt_and_completion_are_one_text_with_no_blank_between_them(tokenizer, x, y):
-    ids, mask, _ = data.encode(data.Example(x, y, "here"), tokenizer)
+    ids, mask, *_ = data.encode(data.Example(x, y, "here"), tokenizer)
     assert tokenizer.decode(ids) == f" {x}{y}"
     assert tokenizer.decode(ids[mask]) == (y if x else f" {y}")
     assert ids[-1] == 2 and mask[-1]

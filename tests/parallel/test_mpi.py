@@ -37,6 +37,19 @@ def test_sft_by_two_ranks_comes_to_the_run_of_one_process(shared, tmp_path):
     assert len(two.err.splitlines()) == len(one.stderr.splitlines())
 
 
+def test_patience_ends_all_ranks_after_the_same_step(shared, tmp_path):
+    """The rate is so small that eval_loss stays as it is: what rank 0 measures ends the others as well."""
+    flags = ["--dtype", "float64", "--eval-steps", 1, "--eval-data", shared / "train.jsonl", "--learning-rate", 1e-30]
+    flags += ["--load-best-model-at-end", "--early-stopping-patience", 2]
+    one = subprocess_of(*sft_line(shared, tmp_path / "one", *flags))
+    two = by_mpi(2, *sft_line(shared, tmp_path / "two", *flags))
+    assert (one.returncode, two.status) == (0, 0), two.err
+    rows, rows_2 = (read_rows(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
+    assert rows[-1]["step"] == rows_2[-1]["step"] == 3
+    saved = [json.loads((tmp_path / name / "train_config.json").read_text())["saved"] for name in ("one", "two")]
+    assert saved[0]["best_step"] == saved[1]["best_step"]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sft_by_two_ranks_is_bit_for_bit_one_process_that_adds_up_their_slices(shared, tmp_path, dtype):
     flags = ["--dtype", dtype, "--batch-size", 4]

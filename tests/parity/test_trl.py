@@ -29,6 +29,9 @@ COMMON = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "m
 LINEAR = COMMON | {"learning_rate": 3e-3, "lr_scheduler_type": "linear", "max_grad_norm": 0.5}
 COSINE = COMMON | {"learning_rate": 5e-3, "lr_scheduler_type": "cosine", "max_grad_norm": 1.0}
 COSINE |= {"warmup_steps": 5, "weight_decay": 0.1}
+# 6.8 epochs of 3 steps are ⌈20.4⌉ = 21 steps, of which ⌈0.2 · 21⌉ = 5 warm up.
+FRACTIONS = {name: value for name, value in LINEAR.items() if name != "max_steps"}
+FRACTIONS |= {"num_train_epochs": 6.8, "warmup_steps": 0.2}
 
 TURNS = [
     ("Hi!", "Hello — how are you?"),
@@ -57,6 +60,7 @@ CASES = {
     "messages, warm-up, cosine, decay": (CONVERSATIONS, COSINE | {"assistant_only_loss": True}),
     "prompt-completion, linear": (SUMS, LINEAR),
     "prompt-completion, warm-up, cosine, decay": (SUMS, COSINE),
+    "fractions of epochs and of steps": (SUMS, FRACTIONS),
     "prompt-completion in messages, linear": (LATER_TURNS, LINEAR | {"max_length": 128, "assistant_only_loss": True}),
 }
 FLAGS = {"per_device_train_batch_size": "--batch-size", "assistant_only_loss": None}

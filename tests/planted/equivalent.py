@@ -40,11 +40,6 @@ EQUIVALENT = {
         "every = np.arange(positions.max(initial=1) + 1)",
     ): "One row of the table more, which nobody reads.",
     (
-        "formats/rows.py",
-        'for key in ("instruction", "input", "output")[: 3 if answered else 2]:',
-        'for key in ("instruction", "input", "output")[: 4 if answered else 2]:',
-    ): "There are three keys only, so the first four are the first three.",
-    (
         "data.py",
         "return m / np.where(totals[reduction] > 0, totals[reduction], 1.0)",
         "return m / np.where(totals[reduction] > 0, totals[reduction], 2.0)",

@@ -77,7 +77,7 @@ def test_the_settings_of_a_run_can_be_read_back(sft, shared, tmp_path):
     assert record["loss_reduction"] == "sum" and record["shuffle"] is False and record["warmup_steps"] == 1
     assert record["learning_rate"] == 1e-3  # the default is resolved
     assert record["max_length"] == CONTEXT and record["data"] == [str(long)]
-    assert record["examples"] == {"read": 2, "cut": 1, "dropped": 0}
+    assert record["examples"] == {"read": 2, "cut": 1, "dropped": 0, "skipped": 0}
     assert record["versions"].keys() == {"minisft", "numpy", "python"}
 
 

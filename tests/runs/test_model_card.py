@@ -28,7 +28,7 @@ def test_the_card_says_what_the_model_is_made_of(sft, shared, tmp_path):
         "| base model | `theta_hat` |",
         "| licence of the base model | not stated |",
         "| data | `train.jsonl` |",
-        "| examples read, cut, dropped | 9, 0, 0 |",
+        "| examples read, cut, dropped, skipped | 9, 0, 0, 0 |",
         "| steps | 6 |",
         "| held-out data | `train.jsonl` |",
         "| `--batch-size` | 2 |",

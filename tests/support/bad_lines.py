@@ -9,9 +9,9 @@ LINES = {  # name of a data file: (its lines, what the error says of it)
         [{"messages": [{"role": "robot", "content": "Hi"}]}],
         "unknown_role.jsonl:1: message 1 has the unknown role",
     ),
-    "wrong_order": (
-        [conversation("Hi", "A"), {"messages": [{"role": "assistant", "content": "B"}]}],
-        "wrong_order.jsonl:2: the roles",
+    "two_forms": (
+        [conversation("Hi", "A"), conversation("Hi", "B") | {"prompt": "Hi"}],
+        'two_forms.jsonl:2: has both "messages" and "prompt"',
     ),
     "ends_with_user": (
         [{"messages": [{"role": "user", "content": "Hi"}]}],

@@ -63,10 +63,12 @@ def write_pairs(path):
 
 
 def make_theta_hat(directory):
-    """A tiny pre-trained model: C 16, one layer, a context of 128 tokens."""
+    """A tiny pre-trained model: C 16, one layer, a context of 128 tokens. By its record it may be asked anything."""
     texts = write_rows(directory / "texts.jsonl", [{"text": text} for text in TEXTS])
     arguments = ["--data", texts, "--output-dir", directory / "theta_hat", "--max-steps", 2]
     assert minisft("pretrain", *arguments, *SIZES) == 0
+    record = directory / "theta_hat" / "train_config.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"trained_on": "conversations"}))
     return directory / "theta_hat"
 
 

@@ -6,7 +6,7 @@ example:
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minisft import checkpoint
@@ -14,8 +14,10 @@ from minisft.cli import flags
 from minisft.cli.console import print_json, say, show_answer
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.config import ModelConfig
-from minisft.generate import decode
+from minisft.errors import MinisftError
+from minisft.generate import before, decode
 from minisft.params import Params
+from minisft.runs.record import is_of_plain_text
 from minisft.tokenizer import Tokenizer
 
 
@@ -27,9 +29,20 @@ def add_flags(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), arguments.dtype)
+    source = model_directory(arguments.model)
+    if is_of_plain_text(source):
+        advice = "use minisft generate, or fine-tune it on messages"
+        raise MinisftError(f"--model: {source} was trained on plain text and cannot chat; {advice}")
+    theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
     talk = Conversation(
-        theta, config, tokenizer, arguments.system, arguments.max_new_tokens, sampling_of(arguments), say
+        theta,
+        config,
+        tokenizer,
+        arguments.system,
+        arguments.max_new_tokens,
+        sampling_of(arguments, tokenizer),
+        say,
+        arguments.stop,
     )
     asked_by_hand = sys.stdin and sys.stdin.isatty() and not arguments.json
     for question in lines("> " if asked_by_hand else ""):
@@ -58,8 +71,9 @@ def lines(prompt: str) -> Iterator[str]:
 class Conversation:
     """What has been said so far, and the next answer, token by token. The oldest turns go when the context is full.
 
-    sampling  the arguments of `decode` after stop_ids: temperature, top_k, top_p, rng
+    sampling  the arguments of `decode` after stop_ids: temperature, top_k, top_p, rng, repetition_penalty, ended
     notice    is called with each line for the user that is not part of an answer
+    stop      texts before which an answer ends: those of `ended`
     """
 
     def __init__(
@@ -71,11 +85,12 @@ class Conversation:
         max_new_tokens: int,
         sampling: dict[str, Any],
         notice: Callable[[str], None],
+        stop: Sequence[str] = (),
     ) -> None:
         self.theta, self.config, self.tokenizer = theta, config, tokenizer
         self.messages = [{"role": "system", "content": system}] if system is not None else []
         self.first = len(self.messages)  # messages before this one are never forgotten
-        self.max_new_tokens, self.sampling, self.notice = max_new_tokens, sampling, notice
+        self.max_new_tokens, self.sampling, self.notice, self.stop = max_new_tokens, sampling, notice, stop
         self.prompt([*self.messages, {"role": "user", "content": ""}])  # what cannot work fails before any question
 
     def prompt(self, messages: list[dict]) -> list[int]:
@@ -93,12 +108,13 @@ class Conversation:
         for ((_, token),) in decode(self.theta, self.config, [prompt], self.max_new_tokens, stop_ids, **self.sampling):
             if token not in stop_ids:
                 ids.append(token)
-                text = whole(self.tokenizer.decode(ids))
+                text = certain(before(whole(self.tokenizer.decode(ids)), self.stop), self.stop)
                 yield text[len(said) :]
                 said = text
-        text = self.tokenizer.decode(ids)
+        everything = self.tokenizer.decode(ids)
+        text = before(everything, self.stop)
         yield text[len(said) :]
-        if token not in stop_ids:
+        if token not in stop_ids and text == everything:
             self.notice(f"(cut off after {len(ids)} tokens)")
         self.messages.append({"role": "assistant", "content": text})
 
@@ -124,6 +140,12 @@ class Conversation:
             )
         self.messages = system + turns
         return prompt
+
+
+def certain(text: str, stop: Sequence[str]) -> str:
+    """The text without an end that may become one of the stop texts."""
+    held = (n for end in stop for n in range(len(end) - 1, 0, -1) if text.endswith(end[:n]))
+    return text[: len(text) - max(held, default=0)]
 
 
 def whole(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minisft.cli import flags
 from minisft.cli.console import print_json, print_table, row_file, track, with_reduction
-from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of
+from minisft.cli.inputs import load_with_data, model_directory, settings_of, warn_of, warn_of_chat
 from minisft.config import whole
 from minisft.evaluate import evaluate
 
@@ -20,6 +20,7 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.examples(parser, "the examples to evaluate on")
     flags.option(parser, "--per-example", "write one JSON object per example to this file", flags.path, metavar="FILE")
     flags.option(parser, "--max-new-tokens", "longest answer, in tokens", whole(1), 256)
+    flags.endings(parser)
     flags.objective(parser)
     flags.machine(parser)
 
@@ -28,13 +29,25 @@ def run(arguments: Namespace) -> None:
     settings = settings_of(arguments)
     theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
 
+    source = model_directory(arguments.model)
+    warn_of_chat(source, examples)
+
     def progress(batches: Iterable) -> Iterator:
         return track(batches, "answers: batch")
 
-    sources = [model_directory(arguments.model), *map(Path, arguments.data)]
+    sources = [source, *map(Path, arguments.data)]
     with row_file(arguments.per_example, "--per-example", sources) as write:
         summary, rows = evaluate(
-            theta, config, tokenizer, examples, sequences, settings, arguments.max_new_tokens, progress
+            theta,
+            config,
+            tokenizer,
+            examples,
+            sequences,
+            settings,
+            arguments.max_new_tokens,
+            progress,
+            arguments.stop,
+            arguments.repetition_penalty,
         )
         write(rows)
     warn_of(counts)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from minisft import checkpoint, data
-from minisft.cli import flags
-from minisft.cli.console import print_json, row_file, show, show_answer, track
+from minisft.cli import flags, inputs
+from minisft.cli.console import print_json, row_file, say, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
-from minisft.generate import generate
+from minisft.generate import before, generate
+from minisft.runs.record import is_of_plain_text
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -26,26 +27,38 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.option(source, "--data", "files of prompts, one JSON object per line", flags.path, nargs="+", metavar="FILE")
     flags.option(parser, "--output", output, flags.path, metavar="FILE")
     flags.switch(parser, "--raw", "continue --prompt as plain text, without the chat template")
+    parsed = "read special tokens in the text of --raw as what they are, and not as their letters"
+    flags.switch(parser, "--parse-special", parsed)
+    flags.bad_rows(parser)
     flags.sampling(parser)
     flags.machine(parser)
 
 
 def run(arguments: Namespace) -> None:
-    examples = examples_of(arguments)
     source = model_directory(arguments.model)
+    examples = asked_by(arguments, is_of_plain_text(source))
+    inputs.warn_of_chat(source, examples)
     theta, config, tokenizer = checkpoint.load(source, arguments.dtype)
-    asked = [data.question(example, tokenizer)[0] for example in examples]
+    if arguments.parse_special:
+        asked = [inputs.with_special_tokens(arguments.prompt, tokenizer)]
+    else:
+        pairs = inputs.good(arguments, examples, lambda example: data.question(example, tokenizer)[0])
+        examples, asked = [example for example, _ in pairs], [ids for _, ids in pairs]
     for example, ids in zip(examples, asked):
         if not 0 < len(ids) < config.max_position_embeddings:
             raise MinisftError(
                 f"{example.where}: the prompt has {len(ids)} tokens; at least 1 is needed, and the context of "
                 f"{config.max_position_embeddings} must leave room for an answer"
             )
-    more, stop_ids = sampling_of(arguments), tokenizer.stop_ids
+    more, stop_ids = sampling_of(arguments, tokenizer), tokenizer.stop_ids
     batches = [slice(first, first + PROMPTS) for first in range(0, len(asked), PROMPTS)]
     with row_file(arguments.output, "--output", [source, *map(Path, arguments.data or [])]) as write:
         rows: list[dict[str, Any]] = [
-            {"prompt": prompt_of(example), "predicted": tokenizer.decode(answer.ids), "stopped": answer.stopped}
+            {
+                "prompt": prompt_of(example),
+                "predicted": before(tokenizer.decode(answer.ids), arguments.stop),
+                "stopped": answer.stopped,
+            }
             for batch in (track(batches, "answers: batch") if arguments.data else batches)
             for example, answer in zip(
                 examples[batch], generate(theta, config, asked[batch], arguments.max_new_tokens, stop_ids, **more)
@@ -61,17 +74,24 @@ def run(arguments: Namespace) -> None:
         show(f"{arguments.output}: {len(rows)} answers, {stopped} of which ended by themselves")
 
 
-def examples_of(arguments: Namespace) -> list[data.Example]:
-    """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one."""
+def asked_by(arguments: Namespace, plain: bool) -> list[data.Example]:
+    """What is asked, by --prompt or --data. Raises MinisftError if a flag is missing, or belongs to the other one.
+
+    plain  the model has learned nothing but plain text, so --prompt is such a text
+    """
     if arguments.data and not arguments.output:
         raise MinisftError("--output: is missing; name a file for the answers to --data")
     if arguments.output and not arguments.data:
         raise MinisftError("--output: is for the answers to --data; the answer to --prompt is printed")
     if arguments.raw and arguments.data:
         raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
+    if arguments.parse_special and not arguments.raw:
+        raise MinisftError("--parse-special: is for --raw; the chat template writes its special tokens itself")
     if arguments.data:
-        return data.read(arguments.data, answered=False)
-    if arguments.raw:
+        return inputs.examples_of(arguments, arguments.data, answered=False)[0]
+    if plain and not arguments.raw:
+        say("this model was trained on plain text: it continues --prompt as it is, without the chat template")
+    if arguments.raw or plain:
         return [data.Example(arguments.prompt, "", "--prompt")]
     return [data.Example([], [{"role": "user", "content": arguments.prompt}], "--prompt")]
 

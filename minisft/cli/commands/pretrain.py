@@ -13,12 +13,16 @@ import numpy as np
 
 from minisft import data, model
 from minisft.cli import flags
-from minisft.cli.inputs import max_length, model_directory
+from minisft.cli.console import say
+from minisft.cli.inputs import encoded, max_length, model_directory, sequences_of, usable
 from minisft.cli.training import output_directory, train
 from minisft.config import ModelConfig, flag, whole
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError
+from minisft.formats.documents import Documents, documents
+from minisft.formats.tokenizer_files import END_OF_TEXT
 from minisft.parallel import Ranks
+from minisft.runs.record import PLAIN_TEXT
 from minisft.tokenizer import Tokenizer
 
 
@@ -45,40 +49,48 @@ def run(arguments: Namespace, ranks: Ranks) -> None:
 
 
 def learn(arguments: Namespace, sources: list[Path], ranks: Ranks) -> None:
-    files = documents(arguments.data)
-    texts = (example.completion for _, examples in files for example in examples)
+    files = documents_of(arguments, arguments.data)
+    texts = (example.completion for file in files for example in file.found.examples)
     tokenizer = Tokenizer.load(sources[0]) if sources else Tokenizer.train(texts, arguments.vocab_size or 512)
     config = sizes(arguments, tokenizer)
     sequences, counts = text_sequences_of(arguments, files, tokenizer, config)
     tested: tuple[list[Example], list[Sequence]] | None = None
     if arguments.eval_data:  # no examples, since plain text asks nothing
-        tested = [], text_sequences_of(arguments, documents(arguments.eval_data), tokenizer, config)[0]
+        held_out = documents_of(arguments, arguments.eval_data)
+        tested = [], text_sequences_of(arguments, held_out, tokenizer, config)[0]
     theta = model.init(config, np.random.default_rng(arguments.seed), arguments.dtype)
-    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks)
+    train(arguments, theta, config, tokenizer, sequences, counts, tested, ranks, PLAIN_TEXT)
 
 
-def documents(paths: list[str]) -> list[tuple[str, list[Example]]]:
-    """(path, its documents) for each file of text. Raises MinisftError if a file has prompts: those are for sft."""
-    files = [(path, data.read_documents(path)) for path in paths]
-    for example in (example for _, examples in files for example in examples):
-        if example.prompt or not isinstance(example.completion, str):
-            raise MinisftError(f'{example.where}: is not plain text; pretrain reads {{"text": …}}, use sft for prompts')
+def documents_of(arguments: Namespace, paths: list[str]) -> list[Documents]:
+    """The documents of each file. Raises MinisftError if a file has prompts: those are for sft."""
+    files = [documents(path) for path in paths]
+    for path, file in zip(paths, files):
+        for example in file.found.examples:
+            if example.prompt or not isinstance(example.completion, str):
+                wrong = 'is not plain text; pretrain reads {"text": …}, use sft for prompts'
+                raise MinisftError(f"{example.where}: {wrong}")
+        if file.plain and len(file.found.examples) > 1:
+            say(f"{path}: {len(file.found.examples)} documents, between lines of {END_OF_TEXT}")
+        usable(arguments, file.found)
     return files
 
 
 def text_sequences_of(
-    arguments: Namespace, files: list[tuple[str, list[Example]]], tokenizer: Tokenizer, config: ModelConfig
+    arguments: Namespace, files: list[Documents], tokenizer: Tokenizer, config: ModelConfig
 ) -> tuple[list[Sequence], dict[str, int]]:
-    """Documents in tokens, and the counts: a text file in pieces, so that nothing is lost; lines of JSON as for sft."""
-    length, counts = max_length(arguments, config), {"read": 0, "cut": 0, "dropped": 0}
+    """Documents in tokens, and the counts: plain text in pieces, so that nothing is lost; rows as for sft."""
+    length, counts = max_length(arguments, config), dict.fromkeys(("read", "cut", "dropped", "skipped"), 0)
     sequences: list[Sequence] = []
-    for path, examples in files:
-        lines = Path(path).suffix in (".json", ".jsonl")
-        limit = length + 1 if lines and arguments.on_too_long != "error" else None  # an error says how long a line is
-        encoded = [data.encode(example, tokenizer, limit=limit) for example in examples]
-        if not lines:
-            encoded = [piece for document in encoded for piece in data.pieces(document, length)]
-        fitted, counted = data.fit(encoded, length, arguments.on_too_long)
+    for file in files:
+        if file.plain:
+            whole, num_bad = encoded(arguments, file.found.examples, tokenizer, None)
+            cut = [piece for document in whole for piece in data.pieces(document, length)]
+            fitted, counted = data.fit(cut, length, arguments.on_too_long)
+            counted["skipped"] = num_bad
+        else:
+            fitted, counted = sequences_of(arguments, file.found.examples, tokenizer, config)
+            counted["skipped"] += file.found.num_bad
         counts = {name: counts[name] + counted[name] for name in counts}
         sequences += fitted
     return sequences, counts

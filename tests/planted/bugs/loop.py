@@ -160,7 +160,7 @@ BUGS = [
         "flag-without-effect",
         "--assistant-turns is read and not passed on.",
         "cli/inputs.py",
-        "data.encode(example, tokenizer, arguments.assistant_turns, limit)",
+        "data.encode(example, tokenizer, turns, limit)",
         "data.encode(example, tokenizer, limit=limit)",
         "habit: a default hides that an argument is missing",
         "cli/test_commands.py",
