@@ -116,9 +116,9 @@ def answers(
         fitting = [
             i for i, (ids, _) in enumerate(asked) if len(tokenizer.prefix) < len(ids) < config.max_position_embeddings
         ]
-        prompts, more = [asked[i][0] for i in fitting], {"ended": ends_with(stop, tokenizer)}
-        more |= {"repetition_penalty": repetition_penalty}
-        answered = generate(theta, config, prompts, max_new_tokens, tokenizer.stop_ids, **more)
+        prompts = [asked[i][0] for i in fitting]
+        ending = partial(generate, repetition_penalty=repetition_penalty, ended=ends_with(stop, tokenizer))
+        answered = ending(theta, config, prompts, max_new_tokens, tokenizer.stop_ids)
         given = dict(zip(fitting, answered))
         for i, (ids, expected) in enumerate(asked):
             answer = given.get(i, Answer([], False))

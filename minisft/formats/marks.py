@@ -14,7 +14,7 @@ from minisft.errors import MinisftError, quoted
 from minisft.formats.added_tokens import Part, SpecialTokens
 
 THOUGHTS = ("reasoning_content", "thinking", "reasoning")  # names of one thing; templates know the first, or the second
-PRIVATE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))
+PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
 
 class Key(NamedTuple):
@@ -41,7 +41,7 @@ def mark(
 ) -> tuple[list[dict], list | None, Callable[[str], Marked]]:
     """The same messages and tools with marks in them, and what takes the marks out of the text made of these."""
     typed = {*json.dumps([messages, tools], ensure_ascii=False, default=str)}
-    free = (chr(i) for i in PRIVATE if chr(i) not in typed)
+    free = (chr(i) for some in PRIVATE for i in some if chr(i) not in typed)
     begin, end, guard = (next(free, "") for _ in range(3))
     if not guard:
         raise MinisftError("messages: use all characters for private use, so none is left to mark them; remove some")

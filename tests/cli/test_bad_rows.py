@@ -46,7 +46,7 @@ def test_rows_that_the_template_refuses_are_bad_rows_too(sft_on):
     thinking = conversation("Hi", "Yes.")
     thinking["messages"][1]["reasoning_content"] = "Hm."
     status, err = sft_on([GOOD, thinking, thinking])
-    assert status == 2 and "2 of 3 rows" in err and "data.jsonl:2: " in err and '"reasoning_content"' in err
+    assert status == 2 and "2 of 3 rows" in err and "data.jsonl:2: " in err and "reasoning_content" in err
     status, err = sft_on([GOOD, thinking], "--on-bad-row", "skip")
     assert status == 0 and "1 of 2 rows" in err
 

@@ -185,7 +185,7 @@ def test_tool_calls_tools_and_thoughts_are_handed_on_to_the_template(content):
 def test_what_a_template_has_no_place_for_is_refused_naming_the_key_and_the_row(tokenizer, key):
     row = {"messages": said("Hi", "")}
     (row if key == "tools" else row["messages"][1])[key] = CALL
-    refusal(lambda: encode(example(row, "data.jsonl:7"), tokenizer), "data.jsonl:7", f'"{key}"')
+    refusal(lambda: encode(example(row, "data.jsonl:7"), tokenizer), "data.jsonl:7", key)
 
 
 def test_keys_that_nobody_reads_are_told_apart_from_those_that_are_read():

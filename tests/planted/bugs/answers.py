@@ -68,8 +68,8 @@ BUGS = [
         "chat-does-not-stop-at-the-end-of-turn",
         "Answers end at the end of text only, which a chat model never writes.",
         "evaluate.py",
-        "max_new_tokens, tokenizer.stop_ids, **more)",
-        "max_new_tokens, {tokenizer.eos_id}, **more)",
+        "max_new_tokens, tokenizer.stop_ids)",
+        "max_new_tokens, {tokenizer.eos_id})",
         "huggingface/open-r1#492",
     ),
     Bug(
