@@ -99,12 +99,12 @@ def lowest(grad: Params) -> int:
     return 0 if first == "model.embed_tokens.weight" else len(grad.model.layers)
 
 
-def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> dict[str, list[np.ndarray]]:
-    """(cos, sin) of these positions for every head, (N, H, D) each, for every kind of block: made once, not in every layer."""
+def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> dict[str, tuple[np.ndarray, ...]]:
+    """For every kind of block, (cos, sin) of these positions for every head, (N, H, D) each: made once a batch."""
     every, result = np.arange(positions.max(initial=0) + 1), {}  # each angle once, however many sequences there are
     for kind, reach in config.reaches.items():
         tables = rotary.tables(every, config.head_dim, reach.rope_base, dtype, reach.rope_scaling)
-        result[kind] = [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
+        result[kind] = tuple(np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables)
     return result
 
 
@@ -145,21 +145,24 @@ def forward(
     if past is None:
         require(theta, config, ids, starts, rows)
         rooms, positions = counts, np.arange(len(ids)) - starts[:-1].repeat(counts)
-        turned = rotations(config, positions, theta.flat.real.dtype)
+        turns = rotations(config, positions, theta.flat.real.dtype)
     else:
         rooms, (positions, places) = past.rooms, past.extend(starts)
-        turned = {kind: [table[positions] for table in pair] for kind, pair in past.rotations.items()}
-    met = {kind: attention.parts(positions, counts, rooms, R, reach.window) for kind, reach in config.reaches.items()}
-    asking: list[tuple[Any, list]] = [(slice(None), met[kind]) for kind in config.kinds]
+        turns = {kind: (cos.take(positions, 0), sin.take(positions, 0)) for kind, (cos, sin) in past.rotations.items()}
+    every: dict[str, tuple] = {}
+    for kind, reach in config.reaches.items():
+        every[kind] = attention.parts(positions, counts, rooms, R, reach.window), *turns[kind], slice(None)
+    asking = [every[kind] for kind in config.kinds]
     if len(rows) < len(ids):  # the last block computes them alone
-        bounds, window = np.searchsorted(rows, starts), config.reaches[config.kinds[-1]].window
-        asking[-1] = rows, attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R, window)
+        bounds, kind = np.searchsorted(rows, starts), config.kinds[-1]
+        alone = attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R, config.reaches[kind].window)
+        asking[-1] = alone, *turns[kind], rows
     layer, more = block_of(config)
     x, c_embedding = embedding.forward(theta.model.embed_tokens, ids, config.embedding_scale)  # (N,) -> (N, C)
     c_blocks = []
-    for i, (p, kind, (asked, parts)) in enumerate(zip(theta.model.layers, config.kinds, asking)):
+    for i, (p, (parts, cos, sin, asked)) in enumerate(zip(theta.model.layers, asking)):
         remember = past and partial(past.remember, i, places)
-        x, c = layer.forward(p, x, parts, *turned[kind], config.rms_norm_eps, asked, remember, **more)
+        x, c = layer.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
         c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
     x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
     logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)

@@ -12,7 +12,7 @@ from minisft.params import Params
 
 
 def forward(p, ids, scale=1.0):
-    x = p.weight[ids]  # (N,) -> (N, C)
+    x = p.weight.take(ids, axis=0)  # (N,) -> (N, C)
     if scale != 1:
         x *= scale
     return x, (ids, scale)
