@@ -18,13 +18,10 @@ REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
-CHOICES = {
-    "qk_norm": ("none", "head", "all"),
-    "norms": ("before", "after", "both"),
-    "hidden_act": ("silu", "gelu_pytorch_tanh"),
-}
-MAY_BE_0 = ("head_dim", "query_pre_attn_scalar")
+CHOICES = {"qk_norm": ("none", "head", "all"), "norms": ("before", "after", "both")}
+CHOICES["hidden_act"] = ("silu", "gelu_pytorch_tanh")
 LAYER_TYPES = ("full_attention", "sliding_attention")
+MAY_BE_0 = ("head_dim", "query_pre_attn_scalar")
 LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
 
@@ -136,18 +133,15 @@ class ModelConfig:
             if field.type is bool and not isinstance(value, bool):
                 raise MinisftError(f"{field.name}: {one_line(repr(value))} is neither true nor false")
         for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                given = one_line(repr(getattr(self, name)))
-                raise MinisftError(f"{name}: {given} is unknown; choose one of {', '.join(known)}")
+            if (value := getattr(self, name)) not in known:
+                raise MinisftError(f"{name}: {one_line(repr(value))} is unknown; choose one of {', '.join(known)}")
         if self.norms == "before" and (self.hidden_act != "silu" or self.query_pre_attn_scalar):
             raise MinisftError("norms: with norms before the branches alone, hidden_act is silu, scores are over √D")
         if self.num_hidden_layers > MOST_LAYERS:
             raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
-        kinds = self.layer_types
-        fits = isinstance(kinds, (list, tuple)) and all(kind in LAYER_TYPES for kind in kinds)
-        if not fits or len(kinds) not in (0, self.num_hidden_layers):
-            what = f"is not a list of {self.num_hidden_layers} times {' or '.join(LAYER_TYPES)}"
-            raise MinisftError(f"layer_types: {one_line(repr(kinds))} {what}")
+        kinds, known, L = self.layer_types, LAYER_TYPES, self.num_hidden_layers
+        if not isinstance(kinds, (list, tuple)) or len(kinds) not in (0, L) or not all(k in known for k in kinds):
+            raise MinisftError(f"layer_types: {one_line(repr(kinds))} is not a list of {L} times {' or '.join(known)}")
         object.__setattr__(self, "layer_types", tuple(kinds))
         if not self.head_dim:
             if self.hidden_size % self.num_attention_heads:

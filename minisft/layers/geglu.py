@@ -15,7 +15,6 @@ The matrices and x may be complex, for the complex step of gradcheck.py: tanh is
 """
 
 from collections import namedtuple
-from math import pi, sqrt
 
 import numpy as np
 
@@ -24,13 +23,13 @@ from minisft.params import Params
 
 Cache = namedtuple("Cache", "gate up down a s u b")
 
-KAPPA = 0.044715
+KAPPA, ROOT = 0.044715, (2 / np.pi) ** 0.5
 
 
 def forward(p, x):
     a, c_gate = linear.forward(p.gate_proj, x)  # (N, C) -> (N, F)
     b, c_up = linear.forward(p.up_proj, x)
-    z = 2 * sqrt(2 / pi) * (a + KAPPA * a * a * a)
+    z = 2 * ROOT * (a + KAPPA * a * a * a)
     s = 0.5 * (1 + np.tanh(0.5 * z))
     u = a * s
     y, c_down = linear.forward(p.down_proj, u * b)  # (N, F) -> (N, C)
@@ -41,7 +40,7 @@ def backward(p, g, cache, dy):
     a, s, u, b = cache.a, cache.s, cache.u, cache.b
     dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
     db = dh * u
-    dz = 2 * sqrt(2 / pi) * (1 + 3 * KAPPA * a * a)  # z′
+    dz = 2 * ROOT * (1 + 3 * KAPPA * a * a)  # z′
     da = (s + u * (1 - s) * dz) * b * dh
     dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
     dx += linear.backward(p.up_proj, g.up_proj, cache.up, db)
