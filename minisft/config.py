@@ -18,8 +18,8 @@ REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
-CHOICES = {"qk_norm": ("none", "head", "all"), "norms": ("before", "after", "both")}
-CHOICES["hidden_act"] = ("silu", "gelu_pytorch_tanh")
+CHOICES = {"qk_norm": ["none", "head", "all"], "norms": ["before", "after", "both"]}
+CHOICES["hidden_act"] = ["silu", "gelu_pytorch_tanh"]
 LAYER_TYPES = ("full_attention", "sliding_attention")
 MAY_BE_0 = ("head_dim", "query_pre_attn_scalar")
 LARGEST = 2**24  # the largest size: only a damaged file asks for more
@@ -139,9 +139,11 @@ class ModelConfig:
             raise MinisftError("norms: with norms before the branches alone, hidden_act is silu, scores are over √D")
         if self.num_hidden_layers > MOST_LAYERS:
             raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
-        kinds, known, L = self.layer_types, LAYER_TYPES, self.num_hidden_layers
-        if not isinstance(kinds, (list, tuple)) or len(kinds) not in (0, L) or not all(k in known for k in kinds):
-            raise MinisftError(f"layer_types: {one_line(repr(kinds))} is not a list of {L} times {' or '.join(known)}")
+        kinds, allowed, L = self.layer_types, LAYER_TYPES, self.num_hidden_layers
+        if not isinstance(kinds, (list, tuple)) or len(kinds) not in (0, L) or not all(k in allowed for k in kinds):
+            raise MinisftError(
+                f"layer_types: {one_line(repr(kinds))} is not a list of {L} times {' or '.join(allowed)}"
+            )
         object.__setattr__(self, "layer_types", tuple(kinds))
         if not self.head_dim:
             if self.hidden_size % self.num_attention_heads:
