@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisft.config import ModelConfig
+from minisft.config import LAYER_TYPES, MOST_LAYERS, ModelConfig
 from minisft.errors import MinisftError
 from minisft.params import Params
 
@@ -77,6 +77,13 @@ def traits(name: str, hidden_size: int) -> dict[str, Any]:
     free = {"layer_types", "query_pre_attn_scalar"}  # its models differ in them
     known = {field: value for field, value in LLAMA.items() if field not in free}
     return known | FAMILIES[name].has | {"embedding_scale": hidden_size**0.5}
+
+
+def gemma(sizes: dict[str, Any], pattern: int = 6) -> dict[str, Any]:
+    """What follows from the sizes of a Gemma 3: √C, and that all its blocks slide but one in each `pattern`."""
+    C, layers = max(0, sizes["hidden_size"]), min(sizes["num_hidden_layers"], MOST_LAYERS)
+    kinds = [LAYER_TYPES[bool(number % pattern)] for number in range(1, layers + 1)]
+    return {"embedding_scale": C**0.5 or 1.0, "layer_types": tuple(kinds)}
 
 
 def family_of(config: ModelConfig) -> str:

@@ -15,9 +15,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from minisft.config import LAYER_TYPES, MOST_LAYERS, ModelConfig, RopeScaling, is_whole
+from minisft.config import LAYER_TYPES, ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats.families import FAMILIES, LEFT_OUT, family_of
+from minisft.formats.families import FAMILIES, LEFT_OUT, family_of, gemma
 from minisft.formats.files import Stored, read_json, replacing
 from minisft.formats.native import native
 
@@ -79,7 +79,11 @@ def read_config(directory: str | Path) -> ModelConfig:
     heads = config.get("num_key_value_heads", family.left_out.get("num_key_value_heads"))
     values["num_key_value_heads"] = heads or config["num_attention_heads"]
     if name == "gemma3_text":
-        values |= gemma(config, refuse)
+        pattern = config.get("sliding_window_pattern", 6)
+        if not (is_whole(pattern) and pattern > 0):
+            refuse("sliding_window_pattern", pattern, "a positive whole number")
+        if all(is_whole(config[field]) for field in SIZES):  # else refused by name, below
+            values |= gemma(config, pattern) | {k: config[k] for k in ("layer_types",) if config.get(k) is not None}
         where, rope = "rope_parameters", gemma_rope(config, values, refuse)
     else:
         if name in ("qwen2", "qwen3") and set(config.get("layer_types") or ()) - {"full_attention"}:
@@ -108,20 +112,6 @@ def read_config(directory: str | Path) -> ModelConfig:
     if window is not None and not (is_whole(window) and window >= context):  # so long, it hides nothing
         refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
     return result
-
-
-def gemma(config: dict[str, Any], refuse: Callable) -> dict[str, Any]:
-    """What a Gemma 3 says besides: which of its blocks slide, every one but each sixth if it does not say, and √C."""
-    pattern = config.get("sliding_window_pattern", 6)
-    if not (is_whole(pattern) and pattern > 0):
-        refuse("sliding_window_pattern", pattern, "a positive whole number")
-    width, layers = config["hidden_size"], config["num_hidden_layers"]
-    if not (is_whole(width) and width > 0 and is_whole(layers) and layers <= MOST_LAYERS):
-        return {}  # refused by name, with all other sizes
-    kinds = config.get("layer_types")
-    if kinds is None:
-        kinds = ["full_attention" if i % pattern == 0 else "sliding_attention" for i in range(1, layers + 1)]
-    return {"embedding_scale": width**0.5, "layer_types": kinds}
 
 
 def gemma_rope(config: dict[str, Any], values: dict[str, Any], refuse: Callable) -> dict[str, Any]:

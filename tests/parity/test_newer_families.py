@@ -1,7 +1,7 @@
 """Qwen3, OLMo-2 and Gemma 3 beside PyTorch and transformers, on random shapes: the tests of test_model.py once more.
 
-Those of test_families.py, of what is read and written again, are here for the same models. Tolerances as there, but in float32: a block
-has up to six norms, some of four channels, and each divides by a length that may be small.
+Those of test_families.py, of what is read and written again, are here for the same models. Tolerances as there, but in
+float32: a block has up to six norms, some of four channels, and each divides by a length that may be small.
 """
 
 import tempfile
