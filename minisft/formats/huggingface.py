@@ -78,19 +78,17 @@ def read_config(directory: str | Path) -> ModelConfig:
     values["head_dim"] = config.get("head_dim", family.left_out.get("head_dim")) or 0
     heads = config.get("num_key_value_heads", family.left_out.get("num_key_value_heads"))
     values["num_key_value_heads"] = heads or config["num_attention_heads"]
+    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
     if name == "gemma3_text":
         pattern = config.get("sliding_window_pattern", 6)
         if not (is_whole(pattern) and pattern > 0):
             refuse("sliding_window_pattern", pattern, "a positive whole number")
         if all(is_whole(config[field]) for field in SIZES):  # else refused by name, below
             values |= gemma(config, pattern) | {k: config[k] for k in ("layer_types",) if config.get(k) is not None}
-        where, rope = "rope_parameters", gemma_rope(config, values, refuse)
+        rope = gemma_rope(config, values, refuse)
     else:
         if name in ("qwen2", "qwen3") and set(config.get("layer_types") or ()) - {"full_attention"}:
             refuse("layer_types", config["layer_types"], '"full_attention"')
-        where = (
-            "rope_scaling" if config.get("rope_scaling") else "rope_parameters"
-        )  # the older name, where used, counts
         rope = config.get(where) or {}
     kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
     if not isinstance(kind, str) or kind not in ROPE_TYPES:
@@ -121,8 +119,10 @@ def gemma_rope(config: dict[str, Any], values: dict[str, Any], refuse: Callable)
         refuse("rope_parameters", by_kind, " and ".join(LAYER_TYPES))
     full, sliding = (by_kind.get(kind) or {} for kind in LAYER_TYPES)
     scaling = config.get("rope_scaling") or {}
-    if not all(isinstance(part, dict) for part in (full, sliding, scaling)):
-        refuse("rope_parameters", by_kind or scaling, "an object for every type of layer")
+    if not isinstance(scaling, dict):
+        refuse("rope_scaling", scaling, "an object")
+    if not (isinstance(full, dict) and isinstance(sliding, dict)):
+        refuse("rope_parameters", by_kind, "an object for every type of layer")
     if sliding.get("rope_type", "default") != "default":
         refuse("rope_parameters.sliding_attention", sliding, 'the rope_type "default"')
     values["rope_local_base"] = sliding.get("rope_theta", config.get("rope_local_base_freq", 1e4))

@@ -148,7 +148,8 @@ def test_which_blocks_of_a_gemma_slide_is_said_one_by_one_or_by_a_pattern(fields
 
 
 def test_fields_left_out_have_the_values_transformers_gives_each_family(tmp_path):
-    qwen3 = read(tmp_path, **SIZES, model_type="qwen3")
+    qwen3 = read(tmp_path, **SIZES | {"num_attention_heads": 64}, model_type="qwen3")
+    assert qwen3.num_key_value_heads == 32
     assert (qwen3.head_dim, qwen3.max_position_embeddings, qwen3.rms_norm_eps) == (128, 32768, 1e-6)
     refusal(
         lambda: read(tmp_path, **SIZES | {"num_attention_heads": 48}, model_type="qwen3"), "num_key_value_heads", 32
@@ -210,4 +211,4 @@ def test_a_model_without_its_norms_or_with_those_of_another_family_is_refused(sa
     refusal(lambda: checkpoint.load(directory), "k_norm", "missing")
     directory, _ = save("qwen3")
     edit_config(directory, model_type="llama", architectures=["LlamaForCausalLM"])
-    refusal(lambda: checkpoint.load(directory), "q_norm.weight", "not part of the model")
+    refusal(lambda: checkpoint.load(directory), "k_norm.weight", "not part of the model")
