@@ -150,7 +150,7 @@ def architecture_fields(config: ModelConfig) -> dict:
         fields["use_sliding_window"] = False
     if name == "gemma3_text":
         sliding["query_pre_attn_scalar"] = sliding["query_pre_attn_scalar"] or config.head_dim
-        sliding["layer_types"] = config.kinds
+        sliding["layer_types"] = list(config.kinds)
         sliding["hidden_activation"] = fields.pop("hidden_act")
         fields |= sliding | {"rope_parameters": dict(zip(LAYER_TYPES, (rope, local)))}
     return fields
