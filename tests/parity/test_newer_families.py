@@ -49,7 +49,10 @@ by_dtype = pytest.mark.parametrize(("dtype", "depth"), [(np.float64, 3), (np.flo
 
 @st.composite
 def of_family(draw, family, depth=3):
-    """A model of the family; of a Gemma 3 any blocks may slide, with windows shorter than a sequence, or longer."""
+    """A model of the family; of a Gemma 3 any blocks may slide, with windows shorter than a sequence, or longer.
+
+    Not with a window of a single key, as the gradient of the queries would be 0.
+    """
     config = replace(
         draw(configs(depth)),
         qkv_bias=False,
@@ -64,7 +67,7 @@ def of_family(draw, family, depth=3):
         query_pre_attn_scalar=draw(st.sampled_from([config.head_dim, 3, 256])),
         embedding_scale=config.hidden_size**0.5,
         layer_types=tuple(draw(st.lists(st.sampled_from(LAYER_TYPES), min_size=layers, max_size=layers))),
-        sliding_window=draw(st.sampled_from([1, 2, 3, 5, 64])),
+        sliding_window=draw(st.sampled_from([2, 3, 5, 64])),
         rope_local_base=draw(st.sampled_from([2.0, 10000.0])),
         rope_scaling=draw(st.sampled_from([None, RopeScaling(3.0)])),
     )
@@ -73,7 +76,7 @@ def of_family(draw, family, depth=3):
 @by_dtype
 @each_family
 def test_logits_loss_and_every_gradient_are_those_of_pytorch(family, dtype, depth):
-    @drawn(40)
+    @drawn(20)
     @given(of_family(family, depth), data(4), st.integers(0, 2**32), st.sampled_from(REDUCTIONS))
     def check(config, sequences, seed, reduction):
         theta, library = random_theta(config, seed, dtype), f"{family}, {np.dtype(dtype)}"
@@ -100,7 +103,7 @@ def test_logits_loss_and_every_gradient_are_those_of_pytorch(family, dtype, dept
 
 @each_family
 def test_ten_steps_of_adamw_lead_to_the_theta_of_pytorch(family):
-    @drawn(10)
+    @drawn(6)
     @given(of_family(family), data(7), st.integers(0, 2**32), training())
     def check(config, sequences, seed, settings):
         assert_same_training(config, sequences, seed, settings, 1e-10, f"10 steps of AdamW, {family}")
@@ -112,7 +115,7 @@ def test_ten_steps_of_adamw_lead_to_the_theta_of_pytorch(family):
 def test_what_transformers_writes_is_read_and_written_again_the_same(family):
     """A random model of theirs -> a directory -> θ -> a directory: its config and tensors, and ours, are unchanged."""
 
-    @drawn(15)
+    @drawn(8)
     @given(of_family(family), st.integers(0, 2**31))
     def check(config, seed):
         torch.manual_seed(seed)
@@ -143,7 +146,7 @@ def test_what_transformers_writes_is_read_and_written_again_the_same(family):
 
 @each_family
 def test_greedy_answers_are_those_of_transformers_token_by_token(family):
-    @drawn(15)
+    @drawn(8)
     @given(of_family(family), st.integers(0, 2**32), st.integers(1, 9))
     def check(config, seed, n):
         theta = random_theta(config, seed)
