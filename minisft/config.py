@@ -21,7 +21,6 @@ DTYPES = ("float32", "float64")
 CHOICES = {"qk_norm": ["none", "head", "all"], "norms": ["before", "after", "both"]}
 CHOICES["hidden_act"] = ["silu", "gelu_pytorch_tanh"]
 LAYER_TYPES = ("full_attention", "sliding_attention")
-MAY_BE_0 = ("head_dim", "query_pre_attn_scalar")
 LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
 
@@ -118,13 +117,13 @@ class ModelConfig:
     def reaches(self) -> dict[str, Reach]:
         """{kind: its Reach} of the kinds of blocks that there are."""
         full = Reach(math.inf, self.rope_base, self.rope_scaling)
-        sliding = Reach(self.sliding_window, self.rope_local_base, None)
-        return {kind: full if kind == "full_attention" else sliding for kind in self.kinds}
+        both = {LAYER_TYPES[0]: full, LAYER_TYPES[1]: Reach(self.sliding_window, self.rope_local_base, None)}
+        return {kind: both[kind] for kind in self.kinds}
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type is int and not (is_whole(value) and (field.name not in MAY_BE_0) <= value <= LARGEST):
+            if field.type is int and not (is_whole(value) and (field.default != 0) <= value <= LARGEST):
                 raise MinisftError(
                     f"{field.name}: {one_line(repr(value))} is not a positive whole number of at most {LARGEST}"
                 )
