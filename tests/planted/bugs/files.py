@@ -10,6 +10,7 @@ BUGS = [
         '"tie_word_embeddings": False,',
         '"tie_word_embeddings": True,',
         "huggingface/transformers#30202",
+        "formats/test_huggingface_config.py",
     ),
     Bug(
         "bfloat16-read-as-float16",
