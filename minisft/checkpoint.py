@@ -1,7 +1,7 @@
 """A model is a directory in the Hugging Face layout: config.json, model.safetensors, and the tokenizer's files.
 
-`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation. GGUF files are read
-as well.
+`load` and `save` rename and transpose nothing, since θ has the checkpoint's names and orientation; a Gemma's gains are
+1 + w, so its w become gains here. GGUF files are read as well.
 """
 
 from pathlib import Path
@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike
 from minisft import doors, model
 from minisft.config import ModelConfig
 from minisft.errors import MinisftError, one_line
+from minisft.formats.families import FAMILIES, gain_offset, in_files
 from minisft.formats.files import Stored, json_bytes, write_atomically
 from minisft.formats.gguf.read import read as read_gguf
 from minisft.formats.huggingface import (
-    ARCHITECTURES,
     architecture_fields,
     read_config,
     tensors,
@@ -31,15 +31,15 @@ EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, ModelConfig, Tokenizer]:
     """θ, its sizes and its tokenizer, from a directory or a .gguf file; weights of any type become dtype.
 
-    Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or not a Llama's;
-    before it allocates memory for θ, unless the numbers themselves are wrong.
+    Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or of no known
+    family; before it allocates memory for θ, unless the numbers themselves are wrong.
     """
     path = Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
-        config, tokenizer, stored = read_gguf(path)
+        (config, tokenizer, stored), more = read_gguf(path), 0.0
     else:
         config, tokenizer = read_config(path), Tokenizer.load(path)
-        stored = [tensor for file in weight_files(path) for tensor in tensors(file)]
+        stored, more = [tensor for file in weight_files(path) for tensor in tensors(file)], gain_offset(config)
     require_room(tokenizer, config, path)
     stored, head = fitting(stored, config)
     theta = Params(model.shapes(config), dtype)
@@ -47,6 +47,8 @@ def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, Model
         view = theta.named[tensor.name]
         with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of dtype: infinite, refused below
             tensor.fill(view)
+        if more and view.ndim == 1:
+            view += more
         if not np.isfinite(view).all():
             raise MinisftError(
                 f"{tensor.path}: tensor {tensor.name} has NaN or infinity in {view.dtype}; use an earlier checkpoint"
@@ -101,7 +103,9 @@ def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: T
             raise MinisftError(f"theta: {name} has NaN or infinity, and could not be loaded again; save an earlier θ")
     for name, content in small_files(config, tokenizer, theta.flat.dtype).items():
         write_atomically(directory / name, content)
-    write_tensors(directory / "model.safetensors", theta.named, {"format": "pt"})  # transformers asks for the format
+    write_tensors(
+        directory / "model.safetensors", in_files(theta, config), {"format": "pt"}
+    )  # transformers asks for the format
 
 
 def small_files(config: ModelConfig, tokenizer: Tokenizer, dtype: DTypeLike) -> dict[str, bytes]:
@@ -111,7 +115,7 @@ def small_files(config: ModelConfig, tokenizer: Tokenizer, dtype: DTypeLike) -> 
     """
     fields = architecture_fields(config)
     fields |= {
-        "architectures": [ARCHITECTURES[fields["model_type"]]],
+        "architectures": [FAMILIES[fields["model_type"]].architecture],
         "dtype": np.dtype(dtype).name,
         "use_cache": True,
         "bos_token_id": None,

@@ -9,6 +9,7 @@ import math
 import sys
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line
@@ -17,6 +18,9 @@ REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
 OPTIMIZERS = ("adamw", "sgd")
 DTYPES = ("float32", "float64")
+CHOICES = {"qk_norm": ["none", "head", "all"], "norms": ["before", "after", "both"]}
+CHOICES["hidden_act"] = ["silu", "gelu_pytorch_tanh"]
+LAYER_TYPES = ("full_attention", "sliding_attention")
 LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
 
@@ -57,13 +61,28 @@ class RopeScaling:
             raise MinisftError(f"original_max_position_embeddings: {one_line(repr(original))} {what}")
 
 
+class Reach(NamedTuple):
+    """How many tokens the attention of a block sees, the last included, and how fast its rotations turn."""
+
+    window: float
+    rope_base: float
+    rope_scaling: RopeScaling | None
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a Llama-style transformer. Raises MinisftError if the sizes do not fit together.
 
     In the book's letters: V vocab_size, C hidden_size, H num_attention_heads, G num_key_value_heads, D head_dim
     (0 stands for hidden_size / num_attention_heads), F intermediate_size; max_position_embeddings is the context, in
-    tokens. `qkv_bias` is our own name: the maps to queries, keys and values have biases, as in Qwen2.
+    tokens. The other fields say in what a family is not a Llama; those whose name is our own:
+
+    qkv_bias         the maps to queries, keys and values have biases (Qwen2)
+    qk_norm          q and k are normed before they are turned: each "head" (Qwen3), or "all" heads at once (OLMo-2)
+    norms            of a branch: "before" it, "after" it (OLMo-2) or "both" (Gemma 3); the latter two may have another
+                     hidden_act and a query_pre_attn_scalar (0: head_dim), whose root divides the scores
+    embedding_scale  what rows of the embedding are multiplied by (Gemma 3: √C)
+    rope_local_base  rope_base of the blocks whose layer_types say that they slide: they see sliding_window tokens
     """
 
     vocab_size: int
@@ -80,11 +99,31 @@ class ModelConfig:
     initializer_range: float = 0.02
     rope_scaling: RopeScaling | None = None
     qkv_bias: bool = False
+    qk_norm: str = "none"
+    norms: str = "before"
+    hidden_act: str = "silu"
+    query_pre_attn_scalar: int = 0
+    embedding_scale: float = 1.0
+    layer_types: tuple[str, ...] = ()
+    sliding_window: int = LARGEST
+    rope_local_base: float = 10000.0
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind of every block; they differ in Gemma 3 only."""
+        return self.layer_types or ("full_attention",) * self.num_hidden_layers
+
+    @cached_property
+    def reaches(self) -> dict[str, Reach]:
+        """{kind: its Reach} of the kinds of blocks that there are."""
+        full = Reach(math.inf, self.rope_base, self.rope_scaling)
+        both = {LAYER_TYPES[0]: full, LAYER_TYPES[1]: Reach(self.sliding_window, self.rope_local_base, None)}
+        return {kind: both[kind] for kind in self.kinds}
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type is int and not (is_whole(value) and (field.name != "head_dim") <= value <= LARGEST):
+            if field.type is int and not (is_whole(value) and (field.default != 0) <= value <= LARGEST):
                 raise MinisftError(
                     f"{field.name}: {one_line(repr(value))} is not a positive whole number of at most {LARGEST}"
                 )
@@ -92,8 +131,19 @@ class ModelConfig:
                 raise MinisftError(f"{field.name}: {one_line(repr(value))} is not a positive number")
             if field.type is bool and not isinstance(value, bool):
                 raise MinisftError(f"{field.name}: {one_line(repr(value))} is neither true nor false")
+        for name, known in CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise MinisftError(f"{name}: {one_line(repr(value))} is unknown; choose one of {', '.join(known)}")
+        if self.norms == "before" and (self.hidden_act != "silu" or self.query_pre_attn_scalar):
+            raise MinisftError("norms: with norms before the branches alone, hidden_act is silu, scores are over √D")
         if self.num_hidden_layers > MOST_LAYERS:
             raise MinisftError(f"num_hidden_layers: {self.num_hidden_layers} is more than {MOST_LAYERS}")
+        kinds, allowed, L = self.layer_types, LAYER_TYPES, self.num_hidden_layers
+        if not isinstance(kinds, (list, tuple)) or len(kinds) not in (0, L) or not all(k in allowed for k in kinds):
+            raise MinisftError(
+                f"layer_types: {one_line(repr(kinds))} is not a list of {L} times {' or '.join(allowed)}"
+            )
+        object.__setattr__(self, "layer_types", tuple(kinds))
         if not self.head_dim:
             if self.hidden_size % self.num_attention_heads:
                 raise MinisftError(
@@ -193,11 +243,7 @@ class TrainConfig:
         0.0, number(low=0), "how strongly matrices are pulled towards 0; gains and biases are not", metavar="D"
     )
     max_grad_norm: float = setting(
-        1.0,
-        number(low=0),
-        "clip a gradient whose norm is larger than this; 0 never clips",
-        metavar="C",
-        model_card="always",
+        1.0, number(low=0), "clip a gradient whose norm is larger than this; 0 never clips", "C", "always"
     )
     lr_scheduler_type: str = setting(
         "linear", SCHEDULES, "how the learning rate changes during the run", model_card="always"
@@ -221,10 +267,7 @@ class TrainConfig:
     seed: int = setting(0, whole(0), "seed of everything that is random", model_card="always")
     shuffle: bool = setting(True, None, "keep the examples in the order of the file", flag="--no-shuffle")
     train_only: tuple[str, ...] = setting(
-        (),
-        None,
-        "train only the tensors whose names match, and freeze the others (default: train all)",
-        metavar="PATTERN",
+        (), None, "train only the tensors whose names match, and freeze the others (default: train all)", "PATTERN"
     )
 
     def trains(self, name: str) -> bool:

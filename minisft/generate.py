@@ -28,7 +28,7 @@ class Past:
     lengths   (S,) int: how many tokens of each have been read
     rooms     (S,) int: capacity for each; keys and values of sequence s are at s · capacity to (s + 1) · capacity
     layers    of each layer two arrays (G, S capacity, D)
-    cos, sin  (capacity, H, D): the rotations of all positions, computed once
+    rotations of all positions, computed once
     """
 
     def __init__(self, config: ModelConfig, sequences: int, capacity: int, dtype: DTypeLike) -> None:
@@ -36,7 +36,7 @@ class Past:
         self.lengths, self.rooms = np.zeros(sequences, int), np.full(sequences, capacity)
         # What is hidden is multiplied by 0, so it must be a number.
         self.layers = [(np.zeros(shape, dtype), np.zeros(shape, dtype)) for _ in range(config.num_hidden_layers)]
-        self.cos, self.sin = model.rotations(config, np.arange(capacity), dtype)
+        self.rotations = model.rotations(config, np.arange(capacity), dtype)
 
     def extend(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For new rows, those of sequence s at starts[s]:starts[s + 1]: their positions and their places, (N,) each."""

@@ -3,7 +3,8 @@
     x_0 = E[ids]      x_{l+1} = block_l(x_l)      logits = W norm(x_L)      log Pr(next token) = log softmax(logits)
 
 W is a matrix of its own, or E again ("tied"): then E is used twice and receives two contributions to its gradient.
-Names of tensors are those of a Llama checkpoint of the Hugging Face layout; matrices are (out, in).
+Names of tensors are those of a checkpoint of the Hugging Face layout; matrices are (out, in). A layer applies what the
+tree has: a bias, a norm of queries and keys, a norm after a branch.
 """
 
 from collections import namedtuple
@@ -15,7 +16,7 @@ from numpy.typing import DTypeLike
 
 from minisft import doors
 from minisft.config import ModelConfig
-from minisft.layers import attention, block, embedding, linear, rmsnorm, rotary
+from minisft.layers import attention, block, embedding, geglu, linear, rmsnorm, rotary, sandwich, swiglu
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
@@ -40,6 +41,9 @@ def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
             "mlp.up_proj": (F, C),
             "mlp.down_proj": (C, F),
         }
+        layer |= further_norms(config)
+        if config.norms == "after":
+            del layer["input_layernorm"]
         result |= {f"model.layers.{i}.{name}.weight": shape for name, shape in layer.items()}
         if config.qkv_bias:
             rows = {"q_proj": HD, "k_proj": GD, "v_proj": GD}
@@ -48,6 +52,28 @@ def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     if not config.tie_word_embeddings:
         result["lm_head.weight"] = (V, C)
     return result
+
+
+def further_norms(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of the norms in a block that a Llama does not have."""
+    C, D, H, G = config.hidden_size, config.head_dim, config.num_attention_heads, config.num_key_value_heads
+    result: dict[str, tuple[int, ...]] = {}
+    if config.qk_norm != "none":
+        heads = (H, G) if config.qk_norm == "all" else (1, 1)  # that one norm sees
+        result |= {f"self_attn.{name}_norm": (count * D,) for name, count in zip("qk", heads)}
+    if config.norms == "both":
+        result["pre_feedforward_layernorm"] = (C,)
+    if config.norms != "before":
+        result["post_feedforward_layernorm"] = (C,)
+    return result
+
+
+def block_of(config: ModelConfig) -> tuple[Any, dict]:
+    """The layer that a block is, and what its forward is given besides."""
+    if config.norms == "before":
+        return block, {}
+    F = {"silu": swiglu, "gelu_pytorch_tanh": geglu}[config.hidden_act]
+    return sandwich, {"F": F, "scale": (config.query_pre_attn_scalar or config.head_dim) ** -0.5}
 
 
 def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
@@ -73,11 +99,13 @@ def lowest(grad: Params) -> int:
     return 0 if first == "model.embed_tokens.weight" else len(grad.model.layers)
 
 
-def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> list[np.ndarray]:
-    """(cos, sin) of these positions for every head, (N, H, D) each: made once, not in every layer."""
-    every = np.arange(positions.max(initial=0) + 1)  # each angle once, however many sequences there are
-    tables = rotary.tables(every, config.head_dim, config.rope_base, dtype, config.rope_scaling)
-    return [np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables]
+def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> dict[str, tuple[np.ndarray, ...]]:
+    """For every kind of block, (cos, sin) of these positions for every head, (N, H, D) each: made once a batch."""
+    every, result = np.arange(positions.max(initial=0) + 1), {}  # each angle once, however many sequences there are
+    for kind, reach in config.reaches.items():
+        tables = rotary.tables(every, config.head_dim, reach.rope_base, dtype, reach.rope_scaling)
+        result[kind] = tuple(np.repeat(table, config.num_attention_heads, axis=1)[positions] for table in tables)
+    return result
 
 
 def require(
@@ -117,20 +145,24 @@ def forward(
     if past is None:
         require(theta, config, ids, starts, rows)
         rooms, positions = counts, np.arange(len(ids)) - starts[:-1].repeat(counts)
-        cos, sin = rotations(config, positions, theta.flat.real.dtype)
+        turns = rotations(config, positions, theta.flat.real.dtype)
     else:
         rooms, (positions, places) = past.rooms, past.extend(starts)
-        cos, sin = past.cos[positions], past.sin[positions]
-    every: tuple[Any, list] = slice(None), attention.parts(positions, counts, rooms, R)
-    asking = [every] * config.num_hidden_layers
+        turns = {kind: (cos.take(positions, 0), sin.take(positions, 0)) for kind, (cos, sin) in past.rotations.items()}
+    every: dict[str, tuple] = {}
+    for kind, reach in config.reaches.items():
+        every[kind] = attention.parts(positions, counts, rooms, R, reach.window), *turns[kind], slice(None)
+    asking = [every[kind] for kind in config.kinds]
     if len(rows) < len(ids):  # the last block computes them alone
-        bounds = np.searchsorted(rows, starts)
-        asking[-1] = rows, attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R)
-    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
+        bounds, kind = np.searchsorted(rows, starts), config.kinds[-1]
+        alone = attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R, config.reaches[kind].window)
+        asking[-1] = alone, *turns[kind], rows
+    layer, more = block_of(config)
+    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids, config.embedding_scale)  # (N,) -> (N, C)
     c_blocks = []
-    for i, (p, (asked, parts)) in enumerate(zip(theta.model.layers, asking)):
+    for i, (p, (parts, cos, sin, asked)) in enumerate(zip(theta.model.layers, asking)):
         remember = past and partial(past.remember, i, places)
-        x, c = block.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember)
+        x, c = layer.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
         c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
     x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
     logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
@@ -141,8 +173,9 @@ def backward(theta: Params, grad: Params, config: ModelConfig, cache: Cache, dlo
     """Adds the gradient of every tensor of grad to it, given dlogits (M, V). The mirror image of forward."""
     dx = linear.backward(head(theta, config), head(grad, config), cache.head, dlogits)
     dx = rmsnorm.backward(theta.model.norm, grad.model.norm, cache.norm, dx)
+    layer, _ = block_of(config)
     for p, g, c in reversed(list(zip(theta.model.layers, grad.model.layers, cache.blocks))):
         if c is None:  # everything from here on is frozen
             return
-        dx = block.backward(p, g, c, dx)
+        dx = layer.backward(p, g, c, dx)
     embedding.backward(theta.model.embed_tokens, grad.model.embed_tokens, cache.embedding, dx)

@@ -13,6 +13,19 @@ from minisft.config import REDUCTIONS, ModelConfig
 from minisft.data import Sequence, collate
 
 KINDS = {"tied": tiny_config(), "untied": tiny_config(tied=False), "biased": replace(tiny_config(), qkv_bias=True)}
+KINDS["qwen3"] = replace(tiny_config(), qk_norm="head")
+KINDS["olmo2"] = replace(tiny_config(tied=False), qk_norm="all", norms="after")
+KINDS["gemma3"] = replace(
+    tiny_config(),
+    qk_norm="head",
+    norms="both",
+    hidden_act="gelu_pytorch_tanh",
+    query_pre_attn_scalar=5,
+    embedding_scale=10**0.5,
+    layer_types=("sliding_attention", "full_attention"),
+    sliding_window=3,
+    rope_local_base=50.0,
+)
 each_kind = pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
 
 

@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
 HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
+NOT_FROM_HUB = ["*/*", "consolidated*.safetensors"]  # the weights again, in the layout of Mistral's own tools
 
 
 def model_directory(name: str, flag: str = "--model") -> Path:
@@ -57,7 +58,7 @@ def from_hub(name: str, flag: str) -> Path:
             f'{flag}: {name} is not a directory here; to get it from the Hugging Face hub: pip install "minisft[hub]"'
         ) from None
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=["*/*"]))
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=NOT_FROM_HUB))
     except Exception as error:  # the network, the hub or the disk
         raise MinisftError(
             f"{flag}: {name} is not a directory here, and the Hugging Face hub did not deliver it "

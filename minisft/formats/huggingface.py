@@ -4,7 +4,7 @@ Nothing is executed and nothing is unpickled. What this library would compute wr
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -15,8 +15,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from minisft.config import ModelConfig, RopeScaling, is_whole
+from minisft.config import LAYER_TYPES, ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
+from minisft.formats.families import FAMILIES, LEFT_OUT, family_of, gemma
 from minisft.formats.files import Stored, read_json, replacing
 from minisft.formats.native import native
 
@@ -30,15 +31,20 @@ ROPE_TYPES: dict[str, tuple[str, ...]] = {
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
 }
 
-# The families that are Llamas, some under another name, each with its class in transformers. A field that config.json
-# leaves out has the value that transformers gives such a model, not the default of ModelConfig.
-ARCHITECTURES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM"}
-CONTEXT = {"llama": 2**11, "mistral": 2**17, "qwen2": 2**15}
-LEFT_OUT = {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "initializer_range": 0.02}
+# What must be as it is here, whatever the family; a field that is left out is.
+PLAIN = {
+    "attention_bias": "false",
+    "mlp_bias": "false",
+    "use_sliding_window": "false",
+    "use_bidirectional_attention": "false",
+    "clip_qkv": "null",
+    "attn_logit_softcapping": "null",
+    "final_logit_softcapping": "null",
+}
 
 
 def read_config(directory: str | Path) -> ModelConfig:
-    """The config.json of a Llama, of a Mistral whose window hides nothing, or of a Qwen2 without a window.
+    """The config.json of a model of one of the families, if it has no window or, in a Mistral, one that hides nothing.
 
     Raises MinisftError naming file and field if it is broken or not implemented.
     """
@@ -52,60 +58,102 @@ def read_config(directory: str | Path) -> ModelConfig:
     def refuse(field: str, value: object, only: str) -> NoReturn:
         raise MinisftError(f"{path}: {field} {quoted(value)} is not implemented, only {only} is; use another model")
 
-    family = config.get("model_type")
-    if not isinstance(family, str) or family not in ARCHITECTURES:
-        refuse("model_type", family, ", ".join(map(json.dumps, ARCHITECTURES)))
-    if config.get("architectures") not in (None, [ARCHITECTURES[family]]):
-        refuse("architectures", config["architectures"], f'["{ARCHITECTURES[family]}"]')
-    if config.get("hidden_act", "silu") != "silu":
-        refuse("hidden_act", config["hidden_act"], '"silu"')
-    for field in ("attention_bias", "mlp_bias", "use_sliding_window"):
+    name = config.get("model_type")
+    if not isinstance(name, str) or name not in FAMILIES:
+        refuse("model_type", name, ", ".join(map(json.dumps, FAMILIES)))
+    family = FAMILIES[name]
+    if config.get("architectures") not in (None, [family.architecture]):
+        refuse("architectures", config["architectures"], f'["{family.architecture}"]')
+    act, field = family.has.get("hidden_act", "silu"), "hidden_activation" if name == "gemma3_text" else "hidden_act"
+    if config.get(field, act) != act:
+        refuse(field, config[field], f'"{act}"')
+    for field, only in PLAIN.items():
         if config.get(field):
-            refuse(field, config[field], "false")
-    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
-    rope = config.get(where) or {}
-    kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
-    if not isinstance(kind, str) or kind not in ROPE_TYPES:
-        refuse(where, config[where], f"the rope_type {', '.join(map(json.dumps, ROPE_TYPES))}")
-    if rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1)) != 1:
-        refuse("partial_rotary_factor", rope.get("partial_rotary_factor", config.get("partial_rotary_factor")), "1")
-
+            refuse(field, config[field], only)
     missing = [field for field in SIZES if field not in config]
-    missing += [f"{where}.{field}" for field in ROPE_TYPES[kind] if field not in rope]
     if missing:
         raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
     values: dict[str, Any] = {field: config[field] for field in SIZES}
-    defaults = LEFT_OUT | {"max_position_embeddings": CONTEXT[family]}
-    values |= {field: config.get(field, default) for field, default in defaults.items()}
-    values["rope_base"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
-    values["head_dim"] = config.get("head_dim") or 0
-    values["qkv_bias"] = family == "qwen2"
-    values["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
+    values |= {field: config.get(field, default) for field, default in (LEFT_OUT | family.left_out).items()}
+    values["head_dim"] = config.get("head_dim", family.left_out.get("head_dim")) or 0
+    heads = config.get("num_key_value_heads", family.left_out.get("num_key_value_heads"))
+    values["num_key_value_heads"] = heads or config["num_attention_heads"]
+    where = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"  # the older name, where used, counts
+    if name == "gemma3_text":
+        pattern = config.get("sliding_window_pattern", 6)
+        if not (is_whole(pattern) and pattern > 0):
+            refuse("sliding_window_pattern", pattern, "a positive whole number")
+        if all(is_whole(config[field]) for field in SIZES):  # else refused by name, below
+            values |= gemma(config, pattern) | {k: config[k] for k in ("layer_types",) if config.get(k) is not None}
+        rope = gemma_rope(config, values, refuse)
+    else:
+        if name in ("qwen2", "qwen3") and set(config.get("layer_types") or ()) - {"full_attention"}:
+            refuse("layer_types", config["layer_types"], '"full_attention"')
+        rope = config.get(where) or {}
+    kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else None
+    if not isinstance(kind, str) or kind not in ROPE_TYPES:
+        refuse(where, config.get(where, rope), f"the rope_type {', '.join(map(json.dumps, ROPE_TYPES))}")
+    if rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1)) != 1:
+        refuse("partial_rotary_factor", rope.get("partial_rotary_factor", config.get("partial_rotary_factor")), "1")
+    missing = [f"{where}.{field}" for field in ROPE_TYPES[kind] if field not in rope]
+    if missing:
+        raise MinisftError(f"{path}: {missing[0]} is missing; copy the model's config.json again")
+    values["rope_base"] = rope.get("rope_theta", config.get("rope_theta", 1e6 if name == "gemma3_text" else 1e4))
     try:
         if kind != "default":
             values["rope_scaling"] = RopeScaling(**{field: rope[field] for field in ROPE_TYPES[kind]})
-        result = ModelConfig(**values)
+        result = ModelConfig(**values | family.has)
     except MinisftError as error:
         raise MinisftError(f"{path}: {str(error).replace('rope_base', 'rope_theta')}") from error
     context = result.max_position_embeddings
-    window = config.get("sliding_window", 4096) if family == "mistral" else None  # left out: 4096 in transformers
+    window = config.get("sliding_window", 4096) if name == "mistral" else None  # left out: 4096 in transformers
     if window is not None and not (is_whole(window) and window >= context):  # so long, it hides nothing
         refuse("sliding_window", window, f"null or at least {context}, max_position_embeddings,")
     return result
 
 
+def gemma_rope(config: dict[str, Any], values: dict[str, Any], refuse: Callable) -> dict[str, Any]:
+    """The rotations of its blocks that see everything; the base of the others goes into values."""
+    by_kind = config.get("rope_parameters") or {}
+    if not isinstance(by_kind, dict) or set(by_kind) - set(LAYER_TYPES):
+        refuse("rope_parameters", by_kind, " and ".join(LAYER_TYPES))
+    full, sliding = (by_kind.get(kind) or {} for kind in LAYER_TYPES)
+    scaling = config.get("rope_scaling") or {}
+    if not isinstance(scaling, dict):
+        refuse("rope_scaling", scaling, "an object")
+    if not (isinstance(full, dict) and isinstance(sliding, dict)):
+        refuse("rope_parameters", by_kind, "an object for every type of layer")
+    if sliding.get("rope_type", "default") != "default":
+        refuse("rope_parameters.sliding_attention", sliding, 'the rope_type "default"')
+    values["rope_local_base"] = sliding.get("rope_theta", config.get("rope_local_base_freq", 1e4))
+    return full | scaling
+
+
 def architecture_fields(config: ModelConfig) -> dict:
-    """The architecture in the words of transformers' LlamaConfig, or of its Qwen2Config if there are biases."""
-    fields = asdict(config)
-    if fields.pop("qkv_bias"):
-        fields |= {"model_type": "qwen2", "use_sliding_window": False}
-    else:
-        fields |= {"model_type": "llama", "attention_bias": False, "mlp_bias": False}
-    rope, scaling = {"rope_theta": fields.pop("rope_base"), "rope_type": "default"}, fields.pop("rope_scaling")
+    """The architecture in the words of transformers' config of the family. Raises MinisftError if it is of none."""
+    name, fields = family_of(config), asdict(config)
+    rope: dict[str, Any] = {"rope_theta": fields.pop("rope_base"), "rope_type": "default"}
+    scaling = fields.pop("rope_scaling")
     if scaling:
         rope["rope_type"] = "llama3" if scaling["original_max_position_embeddings"] else "linear"
         rope |= {field: scaling[field] for field in ROPE_TYPES[rope["rope_type"]]}
-    return fields | {"hidden_act": "silu", "rope_parameters": rope, "attention_dropout": 0.0}
+    local = {"rope_theta": fields.pop("rope_local_base"), "rope_type": "default"}
+    sliding = {field: fields.pop(field) for field in ("sliding_window", "layer_types", "query_pre_attn_scalar")}
+    for field in ("qkv_bias", "qk_norm", "norms", "embedding_scale"):
+        del fields[field]
+    fields |= {"model_type": name, "rope_parameters": rope, "attention_dropout": 0.0}
+    if name != "qwen2":
+        fields["attention_bias"] = False
+    if name == "llama":
+        fields["mlp_bias"] = False
+    if name in ("qwen2", "qwen3"):
+        fields["use_sliding_window"] = False
+    if name == "gemma3_text":
+        sliding["query_pre_attn_scalar"] = sliding["query_pre_attn_scalar"] or config.head_dim
+        sliding["layer_types"] = list(config.kinds)
+        sliding["hidden_activation"] = fields.pop("hidden_act")
+        fields |= sliding | {"rope_parameters": dict(zip(LAYER_TYPES, (rope, local)))}
+    return fields
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

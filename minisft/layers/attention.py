@@ -4,6 +4,7 @@ Query head j reads key/value head j // R, R = H / G: the R query heads of a grou
 each sequence and group, with heads of size D:
 
     q  = R_t W_q x / √D      k = R_t W_k x      v = W_v x          R_t: the rotation of position t
+                                            where the tree has q_norm and k_norm, W_q x and W_k x are normed before R_t
     scores = q kᵀ
     P  = softmax(scores + mask)             along the keys; the mask is −∞ where the key is later than the query, else 0
     o  = P v
@@ -16,8 +17,9 @@ each sequence and group, with heads of size D:
     dx = the transposed maps of dq / √D, dk, dv, added
 
 The only layer in which rows meet. Which queries meet which keys is a list of parts, made once a batch by `parts`: a
-sequence sees nothing but itself. `rows` are the rows that ask (all, or those that somebody reads later); all rows have
-keys and values. Arguments may be complex, for the complex step of gradcheck.py.
+sequence sees nothing but itself, of which a window may hide what is long past. `rows` are the rows that ask (all, or
+those that somebody reads later); all rows have keys and values. Arguments may be complex, for the complex step of
+gradcheck.py.
 """
 
 from collections import namedtuple
@@ -27,10 +29,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minisft.layers import linear, rotary
+from minisft.layers import head_norm, linear, rotary
 from minisft.params import Params
 
-Cache = namedtuple("Cache", "rows parts q_proj k_proj v_proj o_proj q_rotary k_rotary q k v o P")
+Cache = namedtuple("Cache", "rows parts q_proj k_proj v_proj o_proj q_norm k_norm q_rotary k_rotary scale q k v o P")
 
 QUERIES = 64  # of one sequence at a time: the keys later than all of them are left out, up to half of the scores
 
@@ -62,17 +64,18 @@ class Part(NamedTuple):
         return scores
 
 
-def parts(positions, counts, rooms, R):
+def parts(positions, counts, rooms, R, window=np.inf):
     """Which queries meet which keys: a list of Part, the same for all layers that ask the same rows.
 
     positions  (M,) int: of every row that asks, in its sequence; it sees the keys up to there
     counts     (S,) int: how many of them each sequence has
     rooms      (S,) int: how many keys each sequence has, or has room for
     R          query heads for each key/value head
+    window     so many keys a row sees at most, its own included
     Neighbours of equal counts and rooms go together. A sequence in which many ask comes in blocks of QUERIES.
     """
     at, counts, rooms = positions.tolist(), counts.tolist(), rooms.tolist()
-    hidden, result, s, row, key = causal(max([1, *rooms])), [], 0, 0, 0
+    hidden, result, s, row, key = causal(max([1, *rooms]), window), [], 0, 0, 0
     while s < len(counts):
         t, room, S = counts[s], rooms[s], 1
         while t <= QUERIES and counts[s + S : s + S + 1] == [t] and rooms[s + S] == room:
@@ -84,7 +87,7 @@ def parts(positions, counts, rooms, R):
             first, last = set(at[row:stop:t]), set(at[row + t - 1 : stop : t])
             T = max(last) + 1
             if len(first) == 1 and last == {min(first) + t - 1}:  # the same positions, side by side, in every sequence
-                mask = hidden[T - t : T, :T] if t > 1 else None
+                mask = hidden[T - t : T, :T] if t > 1 or window < T else None
             else:
                 mask = hidden[positions[row:stop].reshape(S, t), :T]
             result.append(Part(slice(R * row, R * stop), keys, S, T, alone, mask))
@@ -93,23 +96,34 @@ def parts(positions, counts, rooms, R):
     return result
 
 
-@lru_cache(maxsize=1)  # made once while an answer grows
-def causal(n):
-    """The mask (n, n): row p is 0 at keys 0 … p and −∞ at those later, each row the one above shifted: a view."""
-    row = np.repeat(np.float32([0, -np.inf]), n)
+@lru_cache(maxsize=2)  # made once while an answer grows
+def causal(n, window=np.inf):
+    """The mask (n, n): row p is 0 at key p and those before it in the window, else −∞. Each row is the one above,
+    shifted: a view."""
+    seen = min(n, window)
+    row = np.repeat(np.float32([-np.inf, 0, -np.inf]), [n - seen, seen, n])
     return sliding_window_view(row, n)[:n][::-1]
 
 
-def forward(p, x, parts, cos, sin, rows, remember=None):
-    """(N, C) -> (M, C), M = number of rows. remember: None, or what keeps keys and values and returns all it has."""
+def forward(p, x, parts, cos, sin, rows, remember=None, eps=None, scale=None):
+    """(N, C) -> (M, C), M = number of rows.
+
+    remember  None, or what keeps keys and values and returns all it has
+    eps       of q_norm and k_norm;  scale: None, or what stands for 1/√D
+    """
     D = cos.shape[-1]
     H, G = len(p.q_proj.weight) // D, len(p.k_proj.weight) // D
     q, c_q = linear.forward(p.q_proj, x[rows])  # (M, C) -> (M, H D)
     k, c_k = linear.forward(p.k_proj, x)  # (N, C) -> (N, G D)
     v, c_v = linear.forward(p.v_proj, x)
+    c_nq = c_nk = None
+    if hasattr(p, "q_norm"):
+        q, c_nq = head_norm.forward(p.q_norm, q, eps)
+        k, c_nk = head_norm.forward(p.k_norm, k, eps)
     q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])
     k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos[:, :G], sin[:, :G])
-    q *= D**-0.5  # here and not in the scores, which are more numbers
+    scale = scale or D**-0.5
+    q *= scale  # here and not in the scores, which are more numbers
     q = by_group(q, G)  # (M, H, D) -> (G, M R, D)
     k, v = k.swapaxes(0, 1), v.reshape(len(v), G, D).swapaxes(0, 1)  # (G, N, D)
     if remember:
@@ -121,7 +135,7 @@ def forward(p, x, parts, cos, sin, rows, remember=None):
         np.matmul(P, v_s, out=o_s)
         P_s.append(P)
     y, c_o = linear.forward(p.o_proj, by_row(o, H).reshape(len(c_q), H * D))  # (M, H D) -> (M, C)
-    return y, Cache(rows, parts, c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, P_s)
+    return y, Cache(rows, parts, c_q, c_k, c_v, c_o, c_nq, c_nk, c_rq, c_rk, scale, q, k, v, o, P_s)
 
 
 def by_group(a, G):
@@ -159,9 +173,12 @@ def backward(p, g, cache, dy):
         dS = P * (do_s @ v_s.swapaxes(-1, -2) - delta_s)  # P = softmax(scores + mask)
         np.matmul(dS, k_s, out=dq_s)  # scores = q kᵀ
         add(dS.swapaxes(-1, -2), q_s, dk_s, part.alone)
-    dq *= D**-0.5
+    dq *= cache.scale
     dq = rotary.backward(cache.q_rotary, by_row(dq, H)).reshape(M, H * D)
     dk = rotary.backward(cache.k_rotary, dk.swapaxes(0, 1)).reshape(N, G * D)
+    if hasattr(p, "q_norm"):
+        dq = head_norm.backward(p.q_norm, g.q_norm, cache.q_norm, dq)
+        dk = head_norm.backward(p.k_norm, g.k_norm, cache.k_norm, dk)
     dv = dv.swapaxes(0, 1).reshape(N, G * D)
     dx = linear.backward(p.k_proj, g.k_proj, cache.k_proj, dk)
     dx += linear.backward(p.v_proj, g.v_proj, cache.v_proj, dv)

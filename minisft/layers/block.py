@@ -16,7 +16,7 @@ Cache = namedtuple("Cache", "rows norm_1 attention norm_2 mlp")
 
 def forward(p, x, parts, cos, sin, eps, rows, remember=None):
     a, c1 = rmsnorm.forward(p.input_layernorm, x, eps)
-    a, c2 = attention.forward(p.self_attn, a, parts, cos, sin, rows, remember)  # (N, C) -> (M, C)
+    a, c2 = attention.forward(p.self_attn, a, parts, cos, sin, rows, remember, eps)  # (N, C) -> (M, C)
     h = x[rows] + a
     f, c3 = rmsnorm.forward(p.post_attention_layernorm, h, eps)
     f, c4 = swiglu.forward(p.mlp, f)

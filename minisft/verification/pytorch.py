@@ -12,6 +12,7 @@ import numpy as np
 
 from minisft.config import ModelConfig
 from minisft.data import Batch
+from minisft.formats.families import in_files
 from minisft.formats.huggingface import architecture_fields
 from minisft.params import Params
 
@@ -48,9 +49,9 @@ def gradient(theta: Params, config: ModelConfig, batch: Batch) -> dict[str, np.n
     with float64_throughout():
         theirs = AutoConfig.for_model(**architecture_fields(config))
         other = AutoModelForCausalLM.from_config(theirs, attn_implementation="eager").double()
-        named = dict(other.named_parameters())
+        named, stored = dict(other.named_parameters()), in_files(theta, config)
         for name, parameter in named.items():
-            parameter.data.copy_(torch.from_numpy(theta.named[name]))
+            parameter.data.copy_(torch.from_numpy(stored[name]))
         for rows in map(slice, batch.starts[:-1], batch.starts[1:]):
             logits = other(input_ids=torch.from_numpy(batch.ids[None, rows]), use_cache=False).logits[0]
             log_pi = torch.log_softmax(logits, -1)

@@ -116,6 +116,6 @@ def test_of_the_hub_only_what_is_read_is_downloaded(here, monkeypatch):
     monkeypatch.setattr(module, "snapshot_download", lambda name, **patterns: asked.update(patterns) or str(here))
     assert resources.path() and model_directory("owner/name") == here
     files = ["config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
-    files += ["tokenizer.json", "chat_template.jinja", "onnx/config.json", "README.md"]
+    files += ["tokenizer.json", "chat_template.jinja", "onnx/config.json", "README.md", "consolidated.safetensors"]
     kept = list(module.utils.filter_repo_objects(files, **asked))
     assert kept == [files[0], files[1], files[2], files[4], files[5], files[7]]  # README.md says the licence

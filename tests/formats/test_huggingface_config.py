@@ -124,7 +124,8 @@ def test_fields_left_out_have_the_values_transformers_gives_a_llama(directory):
 @pytest.mark.parametrize(
     "field, value",
     [
-        ("model_type", "qwen3"),
+        ("model_type", "smollm3"),
+        ("model_type", "gemma3"),
         ("model_type", None),
         ("model_type", ["llama"]),
         ("architectures", ["MistralForCausalLM"]),

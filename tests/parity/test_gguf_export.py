@@ -27,6 +27,7 @@ KINDS = {
     "tied": CONFIG,
     "untied": replace(CONFIG, tie_word_embeddings=False),
     "Qwen2": replace(CONFIG, hidden_size=24, qkv_bias=True),  # of which transformers takes D to be C / H
+    "Qwen3": replace(CONFIG, hidden_size=24, head_dim=128, qk_norm="head"),  # of which it takes D to be 128
 }
 
 

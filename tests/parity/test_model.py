@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from minisft import checkpoint, model, train
 from minisft.config import REDUCTIONS, SCHEDULES, ModelConfig, RopeScaling, TrainConfig
 from minisft.data import Sequence, collate
+from minisft.formats.families import in_files
 from minisft.optim import SGD
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -172,7 +173,7 @@ def assert_same_training(config, sequences, seed, settings, tolerance, what):
         for ours, its in zip(rows, trace, strict=True):
             assert_close("PyTorch", f"{quantity}, {what}", ours[quantity], its[quantity], tolerance, ours["step"])
     tensors = reference.tensors_of(other)
-    for name, view in state.theta.named.items():
+    for name, view in in_files(state.theta, config).items():
         assert_close("PyTorch", f"any tensor of θ̃ after {what}", view, tensors[name], tolerance, name)
 
 

@@ -37,34 +37,53 @@ def log_pi(theta, config, ids):
     W = theta.named
     H, G, D, n = config.num_attention_heads, config.num_key_value_heads, config.head_dim, len(ids)
     slower = config.rope_scaling.factor if config.rope_scaling else 1.0  # "linear" only
-    turn = np.exp(1j * np.outer(np.arange(n), config.rope_base ** (-np.arange(0, D, 2) / D) / slower))  # (n, D/2)
+    around, gemma = config.norms != "before", config.norms == "both"
+    size = config.query_pre_attn_scalar or D
 
     def norm(x, gain):
         return gain * x / np.sqrt((x**2).mean(-1, keepdims=True) + config.rms_norm_eps)
 
     def bias(w, name):
-        return w.get(f"self_attn.{name}_proj.bias", np.zeros(H * D))
+        return w.get(f"self_attn.{name}_proj.bias", 0 * w[f"self_attn.{name}_proj"][:, 0])
+
+    def normed(a, name):  # before heads are told apart, or after
+        gain = w.get(f"self_attn.{name}_norm")
+        if gain is None:
+            return a
+        return norm(a, gain) if len(gain) == a.shape[1] else norm(a.reshape(n, -1, D), gain).reshape(a.shape)
+
+    def activation(a):
+        if config.hidden_act == "silu":
+            return a / (1 + np.exp(-a))
+        return 0.5 * a * (1 + np.tanh((2 / np.pi) ** 0.5 * (a + 0.044715 * a**3)))
 
     def rotated(a):  # channels c and c + D/2 are one complex number
         z = (a[:, : D // 2] + 1j * a[:, D // 2 :]) * turn
         return np.concatenate((z.real, z.imag), -1)
 
-    x = W["model.embed_tokens.weight"][ids]
+    x = W["model.embed_tokens.weight"][ids] * config.embedding_scale
     for layer in range(config.num_hidden_layers):
         w = {name.split(f"layers.{layer}.")[-1].removesuffix(".weight"): view for name, view in W.items()}
-        a = norm(x, w["input_layernorm"])
+        local = "sliding_attention" in config.layer_types[layer : layer + 1]
+        base, pace = (config.rope_local_base, 1.0) if local else (config.rope_base, slower)
+        turn = np.exp(1j * np.outer(np.arange(n), base ** (-np.arange(0, D, 2) / D) / pace))  # (n, D/2)
+        first = [max(0, t + 1 - config.sliding_window) if local else 0 for t in range(n)]  # key that position t sees
+        a = norm(x, w["input_layernorm"]) if gemma or not around else x
+        every_q, every_k = (normed(a @ w[f"self_attn.{name}_proj"].T + bias(w, name), name) for name in "qk")
         outputs = []
         for j in range(H):
             mine, shared = slice(j * D, (j + 1) * D), slice(j // (H // G) * D, (j // (H // G) + 1) * D)
-            q = rotated(a @ w["self_attn.q_proj"][mine].T + bias(w, "q")[mine])
-            k = rotated(a @ w["self_attn.k_proj"][shared].T + bias(w, "k")[shared])
+            q, k = rotated(every_q[:, mine]), rotated(every_k[:, shared])
             v = a @ w["self_attn.v_proj"][shared].T + bias(w, "v")[shared]
-            scores = [np.exp(q[t] @ k[: t + 1].T / D**0.5) for t in range(n)]
-            outputs.append([scores[t] @ v[: t + 1] / scores[t].sum() for t in range(n)])
-        x = x + np.concatenate(outputs, -1) @ w["self_attn.o_proj"].T
-        a = norm(x, w["post_attention_layernorm"])
-        gate = a @ w["mlp.gate_proj"].T
-        x = x + (gate / (1 + np.exp(-gate)) * (a @ w["mlp.up_proj"].T)) @ w["mlp.down_proj"].T
+            scores = [np.exp(q[t] @ k[first[t] : t + 1].T / size**0.5) for t in range(n)]
+            outputs.append([scores[t] @ v[first[t] : t + 1] / scores[t].sum() for t in range(n)])
+        a = np.concatenate(outputs, -1) @ w["self_attn.o_proj"].T
+        x = x + (norm(a, w["post_attention_layernorm"]) if around else a)
+        a = x
+        if gemma or not around:
+            a = norm(x, w["pre_feedforward_layernorm" if gemma else "post_attention_layernorm"])
+        a = (activation(a @ w["mlp.gate_proj"].T) * (a @ w["mlp.up_proj"].T)) @ w["mlp.down_proj"].T
+        x = x + (norm(a, w["post_feedforward_layernorm"]) if around else a)
     head = W["model.embed_tokens.weight" if config.tie_word_embeddings else "lm_head.weight"]
     logits = norm(x, W["model.norm.weight"]) @ head.T
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -37,6 +37,19 @@ CONFIG = ModelConfig(  # rows of 32 weights and more, as the blocks want; H·D a
     tie_word_embeddings=True,
 )
 UNTIED = replace(CONFIG, tie_word_embeddings=False)
+FAMILIES = {  # the name of each in a file, and what it has
+    "qwen2": {"qkv_bias": True},
+    "qwen3": {"qk_norm": "head"},
+    "olmo2": {"qk_norm": "all", "norms": "after"},
+    "gemma3": {
+        "qk_norm": "head",
+        "norms": "both",
+        "hidden_act": "gelu_pytorch_tanh",
+        "embedding_scale": 8.0,  # √64
+        "layer_types": ("sliding_attention",) * 2,  # of two blocks none is the sixth
+        "sliding_window": 5,
+    },
+}
 THEIR_NAMES = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
@@ -44,6 +57,8 @@ THEIR_NAMES = {
     "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output",
     "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
@@ -67,21 +82,39 @@ def random_theta(config):
     return Params.random(np.random.default_rng(0), model.shapes(config)).astype(np.float32)
 
 
-def their_name(name):
+AFTER_BRANCHES = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def family(config):
+    """The name in a file of the family that a config is of."""
+    kind = config.qkv_bias, config.qk_norm, config.norms
+    has = {
+        name: (fields.get("qkv_bias", False), fields.get("qk_norm", "none"), fields.get("norms", "before"))
+        for name, fields in FAMILIES.items()
+    }
+    return next((name for name, its in has.items() if its == kind), "llama")
+
+
+def their_name(name, config=None):
     name, _, kind = name.rpartition(".")
     if not name.startswith("model.layers."):
         return f"{THEIR_NAMES[name]}.{kind}"
     number, _, part = name.removeprefix("model.layers.").partition(".")
-    return f"blk.{number}.{THEIR_NAMES[part]}.{kind}"
+    names = THEIR_NAMES if config is None or config.norms == "before" else THEIR_NAMES | AFTER_BRANCHES
+    return f"blk.{number}.{names[part]}.{kind}"
 
 
 def in_their_order(name, tensor, config):
     """The rows of q and k as llama.cpp's converter writes them: channels i and i + D/2 of a head become neighbours.
 
-    Not in a Qwen2, which llama.cpp turns as transformers does.
+    In a Llama alone: llama.cpp turns the others as transformers does.
     """
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(name.split(".")[-2])
-    if not heads or config.qkv_bias:
+    if not heads or family(config) != "llama":
         return tensor
     rows, columns = tensor.shape
     return tensor.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
@@ -97,8 +130,8 @@ def write(path, theta, config, tokenizer, kind=KINDS[0], drop=(), fields=(), als
 
     drop    names of tensors and keys to leave out;  fields: {key: value} to add or change;  also: {name: array}
     """
-    family = "qwen2" if config.qkv_bias else "llama"
-    writer = gguf.GGUFWriter(path, family)
+    architecture = family(config)
+    writer = gguf.GGUFWriter(path, architecture)
     tokens, merges = tokens_of(tokenizer), json.loads(tokenizer.source)["model"]["merges"]
     values = {
         "llama.block_count": config.num_hidden_layers,
@@ -125,17 +158,19 @@ def write(path, theta, config, tokenizer, kind=KINDS[0], drop=(), fields=(), als
         "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.chat_template": TEMPLATE,
     }
+    if architecture == "gemma3":
+        values["llama.attention.sliding_window"] = config.sliding_window
     add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, list: writer.add_array}
     add[bool] = writer.add_bool
     for key, value in (values | dict(fields)).items():
         if key not in drop:
-            add[type(value)](key.replace("llama.", f"{family}.", 1), value)
+            add[type(value)](key.replace("llama.", f"{architecture}.", 1), value)
     result = {}
     for name in model.shapes(config):
         w, ours = theta.named[name], kind if theta.named[name].ndim == 2 else KINDS[0]
         stored = gguf.quantize(in_their_order(name, w, config), ours)
-        if their_name(name) not in drop:
-            writer.add_tensor(their_name(name), stored, raw_dtype=ours)
+        if their_name(name, config) not in drop:
+            writer.add_tensor(their_name(name, config), stored, raw_dtype=ours)
         result[name] = gguf.dequantize(gguf.quantize(w, ours), ours)
     for name, (array, other) in dict(also).items():
         writer.add_tensor(name, array, raw_dtype=other)

@@ -1,8 +1,8 @@
 """A model in one file, as llama.cpp reads it: config, tokenizer and tensors, most of these in blocks of small integers.
 
 The arithmetic of the blocks is done by the `gguf` package. Two things differ from the Hugging Face layout, which is
-that of θ: the names, and in a Llama the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a head in
-such a file, but i and i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
+that of θ: the names, and in a Llama alone the rows of q_proj and k_proj. A rotation turns channels 2i and 2i + 1 of a
+head in such a file, but i and i + D/2 in θ (layers/rotary.py), so the rows of each head are dealt out anew.
 """
 
 import math
@@ -21,6 +21,7 @@ from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE
+from minisft.formats.families import FAMILIES, family_of, gemma
 from minisft.formats.files import Stored
 from minisft.formats.gguf.header import Entry, Walk
 from minisft.formats.native import native
@@ -28,7 +29,7 @@ from minisft.formats.tokenizer_files import own_config
 from minisft.layers import rotary
 from minisft.tokenizer import Tokenizer
 
-TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
+TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 PIECE = 2**20  # weights that are read at a time
 
 SIZES = {
@@ -42,8 +43,10 @@ SIZES = {
 ATTENTION = ("attention.head_count_kv", "attention.key_length", "attention.value_length")
 ROPE = ("rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor")
 KNOWN = (*SIZES.values(), *ATTENTION, *ROPE, "vocab_size")
+WINDOW, LOCAL = "attention.sliding_window", "rope.freq_base_swa"  # of a Gemma 3, where every sixth block sees all
 
 DIVISORS = "rope_freqs.weight"  # not part of θ: (D/2,), what Llama 3 divides the angles by
+NAMES = {family.gguf: name for name, family in FAMILIES.items() if family.gguf}
 OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER = {
     "attn_norm": "input_layernorm",
@@ -55,6 +58,12 @@ LAYER = {
     "ffn_gate": "mlp.gate_proj",
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
+}
+OF_HEADS = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
+AFTER = {  # where norms stand after the branches, theirs have these names
+    "post_attention_norm": "post_attention_layernorm",
+    "ffn_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
 }
 
 # How a text is cut before BPE, by tokenizer.ggml.pre: into words, and numbers into digits, threes or not at all.
@@ -73,7 +82,7 @@ CUTS: dict[str, list[pre_tokenizers.PreTokenizer]] = {
 
 
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
-    """Sizes, tokenizer and tensors of a Llama or a Qwen2, under the names of θ. No tensor of θ is read yet.
+    """Sizes, tokenizer and tensors of a model, under the names of θ. No tensor of θ is read yet.
 
     Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or if the `gguf`
     package is missing.
@@ -98,7 +107,7 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
 
 
 def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -> ModelConfig:
-    family = require(path, fields, "general.architecture", ["llama", "qwen2"])
+    family = require(path, fields, "general.architecture", list(NAMES))
 
     def number(key: str, default: float | None = None) -> Any:  # int or float
         value = fields.get(f"{family}.{key}", default)
@@ -107,8 +116,9 @@ def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -
         return value
 
     require(path, fields, f"{family}.rope.scaling.type", ["none", "linear"], "none")
+    known = (*KNOWN, WINDOW, LOCAL) if family == "gemma3" else KNOWN
     for key in fields:
-        if key.startswith(f"{family}.") and key.removeprefix(f"{family}.") not in KNOWN:
+        if key.startswith(f"{family}.") and key.removeprefix(f"{family}.") not in known:
             require(path, fields, key, [0])
     if "token_embd.weight" not in entries:
         raise MinisftError(f"{path}: tensor token_embd.weight is missing; copy the file again")
@@ -118,7 +128,13 @@ def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -
     values["head_dim"] = number("attention.key_length", 0)
     values["rope_base"] = number("rope.freq_base", 10000.0)
     values["tie_word_embeddings"] = "output.weight" not in entries
-    values["qkv_bias"] = family == "qwen2"
+    values |= FAMILIES[NAMES[family]].has
+    if family == "gemma3":
+        values |= {"sliding_window": number(WINDOW), "rope_local_base": number(LOCAL, 10000.0)}
+        if values["num_hidden_layers"] == 62:  # where llama.cpp divides the scores by something else
+            require(path, fields, "gemma3.block_count", ["any number but 62"])
+        if is_whole(values["hidden_size"]) and is_whole(values["num_hidden_layers"]):
+            values |= gemma(values)
     factor = number("rope.scaling.factor") if fields.get(f"{family}.rope.scaling.type") == "linear" else None
     try:
         config = ModelConfig(**values, rope_scaling=None if factor is None else RopeScaling(factor))
@@ -191,9 +207,10 @@ def read_tokenizer(path: Path, fields: dict[str, Any]) -> Tokenizer:
 
 def names_of(config: ModelConfig) -> dict[str, str]:
     """{name in a file: name in θ} of every tensor that may be there."""
+    layer = LAYER | (OF_HEADS if config.qk_norm != "none" else {}) | (AFTER if config.norms != "before" else {})
     names = {DIVISORS: DIVISORS} | {f"{theirs}.weight": f"{ours}.weight" for theirs, ours in OUTSIDE.items()}
     for i in range(config.num_hidden_layers):
-        for theirs, ours in LAYER.items():
+        for theirs, ours in layer.items():
             names |= {f"blk.{i}.{theirs}.{kind}": f"model.layers.{i}.{ours}.{kind}" for kind in ("weight", "bias")}
     return names
 
@@ -201,7 +218,7 @@ def names_of(config: ModelConfig) -> dict[str, str]:
 def heads_of(name: str, config: ModelConfig) -> int:
     """The number of heads among which a file deals out the rows of a tensor of θ; 0: they lie as in θ."""
     rows = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-    return 0 if config.qkv_bias else rows.get(name.split(".")[-2], 0)
+    return rows.get(name.split(".")[-2], 0) if family_of(config) == "llama" else 0
 
 
 def dealt(rows: int, heads: int) -> np.ndarray:
@@ -247,7 +264,7 @@ def tensors(
         kind = kinds.get(number)
         if name not in names:
             raise MinisftError(
-                f"{walk.path}: tensor {one_line(name)} is not part of the model; only a Llama or a Qwen2 is read"
+                f"{walk.path}: tensor {one_line(name)} is not part of a model of this architecture; use another"
             )
         if kind is None or kind.name not in TYPES:
             raise MinisftError(

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from minisft.config import ModelConfig
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
+from minisft.formats.families import FAMILIES, family_of, gemma
 from minisft.formats.files import replacing
 from minisft.formats.gguf import read
 from minisft.params import Params
@@ -31,7 +32,8 @@ def write(path: Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) 
         import gguf  # an extra
     except ImportError:
         raise MinisftError(f'{path}: a GGUF file is written by the package gguf: pip install "minisft[gguf]"') from None
-    family = "qwen2" if config.qkv_bias else "llama"
+    family = FAMILIES[family_of(config)].gguf
+    require_known(config, path)
     fields = {f"{family}.{key}": value for key, value in sizes(config).items()} | texts(tokenizer, config, path)
     theirs = {ours: name for name, ours in read.names_of(config).items()}
     with replacing(path) as beside, closing(gguf.GGUFWriter(beside, family)) as file:
@@ -54,12 +56,25 @@ def write(path: Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer) 
         file.write_tensors_to_file()
 
 
+def require_known(config: ModelConfig, path: Path) -> None:
+    """Refuse a Gemma 3 for which llama.cpp, which knows some of its numbers without the file, has others."""
+    kinds = gemma({"hidden_size": config.hidden_size, "num_hidden_layers": config.num_hidden_layers})["layer_types"]
+    known = {"query_pre_attn_scalar": (0, config.head_dim), "rope_local_base": (10000.0,), "layer_types": (kinds,)}
+    for field, values in known.items() if family_of(config) == "gemma3_text" else ():
+        if getattr(config, field) not in values:
+            raise MinisftError(
+                f"{path}: {field} {quoted(getattr(config, field))} cannot be said in this format; use the directory"
+            )
+
+
 def sizes(config: ModelConfig) -> dict[str, Any]:
     """The config under the keys of the format: whole numbers, and floats, which it rounds to float32."""
     result = {key: getattr(config, field) for field, key in read.SIZES.items()}
     result |= dict.fromkeys(("attention.key_length", "attention.value_length", "rope.dimension_count"), config.head_dim)
     result |= {"attention.head_count_kv": config.num_key_value_heads, "vocab_size": config.vocab_size}
     result["rope.freq_base"] = float(config.rope_base)
+    if family_of(config) == "gemma3_text":
+        result[read.WINDOW] = config.sliding_window
     scaling = config.rope_scaling
     if scaling and not scaling.original_max_position_embeddings:
         result |= {"rope.scaling.type": "linear", "rope.scaling.factor": float(scaling.factor)}

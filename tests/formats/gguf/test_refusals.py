@@ -17,7 +17,7 @@ LLAMA = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 300}
 @pytest.mark.parametrize(
     "fields, words",
     [
-        ({"general.architecture": "qwen3"}, ["general.architecture", "qwen3", "llama", "qwen2"]),
+        ({"general.architecture": "phi3"}, ["general.architecture", "phi3", "llama", "qwen2", "gemma3"]),
         ({"llama.attention.sliding_window": 5}, ["llama.attention.sliding_window", "5"]),
         ({"llama.expert_count": 8}, ["llama.expert_count", "8"]),
         ({"llama.rope.scaling.type": "yarn"}, ["llama.rope.scaling.type", "yarn", "linear"]),
@@ -101,16 +101,16 @@ def test_a_tensor_that_a_llama_has_not_is_refused(theta, tokenizer, tmp_path):
 
 
 def test_a_type_of_blocks_that_is_not_read_is_refused_by_name(theta, tokenizer, tmp_path):
-    path, other = tmp_path / "model.gguf", gguf.GGMLQuantizationType.Q5_0
+    path, other = tmp_path / "model.gguf", gguf.GGMLQuantizationType.TQ2_0
     write(
         path,
         theta,
         CONFIG,
         tokenizer,
         drop=["output_norm.weight"],
-        also={"output_norm.weight": (gguf.quantize(np.ones((1, 64), np.float32), other), other)},
+        also={"output_norm.weight": (gguf.quantize(np.ones((1, 256), np.float32), other), other)},
     )
-    refusal(lambda: checkpoint.load(path), path, "output_norm.weight", "Q5_0", "Q4_1")
+    refusal(lambda: checkpoint.load(path), path, "output_norm.weight", "TQ2_0", "Q4_K")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -6,10 +6,11 @@ BUGS = [
     Bug(
         "tied-unless-told",
         "A checkpoint that does not say whether it ties is read as tied.",
-        "formats/huggingface.py",
+        "formats/families.py",
         '"tie_word_embeddings": False,',
         '"tie_word_embeddings": True,',
         "huggingface/transformers#30202",
+        "formats/test_huggingface_config.py",
     ),
     Bug(
         "bfloat16-read-as-float16",
