@@ -15,7 +15,13 @@ from typing import Any
 from minisft.errors import MinisftError, one_line, quoted
 
 NOT_READ = "is not a file of the tokenizers package", "it is cut off, damaged or of another kind: copy it again"
-PARTS = ("normalizer", "pre_tokenizer", "decoder")
+# The steps of each part. The package reads a step of any other type as one whose fields are the same.
+PARTS = {
+    "normalizer": "NFC NFD NFKC NFKD Lowercase StripAccents Nmt ByteLevel Strip Prepend Replace BertNormalizer".split(),
+    "pre_tokenizer": "ByteLevel Metaspace Whitespace WhitespaceSplit BertPreTokenizer CharDelimiterSplit Digits "
+    "Punctuation Split UnicodeScripts FixedLength".split(),
+    "decoder": "ByteLevel Replace ByteFallback Fuse Strip Metaspace WordPiece BPEDecoder CTC".split(),
+}
 STEPS = 64  # of one part, at most; the longest that models have is 6
 GROWTH = 1000  # characters that the steps of a part may make of one, at most
 
@@ -50,7 +56,7 @@ KNOWN = re.compile(rf"(?:{ONE})(?:\|(?:{ONE}))*")
 def read(source: bytes, path: str | Path) -> dict[str, Any]:
     """The content of a tokenizer.json. Raises MinisftError naming `path` and what is not implemented or not bounded."""
     try:
-        content = json.loads(source)
+        content = json.loads(source, object_pairs_hook=once)
         lists = {part: steps(content.get(part)) for part in PARTS}
         model = content["model"]
         kind = model.get("type", "BPE" if "merges" in model else None)
@@ -62,8 +68,9 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
         if model.get(name):
             raise MinisftError(f"{path}: {name} {quoted(model[name])} of BPE is not implemented; use another model")
     for part, listed in lists.items():
-        if any(step.get("type") == "Precompiled" for step in listed):
-            raise MinisftError(f"{path}: the {part} Precompiled is not implemented; use another model")
+        for kind in [step.get("type") for step in listed]:
+            if kind not in PARTS[part]:
+                raise MinisftError(f"{path}: the {part} {quoted(kind)} is not implemented; use another model")
         if len(listed) > STEPS:
             raise MinisftError(
                 f"{path}: its {part} has {len(listed)} steps, at most {STEPS} are run; use another model"
@@ -74,6 +81,14 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
                 "another model"
             )
     return content
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError for a key that comes twice, of which the package may take the other one."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return value
 
 
 def steps(part: Any) -> list[dict[str, Any]]:
