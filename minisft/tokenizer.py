@@ -49,6 +49,7 @@ class Tokenizer:
         content = tokenizer_json.read(source, path)
         with native(path, *tokenizer_json.NOT_READ):
             self.backend = Backend.from_buffer(source)
+            tokenizer_json.require_tokens(self.backend, path)
         self.source, self.config, self.template, self.path = source, config, template, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1

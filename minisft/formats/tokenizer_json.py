@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer as Backend
+
 from minisft.errors import MinisftError, one_line, quoted
 
 NOT_READ = "is not a file of the tokenizers package", "it is cut off, damaged or of another kind: copy it again"
@@ -81,6 +83,15 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
                 "another model"
             )
     return content
+
+
+def require_tokens(backend: Backend, path: str | Path) -> None:
+    """Refuse a token of which the normalizer leaves nothing: the package would find it everywhere, without an end."""
+    for token in backend.get_added_tokens_decoder().values():
+        if token.normalized and backend.normalizer and not backend.normalizer.normalize_str(token.content):
+            raise MinisftError(
+                f"{path}: its normalizer leaves nothing of the added token {quoted(token.content)}; use another model"
+            )
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whole commands: runs that go on from damaged files, and flags that nobody would give."""
 
+import atexit
 import contextlib
 import io
 import json
@@ -12,8 +13,6 @@ from support import commandline
 
 from . import right
 from .mutate import mutant_of_bytes, mutant_of_json
-
-STEPS = ["--max-steps", 4, "--save-steps", 2]
 
 
 def command(*arguments):
@@ -37,36 +36,42 @@ def ended_well(status, out, err):
 
 @cache
 def prepare():
-    """Where θ̂, the data and a run of 4 steps lie that was killed after its third; and the bytes of its θ̃."""
+    """A place with θ̂, data, a run of 4 steps that has ended, and the same killed after its third; the bytes of θ̃."""
     place = Path(tempfile.mkdtemp(prefix="minisft-fuzz-originals-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         commandline.make_theta_hat(place)
         commandline.write_pairs(place / "train.jsonl")
-        assert commandline.minisft(*commandline.sft_line(place, place / "run", *STEPS)) == 0
-    theta_tilde = (place / "run" / "model.safetensors").read_bytes()
-    shutil.rmtree(place / "run" / "checkpoint-4")
+        assert commandline.minisft(*line_of(place, place / "ended")) == 0
+    shutil.copytree(place / "ended", place / "killed")
+    shutil.rmtree(place / "killed" / "checkpoint-4")
     for name in ("model.safetensors", "README.md"):
-        (place / "run" / name).unlink()
-    return place, theta_tilde
+        (place / "killed" / name).unlink()
+    return place, (place / "ended" / "model.safetensors").read_bytes()
 
 
-def resumed(place, target, change):
-    """Change a file of the run, and resume it: it ends in the same θ̃, or is refused; no file of a checkpoint is lost."""
+def line_of(place, run):
+    return commandline.sft_line(place, run, "--max-steps", 4, "--save-steps", 2)
+
+
+def resumed(rng, place, target, change):
+    """Change a file of a run, and resume it: it ends in the same θ̃, or is refused; no checkpoint is lost."""
     originals, theta_tilde = prepare()
     run = place / "run"
     shutil.rmtree(run, ignore_errors=True)
-    shutil.copytree(originals / "run", run)
+    shutil.copytree(originals / rng.choice(("ended", "killed", "killed")), run)
     (run / target).write_bytes(change((run / target).read_bytes()))
-    before = [path.read_bytes() for path in sorted((run / "checkpoint-2").iterdir())]
-    ended = ended_well(*command(*commandline.sft_line(originals, run, *STEPS), "--resume"))
-    kept = [path for path in run.glob("checkpoint-2*") if path.is_dir()]
-    right.require(
-        any([path.read_bytes() for path in sorted(folder.iterdir())] == before for folder in kept),
-        "a checkpoint is lost",
-    )
+    before = contents_of(run / "checkpoint-2")
+    ended = ended_well(*command(*line_of(originals, run), "--resume"))
+    kept = [folder for folder in run.glob("checkpoint-2*") if folder.is_dir()]
+    right.require(before in map(contents_of, kept), "a checkpoint is lost")
     if ended == "right":
         right.require((run / "model.safetensors").read_bytes() == theta_tilde, "resumed, θ̃ is another")
     return ended
+
+
+def contents_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def of_json(rng):
@@ -76,11 +81,11 @@ def of_json(rng):
 
 
 def record(rng, place):
-    return resumed(place, "train_config.json", of_json(rng))
+    return resumed(rng, place, "train_config.json", of_json(rng))
 
 
 def counters(rng, place):
-    return resumed(place, "checkpoint-2/trainer_state.json", of_json(rng))
+    return resumed(rng, place, "checkpoint-2/trainer_state.json", of_json(rng))
 
 
 def metrics(rng, place):
@@ -90,11 +95,12 @@ def metrics(rng, place):
         lines[at] = mutant_of_json(json.loads(lines[at]), rng)
         return b"\n".join(lines) if rng.random() < 0.8 else mutant_of_bytes(content, rng)
 
-    return resumed(place, "metrics.jsonl", change)
+    return resumed(rng, place, "metrics.jsonl", change)
 
 
 def moments(rng, place):
-    return resumed(place, "checkpoint-2/optimizer.safetensors", lambda content: mutant_of_bytes(content, rng, 400))
+    name = rng.choice(("optimizer.safetensors", "model.safetensors"))
+    return resumed(rng, place, f"checkpoint-2/{name}", lambda content: mutant_of_bytes(content, rng, 400))
 
 
 VALUES = [

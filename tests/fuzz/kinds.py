@@ -257,10 +257,10 @@ def every():
         Kind("index", 50, index, originals.sharded),
         Kind("gguf", 60, gguf, originals.ggufs),
         Kind("rows", 240, rows, originals.tokenizers),
-        Kind("record", 6, commands.record, commands.prepare),
-        Kind("metrics", 6, commands.metrics, commands.prepare),
-        Kind("counters", 6, commands.counters, commands.prepare),
-        Kind("moments", 4, commands.moments, commands.prepare),
-        Kind("flags", 8, commands.flags, commands.prepare),
+        Kind("record", 3, commands.record, commands.prepare),
+        Kind("metrics", 3, commands.metrics, commands.prepare),
+        Kind("counters", 3, commands.counters, commands.prepare),
+        Kind("moments", 3, commands.moments, commands.prepare),
+        Kind("flags", 6, commands.flags, commands.prepare),
     ]
     return [kind for kind in kinds if kind.name != "gguf" or originals.small_gguf]
