@@ -1,5 +1,5 @@
-"""Files that are damaged, parts that nobody has put together before, flags that nobody would give: each case ends in
-a MinisftError (a command: in one line and exit status 2 or 3), or in a result that is right. Anything else is a finding.
+"""Damaged files, odd combinations of parts, odd flags: each case ends in a MinisftError (a command: in one line and an
+exit status of 2 or 3), or in a result that is right. Anything else is a finding.
 
     python -m tests.fuzz --cases 20000                            all kinds, the cheap ones more often
     python -m tests.fuzz --only gguf --seed 4711 --cases 1        one case, as a finding names it

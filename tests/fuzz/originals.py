@@ -12,6 +12,7 @@ from tokenizers import Tokenizer as Backend
 
 from minisft import checkpoint
 from minisft.config import ModelConfig, RopeScaling
+from minisft.formats.gguf import read
 from minisft.tokenizer import Tokenizer
 
 try:
@@ -19,7 +20,7 @@ try:
 except BaseException:  # pytest's own way to say that the package is missing
     small_gguf = None
 
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+WORDS = read.WORDS % "{1,3}"
 
 
 def files(directory):

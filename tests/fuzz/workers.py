@@ -92,11 +92,8 @@ class Worker:
         self.task = task
         self.pipe.send(task)
 
-    def end(self):
-        """Ends the process; returns how it died."""
-        if self.process.is_alive() and not self.pipe.poll():
-            self.process.join(0.2)  # it may be about to die
-        hung = self.process.is_alive()
+    def end(self, hung):
+        """Waits for the end of the process, or ends it if it hung; returns how it died."""
         if hung:
             self.process.kill()
         self.process.join()
@@ -149,7 +146,7 @@ def sweep(kinds, tasks, processes=1, quiet=True, report=lambda finding: None):
                     worker.task = None
                 except EOFError:  # the cases before this one are run again: what was counted of them is lost
                     seed = worker.current.value
-                    found(Finding(kind, seed, worker.end()))
+                    found(Finding(kind, seed, worker.end(hung=not ready)))
                     tasks += [(kind, *part) for part in ((seed + 1, end), (first, seed)) if part[0] < part[1]]
                     workers.remove(worker)
                     hire()

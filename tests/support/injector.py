@@ -129,9 +129,9 @@ def in_child(call, err):
     if not pid:
         status = 70
         try:
-            with open(err, "w", encoding="utf-8") as stream, contextlib.redirect_stderr(stream):
-                with contextlib.redirect_stdout(io.StringIO()):
-                    status = call()
+            to_nowhere = contextlib.redirect_stdout(io.StringIO())
+            with open(err, "w", encoding="utf-8") as stream, contextlib.redirect_stderr(stream), to_nowhere:
+                status = call()
         finally:
             os._exit(status)
     _, status = os.waitpid(pid, 0)
