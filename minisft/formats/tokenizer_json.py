@@ -19,10 +19,34 @@ from minisft.errors import MinisftError, one_line, quoted
 NOT_READ = "is not a file of the tokenizers package", "it is cut off, damaged or of another kind: copy it again"
 # The steps of each part. The package reads a step of any other type as one whose fields are the same.
 PARTS = {
-    "normalizer": "NFC NFD NFKC NFKD Lowercase StripAccents Nmt ByteLevel Strip Prepend Replace BertNormalizer".split(),
-    "pre_tokenizer": "ByteLevel Metaspace Whitespace WhitespaceSplit BertPreTokenizer CharDelimiterSplit Digits "
-    "Punctuation Split UnicodeScripts FixedLength".split(),
-    "decoder": "ByteLevel Replace ByteFallback Fuse Strip Metaspace WordPiece BPEDecoder CTC".split(),
+    "normalizer": [
+        "NFC",
+        "NFD",
+        "NFKC",
+        "NFKD",
+        "Lowercase",
+        "StripAccents",
+        "Nmt",
+        "ByteLevel",
+        "Strip",
+        "Prepend",
+        "Replace",
+        "BertNormalizer",
+    ],
+    "pre_tokenizer": [
+        "ByteLevel",
+        "Metaspace",
+        "Whitespace",
+        "WhitespaceSplit",
+        "BertPreTokenizer",
+        "CharDelimiterSplit",
+        "Digits",
+        "Punctuation",
+        "Split",
+        "UnicodeScripts",
+        "FixedLength",
+    ],
+    "decoder": ["ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "WordPiece", "BPEDecoder", "CTC"],
 }
 STEPS = 64  # of one part, at most; the longest that models have is 6
 GROWTH = 1000  # characters that the steps of a part may make of one, at most
