@@ -17,37 +17,6 @@ from tokenizers import Tokenizer as Backend
 from minisft.errors import MinisftError, one_line, quoted
 
 NOT_READ = "is not a file of the tokenizers package", "it is cut off, damaged or of another kind: copy it again"
-# The steps of each part. The package reads a step of any other type as one whose fields are the same.
-PARTS = {
-    "normalizer": [
-        "NFC",
-        "NFD",
-        "NFKC",
-        "NFKD",
-        "Lowercase",
-        "StripAccents",
-        "Nmt",
-        "ByteLevel",
-        "Strip",
-        "Prepend",
-        "Replace",
-        "BertNormalizer",
-    ],
-    "pre_tokenizer": [
-        "ByteLevel",
-        "Metaspace",
-        "Whitespace",
-        "WhitespaceSplit",
-        "BertPreTokenizer",
-        "CharDelimiterSplit",
-        "Digits",
-        "Punctuation",
-        "Split",
-        "UnicodeScripts",
-        "FixedLength",
-    ],
-    "decoder": ["ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "WordPiece", "BPEDecoder", "CTC"],
-}
 STEPS = 64  # of one part, at most; the longest that models have is 6
 GROWTH = 1000  # characters that the steps of a part may make of one, at most
 
@@ -55,6 +24,13 @@ GROWTH = 1000  # characters that the steps of a part may make of one, at most
 NORMALIZERS = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Prepend"}
 SPLITS = {"Digits", "Punctuation", "Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit"}
 SPLITS |= {"Metaspace"}
+# All steps that are run. The package reads a step of another type as one that has the same fields.
+DECODERS = {"ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "WordPiece", "BPEDecoder", "CTC"}
+PARTS = {
+    "normalizer": NORMALIZERS | {"Nmt", "ByteLevel", "Strip", "Replace", "BertNormalizer"},
+    "pre_tokenizer": SPLITS | {"ByteLevel", "Split", "UnicodeScripts", "FixedLength"},
+    "decoder": DECODERS,
+}
 # So do patterns made of these: a word is a run of letters, of digits, of other characters or of white space.
 ALTERNATIVES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
@@ -95,7 +71,7 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
             raise MinisftError(f"{path}: {name} {quoted(model[name])} of BPE is not implemented; use another model")
     for part, listed in lists.items():
         for kind in [step.get("type") for step in listed]:
-            if kind not in PARTS[part]:
+            if not isinstance(kind, str) or kind not in PARTS[part]:
                 raise MinisftError(f"{path}: the {part} {quoted(kind)} is not implemented; use another model")
         if len(listed) > STEPS:
             raise MinisftError(
