@@ -14,7 +14,7 @@ import sys
 import time
 
 from . import faults, kinds
-from .workers import BATCH, sweep
+from .workers import BATCH, Sweep
 
 
 def tasks_of(chosen, cases, seed):
@@ -63,7 +63,9 @@ def main(argv=None):
         )
 
     tasks = tasks_of(chosen, arguments.cases, arguments.seed)
-    counts = sweep(chosen, tasks, arguments.processes, quiet=arguments.cases > 1, report=report)
+    sweep = Sweep(chosen, tasks, quiet=arguments.cases > 1, report=report)
+    sweep.run(arguments.processes)
+    counts = sweep.counts
     names = ("refused", "right", "findings")
     rows = [[kind.name, counts[kind.name].total(), *(counts[kind.name][name] for name in names)] for kind in chosen]
     table([["kind", "cases", *names], *rows, ["all", *(sum(row[i] for row in rows) for i in range(1, 5))]])

@@ -75,8 +75,9 @@ def test_a_case_that_hangs_dies_fills_the_memory_or_is_wrong_is_a_finding(run, w
     monkeypatch.setattr(workers, "SECONDS", 1)
     kind, findings = Kind(run.__name__, 1, run, lambda: None), []
     cases = 6 if run is is_odd else 2
-    counts = workers.sweep([kind], [(kind.name, 0, cases)], report=findings.append)
-    assert len(findings) == counts[kind.name]["findings"] == (1 if run is is_odd else 2)
+    sweep = workers.Sweep([kind], [(kind.name, 0, cases)], report=findings.append)
+    sweep.run()
+    assert len(findings) == sweep.counts[kind.name]["findings"] == (1 if run is is_odd else 2)
     assert all(words in finding.what for finding in findings)
-    assert counts[kind.name]["right"] == (5 if run is is_odd else 0)
+    assert sweep.counts[kind.name]["right"] == (5 if run is is_odd else 0)
     assert [finding.seed for finding in findings] == ([3] if run is is_odd else [0, 1])

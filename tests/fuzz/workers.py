@@ -80,10 +80,12 @@ KINDS = {}  # by name; filled before the workers start, so that a task need not 
 class Worker:
     """A process at work, and the task that it has."""
 
-    def __init__(self, place, quiet):
+    def __init__(self, quiet):
+        self.place = tempfile.TemporaryDirectory(dir=SHM, prefix="minisft-fuzz-")
         self.pipe, theirs = CONTEXT.Pipe()
-        self.current = CONTEXT.RawValue("q", -1)
-        self.process = CONTEXT.Process(target=work, args=(theirs, self.current, place, quiet), daemon=True)
+        self.current, self.before = CONTEXT.RawValue("q", -1), -1
+        target = theirs, self.current, Path(self.place.name), quiet
+        self.process = CONTEXT.Process(target=work, args=target, daemon=True)
         self.process.start()
         theirs.close()
         self.task = None
@@ -92,65 +94,77 @@ class Worker:
         self.task = task
         self.pipe.send(task)
 
-    def end(self, hung):
-        """Waits for the end of the process, or ends it if it hung; returns how it died."""
-        if hung:
+    def hangs(self):
+        """Whether it is still at the case at which it was when it was last asked."""
+        before, self.before = self.before, self.current.value
+        return before == self.before
+
+    def end(self, kill=False):
+        """Waits for the end of the process, or ends it; returns how it died."""
+        if kill:
             self.process.kill()
         self.process.join()
         self.pipe.close()
-        how = signal.Signals(-self.process.exitcode).name if self.process.exitcode < 0 else self.process.exitcode
-        if hung:
+        self.place.cleanup()
+        code = self.process.exitcode
+        how = signal.Signals(-code).name if code < 0 else code
+        if kill:
             return f"waited for {SILENCE} s"
         return f"took more than {SECONDS} s" if how == "SIGPROF" else f"the process died ({how})"
 
 
-def sweep(kinds, tasks, processes=1, quiet=True, report=lambda finding: None):
-    """Run the tasks (name of a kind, first seed, one after the last); returns {kind: Counter} of their outcomes.
+class Sweep:
+    """Tasks (name of a kind, first seed, one after the last), and in `counts` what came of them: {kind: Counter}.
 
     report  is called with each Finding as it comes
     """
-    KINDS.update({kind.name: kind for kind in kinds})
-    for kind in kinds:
-        kind.prepare()
-    tasks, counts = list(reversed(tasks)), defaultdict(Counter)
 
-    def found(finding):
-        counts[finding.kind]["findings"] += 1
-        report(finding)
+    def __init__(self, kinds, tasks, quiet=True, report=lambda finding: None):
+        KINDS.update({kind.name: kind for kind in kinds})
+        for kind in kinds:
+            kind.prepare()
+        self.tasks, self.counts, self.report = list(reversed(tasks)), defaultdict(Counter), report
+        self.quiet, self.workers = quiet, []
 
-    with contextlib.ExitStack() as stack:
-        workers = []
+    def run(self, processes=1):
+        """Run all tasks, so many processes at a time; Ctrl-C stops, and what was counted stays."""
+        self.workers = [Worker(self.quiet) for _ in range(min(processes, len(self.tasks)))]
+        with contextlib.suppress(KeyboardInterrupt):
+            while self.tasks or any(worker.task for worker in self.workers):
+                self.turn()
+        for worker in self.workers:
+            if not worker.task:
+                worker.give(None)
+            worker.end(kill=worker.task is not None)
 
-        def hire():
-            place = stack.enter_context(tempfile.TemporaryDirectory(dir=SHM, prefix="minisft-fuzz-"))
-            workers.append(Worker(Path(place), quiet))
-
-        for _ in range(min(processes, len(tasks))):
-            hire()
-        while True:
-            for worker in [worker for worker in workers if worker.task is None and tasks]:
-                worker.give(tasks.pop())
-            busy = [worker for worker in workers if worker.task]
-            if not busy:
-                break
-            ready = wait([worker.pipe for worker in busy], SILENCE)
-            for worker in [worker for worker in busy if worker.pipe in ready or not ready]:
-                kind, first, end = worker.task
+    def turn(self):
+        """Give tasks to those who have none, and wait until one is done, or its process dead."""
+        for worker in self.workers:
+            if not worker.task and self.tasks:
+                worker.give(self.tasks.pop())
+        busy = [worker for worker in self.workers if worker.task]
+        ready = wait([worker.pipe for worker in busy], SILENCE)
+        for worker in busy:
+            if worker.pipe in ready:
                 try:
-                    if not ready:
-                        raise EOFError
                     counted, findings = worker.pipe.recv()
-                    counts[kind] += counted
-                    for finding in findings:
-                        found(finding)
-                    worker.task = None
-                except EOFError:  # the cases before this one are run again: what was counted of them is lost
-                    seed = worker.current.value
-                    found(Finding(kind, seed, worker.end(hung=not ready)))
-                    tasks += [(kind, *part) for part in ((seed + 1, end), (first, seed)) if part[0] < part[1]]
-                    workers.remove(worker)
-                    hire()
-        for worker in workers:
-            worker.give(None)
-            worker.process.join()
-    return counts
+                except EOFError:
+                    self.lose(worker, kill=False)
+                    continue
+                self.counts[worker.task[0]] += counted
+                for finding in findings:
+                    self.found(finding)
+                worker.task = None
+            elif not ready and worker.hangs():
+                self.lose(worker, kill=True)
+
+    def lose(self, worker, kill):
+        """A process is dead, or hangs: a finding. The cases before it were counted by the dead, so they run again."""
+        (kind, first, end), seed = worker.task, worker.current.value
+        self.found(Finding(kind, seed, worker.end(kill)))
+        self.tasks += [(kind, *part) for part in ((seed + 1, end), (first, seed)) if part[0] < part[1]]
+        self.workers[self.workers.index(worker)] = Worker(self.quiet)
+
+    def found(self, finding):
+        self.counts[finding.kind]["findings"] += 1
+        self.report(finding)
