@@ -45,6 +45,15 @@ def test_what_only_the_last_operations_could_lose_is_not_lost(stage):
         faults.trial(stage, run, "killed", at, seen[at])
 
 
+@pytest.mark.parametrize("what", ["open", "write"])
+def test_a_run_that_could_not_write_its_last_row_goes_on_from_its_checkpoint(stage, what):
+    """Its θ is saved as that of the last step, but the run is not finished: a row is missing."""
+    run = faults.SCENARIOS[0]
+    seen = faults.operations(stage, run)
+    at = [at for at, one in enumerate(seen) if one == f"{what} metrics.jsonl"][2]  # of step 3, the last
+    faults.trial(stage, run, "EIO", at, seen[at])
+
+
 @contextlib.contextmanager
 def in_place(path):
     yield Path(path)
