@@ -50,8 +50,9 @@ def test_a_run_that_could_not_write_its_last_row_goes_on_from_its_checkpoint(sta
     """Its θ is saved as that of the last step, but the run is not finished: a row is missing."""
     run = faults.SCENARIOS[0]
     seen = faults.operations(stage, run)
-    at = [at for at, one in enumerate(seen) if one == f"{what} metrics.jsonl"][2]  # of step 3, the last
-    faults.trial(stage, run, "EIO", at, seen[at])
+    rows = [at for at, one in enumerate(seen) if one == f"{what} metrics.jsonl"]
+    at = rows[3]  # step 3, the last, after two steps and an evaluation
+    faults.trial(stage, run, "EACCES", at, seen[at])
 
 
 @contextlib.contextmanager
