@@ -10,6 +10,7 @@ table says what came of them; the exit status is 1 if there is a finding.
 """
 
 import argparse
+import signal
 import sys
 import time
 
@@ -74,4 +75,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # also in the background: what was counted is printed
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())
