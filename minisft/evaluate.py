@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as TextSequence
+from functools import partial
 
 import numpy as np
 

@@ -43,14 +43,15 @@ class Tokenizer:
         path: str | Path = "tokenizer.json",
         template_path: str | Path = "the chat template",
     ) -> None:
-        """From the content of tokenizer.json and tokenizer_config.json; errors name `path`, the file of `source`.
+        """Of tokenizer.json and tokenizer_config.json; `stops`: the end tokens of generation_config.json.
 
-        stops  the end tokens that generation_config.json lists
+        Errors name `path`, the file of `source`.
         """
         content = tokenizer_json.read(source, path)
         with native(path, *tokenizer_json.NOT_READ):
             self.backend = Backend.from_buffer(source)
             added_tokens.add(self.backend, config, path)
+            tokenizer_json.require_tokens(self.backend, path)
         self.source, self.config, self.template, self.stops, self.path = source, config, template, stops, path
         vocabulary = self.backend.get_vocab()
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
@@ -60,7 +61,6 @@ class Tokenizer:
                 "correct one of them"
             )
         self.eos_id = vocabulary[config["eos_token"]]
-
         names, written = added_tokens.roles(config), re.findall(r"<\|\w+\|>", str(template))
         special = [token for token in dict.fromkeys((*SPECIAL, *written, *names.values())) if token in vocabulary]
         self.sentencepiece = sentencepiece.BLANK in vocabulary

@@ -12,10 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer as Backend
+
 from minisft.errors import MinisftError, one_line, quoted
 
 NOT_READ = "is not a file of the tokenizers package", "it is cut off, damaged or of another kind: copy it again"
-PARTS = ("normalizer", "pre_tokenizer", "decoder")
 STEPS = 64  # of one part, at most; the longest that models have is 6
 GROWTH = 1000  # characters that the steps of a part may make of one, at most
 
@@ -23,6 +24,13 @@ GROWTH = 1000  # characters that the steps of a part may make of one, at most
 NORMALIZERS = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Prepend"}
 SPLITS = {"Digits", "Punctuation", "Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit"}
 SPLITS |= {"Metaspace"}
+# All steps that are run. The package reads a step of another type as one that has the same fields.
+DECODERS = {"ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "WordPiece", "BPEDecoder", "CTC"}
+PARTS = {
+    "normalizer": NORMALIZERS | {"Nmt", "ByteLevel", "Strip", "Replace", "BertNormalizer"},
+    "pre_tokenizer": SPLITS | {"ByteLevel", "Split", "UnicodeScripts", "FixedLength"},
+    "decoder": DECODERS,
+}
 # So do patterns made of these: a word is a run of letters, of digits, of other characters or of white space.
 ALTERNATIVES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
@@ -50,7 +58,7 @@ KNOWN = re.compile(rf"(?:{ONE})(?:\|(?:{ONE}))*")
 def read(source: bytes, path: str | Path) -> dict[str, Any]:
     """The content of a tokenizer.json. Raises MinisftError naming `path` and what is not implemented or not bounded."""
     try:
-        content = json.loads(source)
+        content = json.loads(source, object_pairs_hook=once)
         lists = {part: steps(content.get(part)) for part in PARTS}
         model = content["model"]
         kind = model.get("type", "BPE" if "merges" in model else None)
@@ -71,8 +79,9 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
             "of SentencePiece's kind (Metaspace) is; use another model"
         )
     for part, listed in lists.items():
-        if any(step.get("type") == "Precompiled" for step in listed):
-            raise MinisftError(f"{path}: the {part} Precompiled is not implemented; use another model")
+        for kind in [step.get("type") for step in listed]:
+            if not isinstance(kind, str) or kind not in PARTS[part]:
+                raise MinisftError(f"{path}: the {part} {quoted(kind)} is not implemented; use another model")
         if len(listed) > STEPS:
             raise MinisftError(
                 f"{path}: its {part} has {len(listed)} steps, at most {STEPS} are run; use another model"
@@ -83,6 +92,23 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
                 "another model"
             )
     return content
+
+
+def require_tokens(backend: Backend, path: str | Path) -> None:
+    """Refuse a token of which the normalizer leaves nothing: the package would find it everywhere, without an end."""
+    for token in backend.get_added_tokens_decoder().values():
+        if token.normalized and backend.normalizer and not backend.normalizer.normalize_str(token.content):
+            raise MinisftError(
+                f"{path}: its normalizer leaves nothing of the added token {quoted(token.content)}; use another model"
+            )
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError for a key that comes twice, of which the package may take the other one."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return value
 
 
 def steps(part: Any) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ The order of the examples depends on seed and step alone, so θ, the optimiser's
 state of a run. A checkpoint that cannot be read is never deleted.
 """
 
+import hashlib
 import itertools
 import os
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from minisft.errors import MinisftError
 from minisft.formats import huggingface
 from minisft.formats.files import bring_to_disk, delete, partial_name, read_json, write_json
 from minisft.runs.directory import METRICS, checkpoints
-from minisft.runs.record import Run, rows_until
+from minisft.runs.record import Run, fingerprint, rows_until
 from minisft.train import State, start
 
 MOMENTS, COUNTERS = "optimizer.safetensors", "trainer_state.json"
@@ -37,7 +38,7 @@ def save_state(run: Run, state: State) -> None:
         checkpoint.save(beside, state.theta, run.config, run.tokenizer)
         huggingface.write_tensors(beside / MOMENTS, state.optimizer.moments)
         counters = {"step": state.step, "num_tokens": state.num_tokens, "updates": state.optimizer.updates}
-        write_json(beside / COUNTERS, counters)
+        write_json(beside / COUNTERS, counters | {"sha256": fingerprints(state)})
         os.rename(beside, path)
         bring_to_disk(run.directory)
     except (OSError, MinisftError) as error:
@@ -45,6 +46,14 @@ def save_state(run: Run, state: State) -> None:
         raise MinisftError(f"{path}: cannot be written ({why}); make room") from error
     finally:
         delete(beside)
+
+
+def fingerprints(state: State) -> dict[str, str]:
+    """By which it is noticed if a number of θ, or of what the optimiser remembers, is another when it is read again."""
+    moments = hashlib.sha256()
+    for name in sorted(state.optimizer.moments):
+        moments.update(state.optimizer.moments[name].data)
+    return {"model": fingerprint(state.theta), "moments": moments.hexdigest()}
 
 
 def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[State, list[dict[str, Any]]] | None:
@@ -96,6 +105,8 @@ def load_state(run: Run, path: Path, step: int, dtype: DTypeLike) -> State:
         raise MinisftError(f"{path / COUNTERS}: its counters are not those of step {step}")
     state.step, state.num_tokens, state.optimizer.updates = numbers
     state.optimizer.moments = moments
+    if counters.get("sha256", fingerprints(state)) != fingerprints(state):  # a checkpoint of version 0.1.0 has none
+        raise MinisftError(f"{path}: its numbers are not those that were saved")
     return state
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from minisft.errors import MinisftError
 from minisft.formats.apart import require_apart
-from minisft.formats.files import delete, partials, read_json
+from minisft.formats.files import delete, partial_name, partials, read_json
 from minisft.runs import model_card
 from minisft.runs.lock import alone_in
 
@@ -80,12 +80,20 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
 
 
 def remove(directory: Path) -> None:
-    """Delete the files of an old run or model, and nothing else. The record goes last."""
+    """Delete the files of an old run or model, and nothing else.
+
+    The weights go before what belongs to them, and the record goes last: killed in between, there is no half a model,
+    but still a run to overwrite.
+    """
     card = [model_card.CARD] if model_card.is_ours(directory) else []
-    names = [*shards(directory), METRICS, *OF_OTHER_TOOLS, *MODEL_FILES, *card, RECORD]
+    names = [*shards(directory), *OF_OTHER_TOOLS, *reversed(MODEL_FILES), METRICS, *card, RECORD]
     try:
-        for path in [path for _, path in checkpoints(directory)] + [directory / name for name in names]:
-            delete(path)
+        for _, path in checkpoints(directory):
+            beside = path.with_name(partial_name(path.name))
+            path.rename(beside)
+            delete(beside)
+        for name in names:
+            delete(directory / name)
     except OSError as error:
         raise MinisftError(f"{directory}: cannot be cleared ({error}); give another --output-dir") from error
 

@@ -125,11 +125,11 @@ def finished(run: Run, old: dict[str, Any], dtype: DTypeLike) -> State | None:
         return None
     try:
         theta, config, _ = checkpoint.load(run.directory, dtype)
+        rows = rows_until(run.directory, step)  # on a full disk the last may be missing: a checkpoint leads to it
     except MinisftError:
         return None
     if config != run.config or fingerprint(theta) != saved.get("sha256"):
         return None
-    rows = rows_until(run.directory, step)
     state = start(theta, run.settings)
     state.step, state.num_tokens = step, [row for row in rows if "loss" in row][-1]["num_tokens"]
     write_atomically(run.directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())

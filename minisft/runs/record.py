@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minisft import __version__
-from minisft.config import ModelConfig, TrainConfig, flag, is_whole
+from minisft.config import ModelConfig, TrainConfig, flag, is_number, is_whole
 from minisft.data import Sequence
-from minisft.errors import MinisftError, quoted
+from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.files import read_bytes, read_json
 from minisft.parallel import ALONE, Ranks
 from minisft.params import Params
@@ -139,12 +139,22 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-            if not isinstance(row, dict) or not is_whole(row.get("step")):
-                raise ValueError("a row has no step")
+            require_row(row)
         except (ValueError, RecursionError) as error:
             raise MinisftError(f"{path}:{number}: is damaged ({error}); {advice}") from error
         rows.append(row)
     return rows
+
+
+def require_row(row: Any) -> None:
+    """Raises ValueError for what `write_row` never writes: a row without a step, a step without its counts."""
+    if not isinstance(row, dict) or not is_whole(row.get("step")):
+        raise ValueError("a row has no step")
+    for name, value in row.items():
+        if not (is_number(value) or (value is None and name not in ("loss", "eval_loss"))):
+            raise ValueError(f"{one_line(name)} is {quoted(value)}, not a number")
+    if "loss" in row and not is_whole(row.get("num_tokens")):
+        raise ValueError("a step has no num_tokens")
 
 
 def rows_until(directory: Path, step: int) -> list[dict[str, Any]]:

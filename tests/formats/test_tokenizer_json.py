@@ -10,6 +10,7 @@ from support.small_tokenizer import edit
 from tokenizers import Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
+from minisft.errors import quoted
 from minisft.formats import tokenizer_json
 from minisft.formats.gguf.read import WORDS
 from minisft.formats.native import native
@@ -98,6 +99,50 @@ def test_a_decoder_that_multiplies_a_text_is_refused(directory):
 
 def test_more_steps_than_any_model_has_are_refused(directory):
     refused(directory, "normalizer", "100000 steps", normalizer=in_turn(*[{"type": "NFC"}] * 100_000))
+
+
+@pytest.mark.parametrize("part", tokenizer_json.PARTS)
+@pytest.mark.parametrize("kind", ["Foo", None, 7, ["Prepend"], {}, "prepend", "Metaspaces", ""], ids=str)
+def test_a_step_of_an_unknown_type_is_refused_whatever_its_fields_mean_to_the_package(directory, part, kind):
+    """The package reads the first as a Prepend, whose growth nobody would have looked at."""
+    step = {"type": kind, "prepend": "a" * 10**6, "pattern": {"String": "a"}, "content": "b"}
+    refused(directory, part, "is not implemented", **{part: in_turn(step)} if part == "normalizer" else {part: step})
+    del step["type"]
+    refused(directory, part, "null is not implemented", **{part: step})
+
+
+def test_a_key_that_comes_twice_is_refused(directory):
+    """Python takes the last of them; others take the first."""
+    path = directory / "tokenizer.json"
+    twice = '"normalizer": {"type": "Prepend", "type": "NFC", "prepend": "a"}'
+    path.write_text(path.read_text().replace('"normalizer": null', twice))
+    refusal(lambda: Tokenizer.load(directory), path, "a key twice")
+
+
+@pytest.mark.parametrize(
+    ("content", "normalizer"),
+    [
+        ("\n", {"type": "Strip", "strip_left": True, "strip_right": True}),
+        (" ", {"type": "Strip", "strip_left": False, "strip_right": True}),
+        ("\u0301", {"type": "StripAccents"}),
+        ("the", replace({"String": "the"}, "")),
+        ("q", replace({"Regex": "[q-s]"}, "")),
+    ],
+)
+def test_an_added_token_of_which_the_normalizer_leaves_nothing_is_refused(directory, content, normalizer):
+    """The package would find it everywhere, again and again."""
+    token = dict.fromkeys(("single_word", "lstrip", "rstrip", "special"), False) | {"id": 320, "content": content}
+
+    def add(value):
+        value["added_tokens"].append(token | {"normalized": True})
+        value["normalizer"] = normalizer
+
+    edit(directory / "tokenizer.json", add)
+    refusal(
+        lambda: Tokenizer.load(directory), directory / "tokenizer.json", "normalizer leaves nothing", quoted(content)
+    )
+    edit(directory / "tokenizer.json", lambda value: value["added_tokens"][-1].update(normalized=False))
+    assert Tokenizer.load(directory).encode("cat")
 
 
 @pytest.mark.parametrize("charsmap", ["", "AAAA", "/////wAAAAAA", "BAAAAP////8A"])

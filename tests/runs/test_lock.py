@@ -1,5 +1,6 @@
 """Two runs never share a directory, and a process that was killed does not keep it."""
 
+import json
 import os
 import platform
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from support.commandline import command, contents, minisft, sft_line, wait_for
+from support.commandline import command, contents, minisft, sft_line, subprocess_of, wait_for
 from support.refusals import refusal
 
 from minisft.runs.lock import LOCK, alone_in
@@ -45,6 +46,20 @@ def test_a_second_run_beside_a_live_one_is_refused_naming_host_and_process(
     assert minisft(*line.format(inputs=inputs, texts=shared / "texts.jsonl").split()) == 2
     assert f"process {live.pid} on {platform.node()} is writing there" in capsys.readouterr().err
     assert live.poll() is None and (tmp_path / "out" / LOCK).exists()
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
+def test_a_second_process_beside_a_live_run_changes_nothing_of_it(live, shared, tmp_path, flag):
+    """Both are processes of their own, as two people start them; the rows stay those of one run."""
+    line = sft_line(shared, tmp_path / "out", "--max-steps", 1000000, "--save-steps", 1000000, "--seed", 1)
+    record = (tmp_path / "out" / "train_config.json").read_bytes()
+    second = subprocess_of(*line, flag)
+    assert second.returncode == 2 and f"process {live.pid} on" in second.stderr and second.stderr.count("\n") == 1
+    live.send_signal(signal.SIGKILL)
+    live.wait()
+    assert (tmp_path / "out" / "train_config.json").read_bytes() == record
+    rows = (tmp_path / "out" / "metrics.jsonl").read_text().split("\n")[:-1]
+    assert [json.loads(row)["step"] for row in rows] == list(range(1, len(rows) + 1))
 
 
 def test_a_killed_process_does_not_keep_the_directory(live, sft, tmp_path):

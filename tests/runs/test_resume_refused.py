@@ -51,6 +51,9 @@ def resumes_after_step_4(sft, tmp_path, capsys):
 
 
 def spoil_moments(path, name, value):
+    counters = json.loads((path / "trainer_state.json").read_text())
+    del counters["sha256"]  # as in version 0.1.0
+    (path / "trainer_state.json").write_text(json.dumps(counters))
     path = path / "optimizer.safetensors"
     moments = dict(huggingface.read_tensors(path))
     moments[name][-1] = value
@@ -67,9 +70,34 @@ def test_a_checkpoint_with_moments_that_no_gradient_leads_to_is_not_whole(sft, t
     resumes_after_step_4(sft, tmp_path, capsys)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors"])
+def test_a_checkpoint_of_which_one_bit_has_changed_is_not_whole(sft, tmp_path, capsys, name):
+    assert sft("whole", "--save-steps", 2) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    path = tmp_path / "parts" / "checkpoint-6" / name
+    content = bytearray(path.read_bytes())
+    content[-4] ^= 1  # the last bit of the last number
+    path.write_bytes(content)
+    resumes_after_step_4(sft, tmp_path, capsys)
+
+
+def test_a_checkpoint_of_an_earlier_version_which_has_no_checksums_goes_on(sft, tmp_path):
+    assert sft("whole", "--save-steps", 4) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    (tmp_path / "parts" / "model.safetensors").unlink()
+    path = tmp_path / "parts" / "checkpoint-4" / "trainer_state.json"
+    counters = json.loads(path.read_text())
+    assert set(counters.pop("sha256")) == {"model", "moments"}
+    path.write_text(json.dumps(counters))
+    assert sft("parts", "--save-steps", 4, "--resume") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
 @pytest.mark.parametrize(
     "counters",
     [
+        {"sha256": None},
+        {"sha256": {}},
         {"step": 5},
         {"step": 6.0},
         {"step": None},
@@ -152,6 +180,15 @@ DAMAGE = {
     "nested": lambda lines: ["[" * 100_000, *lines],
     "no step": lambda lines: ["{}", *lines],
     "no object": lambda lines: ["7", *lines],
+    "a loss in words": lambda lines: [lines[0].replace('"loss": ', '"loss": "5", "was": '), *lines[1:]],
+    "a loss that is null": lambda lines: [lines[0].replace('"loss": ', '"loss": null, "was": '), *lines[1:]],
+    "tokens that are a list": lambda lines: [
+        *lines[:-1],
+        lines[-1].replace('"num_tokens": ', '"num_tokens": [], "was": '),
+    ],
+    "tokens under another name": lambda lines: [lines[0].replace("num_tokens", "tokens"), *lines[1:]],
+    "NaN": lambda lines: [lines[0].replace('"grad_norm": ', '"grad_norm": NaN, "was": '), *lines[1:]],
+    "a held-out loss that is null": lambda lines: [*lines, '{"step": 6, "eval_loss": null}'],
     "a step that is no number": lambda lines: ['{"step": true}', *lines],
 }
 

@@ -4,19 +4,12 @@ from .bug import Bug
 
 BUGS = [
     Bug(
-        "norm-after-the-rotation",
-        "Keys are normed after they were turned: the gain of a channel then meets another one.",
+        "keys-normed-as-queries",
+        "Keys are normed with the gain of the queries.",
         "layers/attention.py",
-        """        k, c_nk = head_norm.forward(p.k_norm, k, eps)
-    q, c_rq = rotary.forward(q.reshape(-1, H, D), cos[rows], sin[rows])
-    k, c_rk = rotary.forward(k.reshape(-1, G, D), cos[:, :G], sin[:, :G])
-""",
-        """    q, c_rq = rotary.forward(q.reshape(-1, H, D), cos[rows], sin[rows])
-    k, c_rk = rotary.forward(k.reshape(-1, G, D), cos[:, :G], sin[:, :G])
-    if hasattr(p, "k_norm"):
-        k, c_nk = head_norm.forward(p.k_norm, k, eps)
-""",
-        "habit: in the order of the names of the book, rotation comes first",
+        "k, c_nk = head_norm.forward(p.k_norm, k, eps)",
+        "k, c_nk = head_norm.forward(p.q_norm, k, eps)",
+        "habit: a line that is copied, and changed but once",
         "test_families.py",
     ),
     Bug(
