@@ -44,7 +44,10 @@ def invent(rng: np.random.Generator, count: int) -> list[dict]:
 def word(rng: np.random.Generator, endings: list[str], taken: set[str]) -> str:
     """A word that is not taken, as in Belkoria; it is taken from then on."""
     while True:
-        syllables = [rng.choice(STARTS) + rng.choice(list(VOWELS)) + rng.choice(list(CODAS)), rng.choice(STARTS).lower()]
+        syllables = [
+            rng.choice(STARTS) + rng.choice(list(VOWELS)) + rng.choice(list(CODAS)),
+            rng.choice(STARTS).lower(),
+        ]
         made = "".join([*syllables, rng.choice(endings)])
         if made not in taken and made.lower() not in taken:
             taken |= {made, made.lower()}

@@ -39,5 +39,7 @@ def cell(steps: int, rate: float) -> str:
     return f"{steps} steps at {rate:g}"
 
 
-GRID = {cell(s, r): Part("atlas", ENDS, 3, replace(SETTINGS, max_steps=s, learning_rate=r)) for s in STEPS for r in RATES}
+GRID = {
+    cell(s, r): Part("atlas", ENDS, 3, replace(SETTINGS, max_steps=s, learning_rate=r)) for s in STEPS for r in RATES
+}
 PLAN |= GRID

@@ -58,7 +58,9 @@ def world(name: str, seed: int) -> World:
     return World(train, tests)
 
 
-def paragraphs(rng: np.random.Generator, invented: int, times: int) -> tuple[list[Example], list[Example], dict[str, list[Example]]]:
+def paragraphs(
+    rng: np.random.Generator, invented: int, times: int
+) -> tuple[list[Example], list[Example], dict[str, list[Example]]]:
     """Examples whose x tells of an invented country, their paragraphs as documents, and what to ask about them."""
     told, documents, closed, trained, new = [], [], [], [], []
     for facts in invent(rng, invented):
