@@ -3,7 +3,8 @@
     python -m benchmarks.conditional_versus_joint                       writes data/conditional_versus_joint.json
     python -m benchmarks.conditional_versus_joint --output-file other.json --parts "x tells" "wordy x"
 
-The runs are spread over the cores, one thread each. Without --parts all of them are made, part after part.
+The runs are spread over the cores, one thread each. Without --parts all of them are made, part after part; with it, the
+rows of the other parts stay as they are in the file.
 """
 
 import argparse
@@ -65,12 +66,18 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PLAN), default=list(PLAN), metavar="PART")
     arguments = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    rows, began = [], time.perf_counter()
+    rows, began = others(arguments.output_file, arguments.parts), time.perf_counter()
     with side_by_side.processes() as pool:
         for name in arguments.parts:
             rows += rows_of(name, pool)
             write(arguments.output_file, rows)
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def others(path: Path, parts: list[str]) -> list[dict]:
+    """The rows of a file, if it is there, that belong to no part of these."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    return [row for row in rows if row["part"] not in parts]
 
 
 def write(path: Path, rows: list[dict]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minisft.formats import resources
 
-STARTS, VOWELS, CODAS = "B D F G K L M N P R S T V Z".split(), "aeiou", "lmnrs"
+STARTS, VOWELS, CODAS = list("BDFGKLMNPRSTVZ"), list("aeiou"), list("lmnrs")
 ENDINGS = {  # so that the four facts of a country sound like what they are
     "name": ["ia", "land", "ora", "avia"],
     "capital": ["ton", "wick", "burg", "mere"],
@@ -45,7 +45,7 @@ def word(rng: np.random.Generator, endings: list[str], taken: set[str]) -> str:
     """A word that is not taken, as in Belkoria; it is taken from then on."""
     while True:
         syllables = [
-            rng.choice(STARTS) + rng.choice(list(VOWELS)) + rng.choice(list(CODAS)),
+            rng.choice(STARTS) + rng.choice(VOWELS) + rng.choice(CODAS),
             rng.choice(STARTS).lower(),
         ]
         made = "".join([*syllables, rng.choice(endings)])

@@ -48,7 +48,7 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
     dress(ax, title, xlabel, ylabel)
     from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
     for number, (name, points) in enumerate(series.items()):
-        steps, losses, gains = zip(*points)
+        _, losses, gains = zip(*points)
         colour = from_y_to_x(number / max(len(series) - 1, 1))
         ax.plot(losses, gains, colour, linewidth=3.5, linestyle=DASHES[number], marker=MARKS[number], ms=11, label=name)
         for step, loss, gain in points:

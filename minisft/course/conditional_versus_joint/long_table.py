@@ -1,4 +1,4 @@
-"""The long table: runs that take too long for a lesson, made once by `python -m benchmarks.conditional_versus_joint`."""
+"""Runs that take too long for a lesson, made once by `python -m benchmarks.conditional_versus_joint`."""
 
 import json
 from functools import cache

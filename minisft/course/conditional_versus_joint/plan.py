@@ -7,7 +7,7 @@ from typing import NamedTuple
 from minisft.config import TrainConfig
 from minisft.course.conditional_versus_joint.experiment import SETTINGS, last_token, weighted
 
-STEPS, RATES = (40, 80, 160, 320), (2.5e-4, 5e-4, 1e-3)
+STEPS, RATES = (40, 160, 320), (2.5e-4, 5e-4, 1e-3)
 ENDS = {"λ = 0": weighted(0.0), "λ = 1": weighted(1.0)}
 
 
@@ -22,15 +22,14 @@ class Part(NamedTuple):
 
 
 LOOKS = (25, 50, 100)
-LAMBDAS = {f"λ = {value:g}": weighted(value) for value in (0, 0.1, 0.3, 1)}
+LAMBDAS = {f"λ = {value:g}": weighted(value) for value in (0, 0.1, 1)}
 PLAN = {
-    "x tells": Part("paragraphs", {name: LAMBDAS[name] for name in ("λ = 0", "λ = 0.1", "λ = 1")}, 10, looks=LOOKS),
-    "x asks": Part("atlas", LAMBDAS | {"last token of y": last_token}, 10, looks=LOOKS),
-    "and documents": Part("documents", {"λ = 0, and documents": weighted(0.0)}, 10, looks=LOOKS),
-    "polite y": Part("polite y", ENDS, 8),
-    "wordy x": Part("wordy x", ENDS, 5),
-    "many countries": Part("many countries", {"λ = 0": weighted(0.0)}, 3, replace(SETTINGS, max_steps=400)),
-    "few pairs": Part("few", ENDS, 5),
+    "main": Part("paragraphs", LAMBDAS, 10, looks=LOOKS),
+    "documents": Part("documents", {"λ = 0, and documents": weighted(0.0)}, 10, looks=LOOKS),
+    "polite y": Part("polite y", ENDS, 5),
+    "wordy x": Part("wordy x", ENDS, 3),
+    "last token": Part("paragraphs", {"last token of y": last_token}, 3),
+    "many countries": Part("many countries", {"λ = 0": weighted(0.0)}, 3, replace(SETTINGS, max_steps=300)),
 }
 
 

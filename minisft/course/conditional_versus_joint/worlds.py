@@ -1,4 +1,4 @@
-"""θ̂, and the data of one experiment: what to fine-tune on, and what to ask afterwards. A seed is a fresh draw of all."""
+"""θ̂, and the data of one experiment: what to fine-tune on, and what to ask afterwards, drawn anew by each seed."""
 
 import functools
 from typing import NamedTuple
