@@ -254,6 +254,29 @@ def test_a_long_sequence_leaves_out_the_keys_that_are_later_than_a_block_of_quer
     assert [P.shape[-2:] for P in cache.P] == [(4, 2), (4, 4), (2, 1), (4, 2), (2, 3)]
 
 
+def test_neighbours_of_one_length_are_one_part_and_masks_are_views_of_one_triangle():
+    n = attention.QUERIES
+    counts = np.array([3, 3, 3, n, n, n + 1])
+    positions = np.concatenate([np.arange(count) for count in counts])
+    parts = attention.parts(positions, counts, counts, 2)
+    assert [(part.S, part.T, part.alone) for part in parts] == [
+        (3, 3, True),
+        (2, n, True),
+        (1, n, False),
+        (1, n + 1, False),
+    ]
+    *several, last = parts
+    assert all(np.shares_memory(part.mask, attention.causal(n + 1)) for part in several)
+    assert last.mask is None  # one query, at the end, sees all keys
+
+
+def test_neighbours_that_ask_at_other_positions_have_masks_of_their_own():
+    for positions in ([1, 2, 0, 2], [0, 2, 0, 2], [1, 2, 0, 1]):
+        (part,) = attention.parts(np.array(positions), np.array([2, 2]), np.array([3, 3]), 1)
+        seen = np.arange(part.T) <= np.array(positions).reshape(2, 2, 1)
+        assert_array_equal(part.mask, np.where(seen, 0, -np.inf))
+
+
 def test_huge_scores_of_attention_neither_overflow_nor_vanish():
     q = np.array([[[[1e4, 0.0], [-1e4, 0.0]]]])  # two queries; exp of their scores is infinite and 0
     k = np.array([[[[1.0, 0.0], [1.0, 0.0]]]])  # two keys that are equal

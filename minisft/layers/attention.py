@@ -107,11 +107,11 @@ def forward(p, x, parts, cos, sin, rows, remember=None):
     q, c_q = linear.forward(p.q_proj, x[rows])  # (M, C) -> (M, H D)
     k, c_k = linear.forward(p.k_proj, x)  # (N, C) -> (N, G D)
     v, c_v = linear.forward(p.v_proj, x)
-    q, c_rq = rotary.forward(q.reshape(-1, H, D), cos[rows], sin[rows])
-    k, c_rk = rotary.forward(k.reshape(-1, G, D), cos[:, :G], sin[:, :G])
+    q, c_rq = rotary.forward(q.reshape(len(q), H, D), cos[rows], sin[rows])
+    k, c_rk = rotary.forward(k.reshape(len(k), G, D), cos[:, :G], sin[:, :G])
     q *= D**-0.5  # here and not in the scores, which are more numbers
     q = by_group(q, G)  # (M, H, D) -> (G, M R, D)
-    k, v = k.swapaxes(0, 1), v.reshape(-1, G, D).swapaxes(0, 1)  # (G, N, D)
+    k, v = k.swapaxes(0, 1), v.reshape(len(v), G, D).swapaxes(0, 1)  # (G, N, D)
     if remember:
         k, v = remember(k, v)
     o, P_s = np.empty_like(q), []
@@ -120,7 +120,7 @@ def forward(p, x, parts, cos, sin, rows, remember=None):
         P = softmax(part.hide(q_s @ k_s.swapaxes(-1, -2)))  # (G, S, t R, T)
         np.matmul(P, v_s, out=o_s)
         P_s.append(P)
-    y, c_o = linear.forward(p.o_proj, by_row(o, H).reshape(-1, H * D))  # (M, H D) -> (M, C)
+    y, c_o = linear.forward(p.o_proj, by_row(o, H).reshape(len(c_q), H * D))  # (M, H D) -> (M, C)
     return y, Cache(rows, parts, c_q, c_k, c_v, c_o, c_rq, c_rk, q, k, v, o, P_s)
 
 
@@ -147,9 +147,9 @@ def softmax(scores):
 
 def backward(p, g, cache, dy):
     q, k, v, o = cache.q, cache.k, cache.v, cache.o
-    (G, _, D), H = k.shape, len(p.q_proj.weight) // k.shape[-1]
+    (G, N, D), M, H = k.shape, len(dy), len(p.q_proj.weight) // k.shape[-1]
     do = linear.backward(p.o_proj, g.o_proj, cache.o_proj, dy)  # in the forward this was y = W_o o
-    do = by_group(do.reshape(-1, H, D), G)
+    do = by_group(do.reshape(M, H, D), G)
     delta = np.vecdot(do, o, keepdims=True)  # (G, M R, 1)
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     for part, P in zip(cache.parts, cache.P):
@@ -160,9 +160,9 @@ def backward(p, g, cache, dy):
         np.matmul(dS, k_s, out=dq_s)  # scores = q kᵀ
         add(dS.swapaxes(-1, -2), q_s, dk_s, part.alone)
     dq *= D**-0.5
-    dq = rotary.backward(cache.q_rotary, by_row(dq, H)).reshape(-1, H * D)
-    dk = rotary.backward(cache.k_rotary, dk.swapaxes(0, 1)).reshape(-1, G * D)
-    dv = dv.swapaxes(0, 1).reshape(-1, G * D)
+    dq = rotary.backward(cache.q_rotary, by_row(dq, H)).reshape(M, H * D)
+    dk = rotary.backward(cache.k_rotary, dk.swapaxes(0, 1)).reshape(N, G * D)
+    dv = dv.swapaxes(0, 1).reshape(N, G * D)
     dx = linear.backward(p.k_proj, g.k_proj, cache.k_proj, dk)
     dx += linear.backward(p.v_proj, g.v_proj, cache.v_proj, dv)
     dx[cache.rows] += linear.backward(p.q_proj, g.q_proj, cache.q_proj, dq)
