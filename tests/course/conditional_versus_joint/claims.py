@@ -30,9 +30,9 @@ SENTENCES = {
     "rates": r"After 160 steps at the three rates, $\lambda = 0$ has forgotten {rates 0} and $\lambda = 1$ {rates 1} "
     "nats per token",
     "ratios": "The ratios are {ratios}.",
-    "README": "On other countries λ = 0 has {held 0} %, λ = 0.1 has {held 0.1} % and λ = 1 has {held 1} %. On facts "
-    "that stood only in x they have {closed 0}, {closed 0.1} and {closed 1} %. λ = 0 with the paragraphs as documents has "
-    "{held documents} and {closed documents} %",
+    "README": "On other countries λ = 0 has {held 0} %, λ = 0.1 has {held 0.1} % and λ = 1 has {held 1} %. "
+    "On facts that stood only in x they have {closed 0}, {closed 0.1} and {closed 1} %. "
+    "λ = 0 with the paragraphs as documents has {held documents} and {closed documents} %",
 }
 
 
