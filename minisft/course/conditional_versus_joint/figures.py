@@ -50,9 +50,10 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
     for number, (name, points) in enumerate(series.items()):
         _, losses, gains = zip(*points)
         colour = from_y_to_x(number / max(len(series) - 1, 1))
-        ax.plot(losses, gains, colour, linewidth=3.5, linestyle=DASHES[number], marker=MARKS[number], ms=11, label=name)
+        line = {"color": colour, "linewidth": 3.5, "linestyle": DASHES[number]}
+        ax.plot(losses, gains, marker=MARKS[number], ms=11, label=typeset(name), **line)
         for step, loss, gain in points:
-            ax.annotate(f"{step}", (loss, gain), (0, 10), textcoords="offset points", fontsize=SMALL, ha="center")
+            ax.annotate(f"{step}", (loss, gain), (11, -6), textcoords="offset points", fontsize=SMALL, color=INK)
     ax.grid(color=PALE)
     ax.legend(fontsize=LARGE, frameon=False, loc="lower right", handlelength=3.5)
     return figure
