@@ -43,7 +43,7 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
 
     series  {objective: [(step, loss, gain), …]}, steps ascending; the first has the colour of y, the last that of x
     """
-    figure = Picture(14, 8)
+    figure = Picture(16, 8)
     ax = figure.subplots()
     dress(ax, title, xlabel, ylabel)
     from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
@@ -53,9 +53,9 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
         line = {"color": colour, "linewidth": 3.5, "linestyle": DASHES[number]}
         ax.plot(losses, gains, marker=MARKS[number], ms=11, label=typeset(name), **line)
         for step, loss, gain in points:
-            ax.annotate(f"{step}", (loss, gain), (11, -6), textcoords="offset points", fontsize=SMALL, color=INK)
+            ax.annotate(f"{step}", (loss, gain), (8, -24), textcoords="offset points", fontsize=SMALL, color=INK)
     ax.grid(color=PALE)
-    ax.legend(fontsize=LARGE, frameon=False, loc="lower right", handlelength=3.5)
+    ax.legend(fontsize=LARGE, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=3)
     return figure
 
 
