@@ -1,4 +1,4 @@
-"""The long table of notebook 08: every run of its plan, with date and machine. About half an hour of processor time.
+"""The long table of notebook 08: every run of its plan, with date and machine. About twenty minutes of processor time.
 
     python -m benchmarks.conditional_versus_joint                       writes data/conditional_versus_joint.json
     python -m benchmarks.conditional_versus_joint --output-file other.json --parts "x tells" "wordy x"
