@@ -100,7 +100,7 @@ def worth(theta: Params, run: Run, here: World) -> dict:
     "forgetting" is the loss on the pre-training text, minus that of θ̂.
     """
     _, config, tokenizer = theta_hat()
-    result = {}
+    result: dict[str, float] = {}
     if "gradients" in run.measures:
         result |= two_gradients(theta, encode(here.train[::17]))
     if "losses" in run.measures:
@@ -119,7 +119,7 @@ def worth(theta: Params, run: Run, here: World) -> dict:
     return result
 
 
-def mean(answered: list[dict], key: str) -> float:
+def mean(answered, key: str) -> float:
     return float(np.mean([answer[key] for answer in answered]))
 
 

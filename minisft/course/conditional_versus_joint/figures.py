@@ -50,8 +50,8 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
     for number, (name, points) in enumerate(series.items()):
         _, losses, gains = zip(*points)
         colour = from_y_to_x(number / max(len(series) - 1, 1))
-        line = {"color": colour, "linewidth": 3.5, "linestyle": DASHES[number]}
-        ax.plot(losses, gains, marker=MARKS[number], ms=11, label=typeset(name), **line)
+        (line,) = ax.plot(losses, gains, color=colour, linewidth=3.5, label=typeset(name))
+        line.set(linestyle=DASHES[number], marker=MARKS[number], markersize=11)
         for step, loss, gain in points:
             ax.annotate(f"{step}", (loss, gain), (8, -24), textcoords="offset points", fontsize=SMALL, color=INK)
     ax.grid(color=PALE)

@@ -61,7 +61,7 @@ def with_spread(values, digits=0) -> str:
     return f"{np.mean(values):.{digits}f} ({', '.join(f'{value:.{digits}f}' for value in values)})"
 
 
-def above(ours: list, theirs: list) -> bool:
+def above(ours, theirs) -> bool:
     """Whether the first is larger beyond doubt, over the seeds that both have had."""
     difference = [a - b for a, b in zip(ours, theirs)]
     return interval(difference)[0] > 0
