@@ -1,6 +1,9 @@
 """The long table holds every run of its plan, a part of it comes out again, and it decides what the notebook says."""
 
+import json
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from minisft.course.conditional_versus_joint import experiment, long_table, plan
 from minisft.course.conditional_versus_joint.outcomes import at_the_end, winner
 
 from .claims import ONE, ZERO
+
+COMMAND = Path(__file__).parents[3] / "benchmarks" / "conditional_versus_joint.py"
 
 
 @pytest.mark.parametrize("name", plan.PLAN)
@@ -25,6 +30,16 @@ def test_it_says_when_and_on_what_machine_it_was_made():
     assert head["date"] >= "2026" and head["processor"] and "kernel" in head["blas"] and head["coretype"]
     for key in ("command", "date", "processor", "blas"):
         assert head[key] in long_table.origin()
+
+
+def test_the_command_keeps_the_rows_of_other_parts_and_writes_what_the_notebook_reads(tmp_path, monkeypatch):
+    command, path = runpy.run_path(str(COMMAND)), tmp_path / "table.json"
+    rows = [{"part": part, "rule": "λ = 0", "seed": 0, "step": 40.0, "loss y": 0.25} for part in ("main", "wordy x")]
+    assert command["others"](path, ["main"]) == []
+    command["write"](path, rows)
+    assert command["others"](path, ["main"]) == rows[1:]
+    assert json.loads(path.read_text(encoding="ascii"))["rows"] == rows
+    assert long_table.read().keys() == json.loads(path.read_text(encoding="utf-8")).keys()
 
 
 def test_a_small_part_of_it_comes_out_again():
