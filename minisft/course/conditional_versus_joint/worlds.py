@@ -30,22 +30,20 @@ def world(name: str, seed: int) -> World:
     """The data of one experiment. Every seed draws its own held-out questions and invents its own countries.
 
     "atlas"       200 pairs about 50 countries; asked about 12 others ("held out")
-    "few"         20 of these pairs
     "paragraphs"  the 200 pairs, and 64 more: x is a paragraph of four facts about one of 8 invented countries and a
                   question about one of them. Asked about facts that stood in x alone, without the paragraph ("closed
                   book"); and with a paragraph, as trained, and about a country that training has not seen ("open book")
     "many countries"  the 200 pairs, and 300 such paragraphs about 150 invented countries, each asked once
     "documents"   "paragraphs", and the 64 paragraphs once more as plain documents, all of them y
-    "polite y"    "paragraphs", with the same three polite sentences after each answer
+    "polite y"    "paragraphs", with the same two polite sentences after each answer
     "wordy x"     "paragraphs", with answers of other pairs before each question
     """
     rng = np.random.default_rng(seed)
     pairs, rest = read("atlas_train"), read("atlas_test")
     kinds = len(wordings())
     asked = [rest[kinds * i + kind] for i in rng.permutation(len(rest) // kinds)[:ASKED] for kind in range(kinds)]
-    if name in ("atlas", "few"):
-        count = 20 if name == "few" else len(pairs)
-        return World([pairs[i] for i in rng.permutation(len(pairs))[:count]], {"held out": asked})
+    if name == "atlas":
+        return World([pairs[i] for i in rng.permutation(len(pairs))], {"held out": asked})
     told, documents, tests = paragraphs(rng, *(MANY if name == "many countries" else FEW))
     train, tests = pairs + told, {"held out": asked} | tests
     if name == "documents":
@@ -80,7 +78,7 @@ def paragraphs(
     return told, documents, {name: asked[:OPEN] for name, asked in tests.items()}
 
 
-def asking(facts: dict, kind: str, before: list[str] = []) -> Example:  # noqa: B006  (it is only read)
+def asking(facts: dict, kind: str, before=()) -> Example:
     """The question about one fact of a country, after some sentences, and its answer."""
     question, answer, _ = wordings()[kind]
     messages = [(" ".join([*before, fill(question, facts)]), "user"), (fill(answer, facts), "assistant")]
@@ -92,7 +90,7 @@ def map_all(change, train, tests):
 
 
 def polite(example: Example) -> Example:
-    """The example with three polite sentences after its answer."""
+    """The example with two polite sentences after its answer."""
     question, answer = example.completion
     return example._replace(completion=[question, answer | {"content": answer["content"] + POLITE}])
 

@@ -17,37 +17,37 @@ SHORT = TrainConfig(learning_rate=3e-4, max_steps=2, batch_size=2, loss_reductio
 
 
 @pytest.fixture(scope="module")
-def few():
-    return worlds.encode(worlds.world("few", 0).train)
+def sequences():
+    return worlds.encode(worlds.world("atlas", 0).train)
 
 
-def test_a_run_with_the_rule_of_a_lambda_is_finetune(few, monkeypatch):
+def test_a_run_with_the_rule_of_a_lambda_is_finetune(sequences, monkeypatch):
     seen = []
     monkeypatch.setattr(experiment, "worth", lambda theta, run, here: seen.append(theta.flat.copy()) or {})
-    follow(Run("few", 0, [weighted(0.3)(s.is_y[1:]) for s in few], SHORT, (), ()))
+    follow(Run("atlas", 0, [weighted(0.3)(s.is_y[1:]) for s in sequences], SHORT, (), ()))
     theta_hat, config, _ = worlds.theta_hat()
-    *_, state = train.finetune(theta_hat, config, few, replace(SHORT, prompt_loss_weight=0.3))
+    *_, state = train.finetune(theta_hat, config, sequences, replace(SHORT, prompt_loss_weight=0.3))
     np.testing.assert_array_equal(seen[0], state.theta.flat)
 
 
 def test_every_rule_meets_every_seed():
     rules, seeds = {"conditional": weighted(0.0), "last": last_token}, (0, 1, 2)
     one = replace(SHORT, max_steps=1)
-    here = experiment.compare(None, rules, "few", one, seeds, looks=(0,), measures=("gradients",))
+    here = experiment.compare(None, rules, "atlas", one, seeds, looks=(0,), measures=("gradients",))
     assert list(here) == list(rules) and [len(seeds) for seeds in here.values()] == [3, 3]
     assert [row["step"] for row in here["last"][2]] == [0, 1]
     assert here["conditional"][0][0]["angle"] != here["conditional"][1][0]["angle"]  # other pairs
 
 
-def test_a_process_of_its_own_gives_what_this_one_gives(few):
-    run = Run("few", 0, [last_token(s.is_y[1:]) for s in few], replace(SHORT, max_steps=1), (0,), ("losses",))
+def test_a_process_of_its_own_gives_what_this_one_gives(sequences):
+    run = Run("atlas", 0, [last_token(s.is_y[1:]) for s in sequences], replace(SHORT, max_steps=1), (0,), ("losses",))
     with side_by_side.processes(1) as pool:
         (there,) = pool.map(follow, [run])
     for ours, theirs in zip(follow(run), there):
         assert ours == pytest.approx(theirs, rel=1e-3)  # float32, and perhaps other threads
 
 
-def test_a_theta_is_measured_by_test_and_by_kind(few, monkeypatch):
+def test_a_theta_is_measured_by_test_and_by_kind(sequences, monkeypatch):
     """Every second question is answered right: so is every test, and the kinds share what is right between them."""
 
     def every_second(theta, config, tokenizer, questions, longest):
@@ -55,7 +55,7 @@ def test_a_theta_is_measured_by_test_and_by_kind(few, monkeypatch):
 
     monkeypatch.setattr(experiment.evaluate, "answers", every_second)
     theta_hat, _, _ = worlds.theta_hat()
-    found = experiment.worth(theta_hat, Run("few", 0, [], SHORT, (), ("answers",)), worlds.world("few", 0))
+    found = experiment.worth(theta_hat, Run("atlas", 0, [], SHORT, (), ("answers",)), worlds.world("atlas", 0))
     assert found["held out, exact"] == 0.5 and found["held out, stopped"] == 1.0
     kinds = [found[f"held out, {kind}"] for kind in ("capital", "currency", "continent", "language")]
     assert kinds == [1, 0, 1, 0]  # they come in turn
@@ -138,9 +138,9 @@ def test_an_idle_sentence_never_says_what_is_asked():
             assert not [e for e in test if worlds.texts(e)[1] in worlds.texts(e)[0] and "invented" not in e.where]
 
 
-def test_two_gradients_add_up(few):
+def test_two_gradients_add_up(sequences):
     theta_hat, _, _ = worlds.theta_hat()
-    part = data.collate(few[:3], 1.0, "sum", np.float64)
+    part = data.collate(sequences[:3], 1.0, "sum", np.float64)
     theta = theta_hat.astype(np.float64)
     joint, x, y = (experiment.gradient(theta, part, rows) for rows in (part.is_y | True, ~part.is_y, part.is_y))
     assert np.abs(joint - x - y).max() <= 1e-12 * np.abs(joint).max()
