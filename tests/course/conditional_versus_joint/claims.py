@@ -25,9 +25,13 @@ SENTENCES = {
     "exchange": r"At $t = 50$, $\lambda = 0$ answers {held 0 50} % and has forgotten {lost 0 50} nats per token; "
     r"at the end, $\lambda = 1$ answers {held 1} % and has forgotten {lost 1}.",
     "tenth forgets": r"At $t = 50$, $\lambda = 0.1$ answers {held 0.1 50} % and has forgotten {lost 0.1 50}",
+    "wordy forgets": r"With the wordy $x$ of section 6 it is the joint that has forgotten more, {lost wordy 1} against "
+    "{lost wordy 0} nats per token.",
+    "wordy": r"there $\lambda = 0$ answers {held wordy 0} % about other countries, and $\lambda = 1$ answers "
+    "{closed wordy 1} % of what stood only in $x$",
     "grid": r"At its best, $\lambda = 0$ has {best 0}, and $\lambda = 1$ has {best 1}.",
     "gap": "At equal settings the gap goes from {least gap} to {largest gap} points.",
-    "rates": r"After 160 steps at the three rates, $\lambda = 0$ has forgotten {rates 0} and $\lambda = 1$ {rates 1} "
+    "rates": r"after 160 steps at the three rates, $\lambda = 0$ has forgotten {rates 0} and $\lambda = 1$ {rates 1} "
     "nats per token",
     "ratios": "The ratios are {ratios}.",
     "README": "On other countries λ = 0 has {held 0} %, λ = 0.1 has {held 0.1} % and λ = 1 has {held 1} %. "
@@ -60,6 +64,7 @@ def numbers():
         "ratios": "{:.1f}, {:.1f} and {:.1f}".format(*map(worlds.length_ratio, ("polite y", "paragraphs", "wordy x"))),
     }
     runs = {"0": ("main", ZERO), "0.1": ("main", TENTH), "1": ("main", ONE)}
+    runs |= {"wordy 0": ("wordy x", ZERO), "wordy 1": ("wordy x", ONE)}
     runs |= {"documents": ("documents", DOCUMENTS), "many": (MANY, ZERO)}
     for name, run in runs.items():
         found[f"lost {name}"] = f"{mean(*run, 'forgetting'):.2f}"
@@ -68,7 +73,7 @@ def numbers():
         for short, test in (("trained", "as trained"), ("new", "new country")):
             found[f"{short} {name}"] = percent(*run, f"open book, {test}, exact")
         found[f"kinds {name}"] = ", ".join(percent(*run, f"held out, {kind}") for kind in KINDS)
-        if name != "many":
+        if "many" not in name and "wordy" not in name:
             found[f"held {name} 50"] = percent(*run, "held out, exact", 50)
             found[f"lost {name} 50"] = f"{mean(*run, 'forgetting', 50):.2f}"
     return found | of_the_grid()
