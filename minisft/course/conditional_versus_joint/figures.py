@@ -53,7 +53,8 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
         (line,) = ax.plot(losses, gains, color=colour, linewidth=3.5, label=typeset(name))
         line.set(linestyle=DASHES[number], marker=MARKS[number], markersize=11)
         for step, loss, gain in points:
-            ax.annotate(f"{step}", (loss, gain), (8, -24), textcoords="offset points", fontsize=SMALL, color=INK)
+            beside = (8, 8) if step == points[-1][0] else (8, -24)  # the last looks lie close together
+            ax.annotate(f"{step}", (loss, gain), beside, textcoords="offset points", fontsize=SMALL, color=INK)
     ax.grid(color=PALE)
     ax.legend(fontsize=LARGE, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=3)
     return figure
