@@ -91,7 +91,8 @@ def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
         random        from random θ, log Pr(y|x)     λ = 0
 
     All make the same steps on the same pairs in the same order, under `sum`, so that no divisor comes between the two
-    objectives. Raises MinisftError if output_dir cannot be written to.
+    objectives. How far the joint one is behind depends on steps and rate (notebook 08 has both at their best).
+    Raises MinisftError if output_dir cannot be written to.
     """
     write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # to find out now whether that works
     story = Story(seed, console)

@@ -5,8 +5,8 @@ The two gradients, λ and the normaliser, who wins where, and an objective of th
 runs objectives side by side.
 """
 
-from minisft.course.conditional_versus_joint import experiment, outcomes, worlds
-from minisft.course.conditional_versus_joint.figures import contest, twins
+from minisft.course.conditional_versus_joint import experiment, long_table, outcomes, worlds
+from minisft.course.conditional_versus_joint.figures import contest, exchange, twins
 from minisft.course.conditional_versus_joint.my_objective import my_objective
 from minisft.course.conditional_versus_joint.predict_winner import predict_winner
 from minisft.course.conditional_versus_joint.quizzes import (
@@ -14,6 +14,7 @@ from minisft.course.conditional_versus_joint.quizzes import (
     follows_the_ratio,
     forgets_least,
     last_token_learns,
+    learns_to_read,
     pulls_harder,
 )
 from minisft.course.conditional_versus_joint.reductions import completion_share, weigh
@@ -23,10 +24,13 @@ __all__ = [
     "best_weight",
     "completion_share",
     "contest",
+    "exchange",
     "experiment",
     "follows_the_ratio",
     "forgets_least",
     "last_token_learns",
+    "learns_to_read",
+    "long_table",
     "my_objective",
     "outcomes",
     "predict_winner",

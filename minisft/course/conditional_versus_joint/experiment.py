@@ -14,13 +14,15 @@ import numpy as np
 
 from minisft import data, evaluate, optim, train
 from minisft.config import TrainConfig
-from minisft.course.conditional_versus_joint.worlds import SEEDS, World, encode, theta_hat, world
+from minisft.course.conditional_versus_joint.worlds import World, encode, kind_of, theta_hat, world
 from minisft.data import Sequence
 from minisft.formats import resources
 from minisft.params import Params
 
+SETTINGS = TrainConfig(  # of all comparisons that do not say otherwise
+    learning_rate=7e-4, max_steps=200, batch_size=8, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=4
+)
 ALL = ("losses", "forgetting", "answers")
-LONGEST_ANSWER = 32  # tokens; the longest one expected has 30
 DOCUMENTS = 191  # every 191st document of the pre-training text is read again, to see what was forgotten
 
 
@@ -28,8 +30,8 @@ class Run(NamedTuple):
     """All that decides what one run gives; numbers and texts only, so that another process can do it.
 
     m         one array a sequence of the world's training set: what the rule of the objective gives for it
-    looks     the steps t before the last at which the two gradients are measured
-    measures  of "losses", "forgetting" and "answers": of θ̃
+    looks     the steps t before the last at which θ_t is measured
+    measures  of "gradients", "losses", "forgetting" and "answers"
     """
 
     world: str
@@ -93,23 +95,32 @@ def two_gradients(theta: Params, sequences: list[Sequence]) -> dict:
 
 
 def worth(theta: Params, run: Run, here: World) -> dict:
-    """What a θ is worth: fractions from 0 to 1, and losses in nats per token.
+    """What θ_t is worth: fractions of questions from 0 to 1, of each test and each kind, and losses in nats per token.
 
     "forgetting" is the loss on the pre-training text, minus that of θ̂.
     """
     _, config, tokenizer = theta_hat()
-    result = {}
+    result: dict[str, float] = {}
+    if "gradients" in run.measures:
+        result |= two_gradients(theta, encode(here.train[::17]))
     if "losses" in run.measures:
-        result["loss x"], result["loss y"] = losses(theta, encode(next(iter(here.tests.values()))))
+        result["loss x"], result["loss y"] = losses(theta, encode(here.tests["held out"]))
     if "forgetting" in run.measures:
         documents, before = pretrained()
         result["forgetting"] = losses(theta, documents)[1] - before
     if "answers" in run.measures:
+        longest = 2 + max(int(s.is_y.sum()) for questions in here.tests.values() for s in encode(questions))
         for name, questions in here.tests.items():
-            answered = evaluate.answers(theta, config, tokenizer, questions, LONGEST_ANSWER)
-            for key, suffix in (("exact", ""), ("stopped", ", stopped")):
-                result[name + suffix] = float(np.mean([answer[key] for answer in answered if answer]))
+            answered = evaluate.answers(theta, config, tokenizer, questions, longest)
+            result |= {f"{name}, {key}": mean(answered, key) for key in ("exact", "stopped")}
+            for kind in dict.fromkeys(map(kind_of, questions)):
+                some = [answer for answer, question in zip(answered, questions) if kind_of(question) == kind]
+                result[f"{name}, {kind}"] = mean(some, "exact")
     return result
+
+
+def mean(answered, key: str) -> float:
+    return float(np.mean([answer[key] for answer in answered]))
 
 
 def follow(run: Run) -> list[dict]:
@@ -117,31 +128,29 @@ def follow(run: Run) -> list[dict]:
     here = world(run.world, run.seed)
     start, config, _ = theta_hat()
     sequences, settings, theta = encode(here.train), run.settings, start.copy()
-    probe = sequences[::17]
     optimizer, grad, rows = optim.make(theta, settings), theta.like(), []
     m = {id(sequence): m for sequence, m in zip(sequences, run.m)}
     for t, (chosen, batch) in enumerate(train.batches(sequences, settings)):
         if t in run.looks:
-            rows.append({"step": t} | two_gradients(theta, probe))
+            rows.append({"step": t} | worth(theta, run, here))
         w = data.weights(np.concatenate([m[id(s)] for s in chosen]), batch.starts, settings.loss_reduction)
         batch = replace(batch, weights=w.astype(theta.flat.dtype))
         rate = optim.learning_rate(settings, t, settings.max_steps)
         train.step(theta, grad, optimizer, batch, config, settings, rate)
-    gradients = two_gradients(theta, probe) if run.looks else {}
-    return [*rows, {"step": settings.max_steps} | gradients | worth(theta, run, here)]
+    return [*rows, {"step": settings.max_steps} | worth(theta, run, here)]
 
 
 # --- many ------------------------------------------------------------------------------------------------------------
 
 
-def compare(pool, rules: dict, name: str, settings: TrainConfig, looks=(), measures=ALL) -> dict:
+def compare(pool, rules: dict, name: str, settings: TrainConfig, seeds, looks=(), measures=ALL) -> dict:
     """{rule: [the rows of each seed, as `follow` gives them]}: every rule with every seed, in the world of that name.
 
     pool   from `side_by_side.processes()`, or None: in this process, one after the other
     rules  {rule: a function from the mask of a sequence to its m}
     """
     runs = []
-    for seed in SEEDS:
+    for seed in seeds:
         masks = [sequence.is_y[1:] for sequence in encode(world(name, seed).train)]
         for rule in rules.values():
             m = [np.asarray(rule(mask), np.float64) for mask in masks]

@@ -6,18 +6,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from minisft.plots.figures import draw_curves
-from minisft.plots.style import COLOURS, INK, LARGE, PALE, Picture, dress, typeset
+from minisft.plots.style import COLOURS, DASHED, DOTTED, INK, LARGE, LONG, PALE, SMALL, Picture, dress, typeset
+
+DASHES, MARKS = ["-", DASHED, LONG, DOTTED], "os^D"
 
 
-def contest(panels: dict[str, dict[str, list]], ylabels: list[str], title: str = "", xlabel: str = "") -> Figure:
-    """Panels side by side with a bar for each contestant: the mean of its seeds, written above, and a dot a seed.
+def contest(
+    panels: dict[str, dict[str, list]], ylabels: list[str], title: str = "", xlabel: str = "", rows: int = 1
+) -> Figure:
+    """Panels in rows with a bar for each contestant: the mean of its seeds, written above, and a dot a seed.
 
     panels  {heading: {contestant: a number for each seed}}; the first has the colour of y, the last that of x
     """
-    figure = Picture(16, 7.5)
+    figure = Picture(16, 7.5 if rows == 1 else 5.5 * rows)
     figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (heading, groups), ylabel in zip(axes, panels.items(), ylabels):
+    axes = figure.subplots(rows, len(panels) // rows, squeeze=False)
+    for ax, (heading, groups), ylabel in zip(axes.ravel(), panels.items(), ylabels):
         dress(ax, heading, xlabel, ylabel)
         seeds = np.array(list(groups.values()))  # (contestants, seeds)
         means, top, last = seeds.mean(1), 100 if "%" in ylabel else seeds.max(), max(len(seeds) - 1, 1)
@@ -31,6 +35,28 @@ def contest(panels: dict[str, dict[str, list]], ylabels: list[str], title: str =
         ax.set_ylim(min(0, 1.1 * seeds.min()), max(top, 1.15 * seeds.max()))
         ax.grid(axis="y", color=PALE)
         ax.set_xticks(range(len(groups)), [typeset(name) for name in groups])
+    return figure
+
+
+def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Figure:
+    """What is gained against what is lost: a curve for each objective, with a mark and the step t for every look.
+
+    series  {objective: [(step, loss, gain), …]}, steps ascending; the first has the colour of y, the last that of x
+    """
+    figure = Picture(16, 8)
+    ax = figure.subplots()
+    dress(ax, title, xlabel, ylabel)
+    from_y_to_x = LinearSegmentedColormap.from_list("", [COLOURS["y"], COLOURS["x"]])
+    for number, (name, points) in enumerate(series.items()):
+        _, losses, gains = zip(*points)
+        colour = from_y_to_x(number / max(len(series) - 1, 1))
+        (line,) = ax.plot(losses, gains, color=colour, linewidth=3.5, label=typeset(name))
+        line.set(linestyle=DASHES[number], marker=MARKS[number], markersize=11)
+        for step, loss, gain in points:
+            beside = (8, 8) if step == points[-1][0] else (8, -24)  # the last looks lie close together
+            ax.annotate(f"{step}", (loss, gain), beside, textcoords="offset points", fontsize=SMALL, color=INK)
+    ax.grid(color=PALE)
+    ax.legend(fontsize=LARGE, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=3)
     return figure
 
 

@@ -10,7 +10,6 @@ IN_THE_TABLE = {
     "this is the conditional objective: 1 on y, 0 on x": weighted(0.0),
     "this is the joint objective: 1 on every row": weighted(1.0),
     "this is λ = 0.1": weighted(0.1),
-    "this is λ = 0.3": weighted(0.3),
     "this is the last token of y alone": last_token,
     "this is log Pr(x) alone: nothing of y is learnt": lambda mask: ~mask,
 }

@@ -10,7 +10,7 @@ from minisft.course.grading.verdict import Verdict, kindly, run
 def predict_winner(answer, measured, seed=None):
     """A rule from (N_x / N_y, whether the answer stood only in x) to "conditional" or "joint", held against runs.
 
-    measured  as in `follows_the_ratio`; comparisons that the seeds do not decide are left out
+    measured  as in `follows_the_ratio`; comparisons whose interval does not decide are left out
     """
     decided = [(name, ratio, in_x, winner(s)) for name, ratio, in_x, s in measured if winner(s) in RULES]
     said = [run(answer, ratio, in_x) for _, ratio, in_x, _ in decided]

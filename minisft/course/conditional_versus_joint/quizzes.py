@@ -1,8 +1,8 @@
-"""The predictions of notebook 08: the longer gradient, the best λ, what decides, what is forgotten, the last token."""
+"""The predictions of notebook 08: the longer gradient, the best λ, what decides, what is forgotten, what is learnt."""
 
 import numpy as np
 
-from minisft.course.conditional_versus_joint.outcomes import RULES, winner
+from minisft.course.conditional_versus_joint.outcomes import RULES, above, winner
 from minisft.course.grading.verdict import settle
 
 
@@ -15,16 +15,18 @@ def pulls_harder(prediction, norm_x, norm_y):
 
 
 def best_weight(prediction, shares):
-    """Which λ answers most held-out questions; any that the seeds do not tell from the best is right, too.
+    """Which λ answers most held-out questions; any that the intervals do not tell from the best is right, too.
 
     shares  {λ as a text: [a share a seed]}
     """
     means = {name: float(np.mean(seeds)) for name, seeds in shares.items()}
     best = max(means, key=means.get)
-    level = [name for name, seeds in shares.items() if max(seeds) >= min(shares[best])]
+    level = [name for name, seeds in shares.items() if not above(shares[best], seeds)]
     happened = "Means of the seeds: " + ", ".join(f"{name}: {mean:.0%}" for name, mean in means.items()) + "."
     if len(level) > 1:
-        happened += f" The seeds of {' and '.join(level)} overlap: these runs do not decide between them."
+        happened += (
+            f" These runs do not decide between {' and '.join(level)}: the interval of their difference holds 0."
+        )
     return settle(prediction, tuple(shares), prediction if prediction in level else best, happened)
 
 
@@ -48,6 +50,13 @@ def forgets_least(prediction, forgetting):
     means = {name: float(np.mean(seeds)) for name, seeds in forgetting.items()}
     happened = "Nats a token lost: " + ", ".join(f"{name}: {mean:.2f}" for name, mean in means.items()) + "."
     return settle(prediction, tuple(forgetting), min(means, key=means.get), happened)
+
+
+def learns_to_read(prediction, unseen):
+    """Whether a paragraph about a country that training has not seen is used. unseen: a share of questions a seed."""
+    outcome = "to read it" if np.mean(unseen) > 0.5 else "the answers by heart"
+    happened = f"Asked with a paragraph about a country that is new: {np.mean(unseen):.0%} right."
+    return settle(prediction, ("to read it", "the answers by heart"), outcome, happened)
 
 
 def last_token_learns(prediction, exact, stopped):

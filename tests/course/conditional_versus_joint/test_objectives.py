@@ -44,7 +44,7 @@ def raises_x(mask):
         (lambda mask: 7.0 * mask, "conditional objective"),
         (lambda mask: np.ones(len(mask)), "joint objective"),
         (weighted(0.1), "λ = 0.1"),
-        (lambda mask: np.where(mask, 10.0, 3.0), "λ = 0.3"),
+        (lambda mask: np.where(mask, 10.0, 1.0), "λ = 0.1"),
         (last_token, "last token"),
         (lambda mask: ~mask, "log Pr(x) alone"),
         (lambda mask: np.arange(len(mask)) == 0, "no weight on y"),
@@ -66,6 +66,7 @@ def test_an_objective_that_cannot_be_or_is_known_is_told_so(rule, words):
     "rule",
     [
         weighted(0.03),
+        weighted(0.3),
         lambda mask: np.cumsum(mask),
         lambda mask: mask + 4 * last_token(mask),
         lambda mask: mask.tolist() and np.cumsum(mask).tolist(),
