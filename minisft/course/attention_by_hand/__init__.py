@@ -8,12 +8,14 @@ from minisft.course.attention_by_hand.blind_tests import blind, gain_gap, gap, m
 from minisft.course.attention_by_hand.figures import attention_map, rotations
 from minisft.course.attention_by_hand.head import attention, attention_backward, delta, one_head, softmax
 from minisft.course.attention_by_hand.quizzes import changed_rows, restart
+from minisft.course.grading.cases import case
 
 __all__ = [
     "attention",
     "attention_backward",
     "attention_map",
     "blind",
+    "case",
     "changed_rows",
     "delta",
     "gain_gap",

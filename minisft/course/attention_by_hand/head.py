@@ -6,8 +6,9 @@ from minisft import gradcheck
 from minisft.course.attention_by_hand import mistakes
 from minisft.course.grading.arrays import numeric, three_cotangents
 from minisft.course.grading.comparison import difference, judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import TOLERANCE, multiple
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.verdict import Verdict, run, same
 
 
 def softmax(S):
@@ -26,7 +27,7 @@ def one_head(q, k, v):
     return probabilities(q, k) @ v
 
 
-@kindly
+@exercise
 def attention(answer, seed=None):
     """One causal head, compared with its definition; at last with logits so large that exp overflows."""
     answer = numeric(answer)
@@ -44,7 +45,7 @@ def attention(answer, seed=None):
     return verdict
 
 
-@kindly
+@exercise
 @np.errstate(all="ignore")
 def attention_backward(answer, seed=None):
     """dq, dk, dv of one head, by the complex step."""
@@ -75,6 +76,7 @@ def explained(found, wrong, arguments):
     return "; ".join(sentences)
 
 
+@exercise
 def delta(answer, seed=None):
     """δ from do and o, compared with its definition, the sum over the keys."""
     rng = np.random.default_rng(seed)

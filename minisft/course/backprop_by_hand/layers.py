@@ -7,6 +7,7 @@ import numpy as np
 
 from minisft import objective as objective_layer
 from minisft.course.backprop_by_hand import layernorm, mistakes
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import case, judge_backward
 from minisft.layers import embedding as embedding_layer
 from minisft.layers import linear as linear_layer
@@ -15,6 +16,7 @@ from minisft.layers import swiglu as swiglu_layer
 from minisft.params import Params
 
 
+@exercise
 def linear(answer, seed=None):
     """Square first, so that a missing transpose fits and can be named; then with all sizes different."""
     rng = np.random.default_rng(seed)
@@ -27,6 +29,7 @@ def linear(answer, seed=None):
     return judge_backward(answer, cases, mistakes.LINEAR, praise, rng)
 
 
+@exercise
 def embedding(answer, seed=None):
     rng = np.random.default_rng(seed)
     ids = [rng.permutation(np.r_[rng.permutation(7)[:3], [chosen] * 3]) for chosen in rng.integers(0, 7, 2)]
@@ -34,6 +37,7 @@ def embedding(answer, seed=None):
     return judge_backward(answer, cases, mistakes.EMBEDDING, "dW is the derivative, and repeated ids add up", rng)
 
 
+@exercise
 def rmsnorm(answer, seed=None):
     """A large ε, so that forgetting it cannot hide behind rounding."""
     rng = np.random.default_rng(seed)
@@ -59,6 +63,7 @@ def gated_backward(p, g, cache, dy):
     return swiglu_layer.backward(p, g, swiglu_layer.forward(p, cache.x)[1], dy)
 
 
+@exercise
 def swiglu(answer, seed=None):
     """F = C first, so that a dy that was not taken back through `down` fits and can be named."""
     rng = np.random.default_rng(seed)
@@ -70,6 +75,7 @@ def swiglu(answer, seed=None):
     return judge_backward(answer, cases, mistakes.SWIGLU, "the three dW and dx are the derivatives", rng)
 
 
+@exercise
 def objective(answer, seed=None):
     rng = np.random.default_rng(seed)
     cases = [
@@ -79,6 +85,7 @@ def objective(answer, seed=None):
     return judge_backward(answer, cases, mistakes.OBJECTIVE, "dz = w (onehot − π) dJ is the derivative", rng)
 
 
+@exercise
 def layer_norm(answer, seed=None):
     rng = np.random.default_rng(seed)
     cases = []

@@ -4,10 +4,10 @@ import numpy as np
 
 from minisft.course.concatenated_sequences.mistakes import LAYOUT, STEP, divided, side_by_side
 from minisft.course.grading.comparison import compare
-from minisft.course.grading.verdict import kindly
+from minisft.course.grading.exercise import exercise
 
 
-@kindly
+@exercise
 def step_weights(answer, seed=None):
     """Weights under token_mean of one step cut into micro-batches: ragged, λ of 0 and 0.1, one without any target."""
     rng = np.random.default_rng(seed)
@@ -24,7 +24,7 @@ def step_weights(answer, seed=None):
     return compare(answer, right, cases, STEP, praise, "micro-batch")
 
 
-@kindly
+@exercise
 def layout(answer, seed=None):
     """Starts, positions and who may read whom, for sequences laid end to end."""
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 from minisft.course.log_probability.mistakes import LOG_PR, PERPLEXITY, log_softmax, true_log_pr
 
@@ -16,6 +17,7 @@ def conversation(rng, tail=2, size=1.0):
     return size * rng.standard_normal((n, V)), rng.integers(0, V, n), is_y
 
 
+@exercise
 def log_pr(answer, seed=None) -> Verdict:
     """answer(logits (n, V), ids (n,), is_y (n,)) -> log Pr(y|x): with tokens after y, without, and large logits."""
     rng = np.random.default_rng(seed)
@@ -32,6 +34,7 @@ def log_pr(answer, seed=None) -> Verdict:
     return verdict
 
 
+@exercise
 def perplexity(answer, seed=None) -> Verdict:
     """answer(log_probs (n − 1,), is_y (n,)) -> exp(− mean of log Pr over the tokens of y)."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,8 @@ ways.
 import numpy as np
 
 from minisft import data
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.course.start_here.mistakes import MISTAKES, equal
 from minisft.formats import resources
 
@@ -47,7 +48,7 @@ def cases(rng):
     yield *wrong, 0.0
 
 
-@kindly
+@exercise
 def exact_match(answer, seed=None):
     """Is it the share of answers that are right word for word? The right share is known from how the cases are made."""
     made = list(cases(np.random.default_rng(seed)))

@@ -4,6 +4,7 @@ J(θ) from the model alone, symbols matched with things, a symbol that is missin
 loss of the student's own.
 """
 
+from minisft.course.grading.cases import case
 from minisft.course.the_objective.figures import matrix, panels
 from minisft.course.the_objective.match_symbols import boxes, kind, match, symbols, toy, which_argmax
 from minisft.course.the_objective.missing_symbol import missing
@@ -15,6 +16,7 @@ from minisft.course.the_objective.quizzes import helped_most, least_harm
 __all__ = [
     "J",
     "boxes",
+    "case",
     "helped_most",
     "kind",
     "least_harm",

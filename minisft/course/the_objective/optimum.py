@@ -3,7 +3,8 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.course.the_objective.own_loss import softmax
 
 OPTIMA = {
@@ -25,7 +26,7 @@ OPTIMA = {
 }
 
 
-@kindly
+@exercise
 def optimum(answer, seed=None) -> Verdict:
     """answer(counts (K,)) -> the π (K,) at which Σ_k counts_k log π_k is largest."""
     rng = np.random.default_rng(seed)
@@ -75,6 +76,7 @@ STEPS = {
 }
 
 
+@exercise
 def one_step(answer, seed=None) -> Verdict:
     """answer(z (K,), counts (K,), eta) -> z + η ∇_z J(z)/N, one step uphill; then 1000 of them, from 0."""
     rng = np.random.default_rng(seed)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from minisft.course.grading.arrays import array
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run, same
 
 V = 5
 
@@ -74,7 +75,7 @@ def wrong_gradient(points):
     return text
 
 
-@kindly
+@exercise
 def own_loss(answer, seed=None) -> Verdict:
     """answer(z (V,), y) -> (L, ∂L/∂z): any L(sample) that falls when π(y) grows, and its gradient by the logits."""
     rng = np.random.default_rng(seed)

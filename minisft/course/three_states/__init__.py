@@ -4,6 +4,7 @@ The film of a run, its divergence from θ̂, arrays whose names were lost, a run
 is stopped and resumed.
 """
 
+from minisft.course.grading.cases import case
 from minisft.course.three_states.climb import climb
 from minisft.course.three_states.divergence import divergence
 from minisft.course.three_states.figures import cells, film, path_plane
@@ -15,6 +16,7 @@ from minisft.course.three_states.resume import stop_and_go
 __all__ = [
     "SMALL",
     "World",
+    "case",
     "cells",
     "climb",
     "divergence",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 
 
@@ -14,6 +15,7 @@ def flip_steps(right: np.ndarray) -> np.ndarray:
     return len(right) - np.cumprod(right[::-1], axis=0).sum(0)
 
 
+@exercise
 def flip_step(answer, seed=None) -> Verdict:
     rng = np.random.default_rng(seed)
     cases = []

@@ -8,7 +8,8 @@ import numpy as np
 
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run
 
 SIDE = r"\d+(?: *[-+] *\d+)*"  # of an equation
 CHAIN = re.compile(rf"{SIDE}(?: *= *{SIDE})+")
@@ -97,7 +98,7 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
     return ""
 
 
-@kindly
+@exercise
 def tutor(example: Callable, J: Callable, seed=None) -> Verdict:
     """example(who, things, has, gives) -> {"prompt": x, "completion": y};  J(log_prob_x, log_prob_y) -> log Pr(y|x)."""
     rng = np.random.default_rng(seed)
