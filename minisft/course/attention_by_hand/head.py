@@ -1,13 +1,18 @@
 """One causal head by hand: its forward, its backward, and δ, judged by its definition and by the complex step."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from minisft import gradcheck
+from minisft.course import own_attention
 from minisft.course.attention_by_hand import mistakes
 from minisft.course.grading.arrays import numeric, three_cotangents
+from minisft.course.grading.cases import expected
 from minisft.course.grading.comparison import difference, judge
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import TOLERANCE, multiple
+from minisft.course.grading.intermediates import compared
 from minisft.course.grading.verdict import Verdict, run, same
 
 
@@ -60,9 +65,19 @@ def attention_backward(answer, seed=None):
         errors = gradcheck.complex_errors(lambda do=do, twins=twins: (do * one_head(**twins)).sum(), pairs, rng)
         wrong = [name for name, off in errors.items() if not off <= TOLERANCE]
         if wrong:
-            return Verdict(False, explained(found, wrong, (q, k, v, P, do)))
+            right = dict(zip(("dq", "dk", "dv"), own_attention.one_head(q, k, v, P, do)))
+            expected((q, k, v, P, do), tuple(right.values()), tuple(found.values()))
+            way = compared(answer, deepcopy((q, k, v, P, do)), head_steps(q, k, v, P, do) | right)
+            return Verdict(False, explained(found, wrong, (q, k, v, P, do)) + way)
         largest = max(largest, *errors.values())
     return Verdict(True, f"dq, dk and dv are the derivatives; the largest error by the complex step is {largest:.0e}")
+
+
+def head_steps(q, k, v, P, do):
+    """The intermediate values of the derivation, by the names that it gives them."""
+    dP = do @ v.T
+    delta = np.vecdot(do, P @ v)
+    return {"dP": dP, "delta": delta, "dS": P * (dP - delta[:, None])}
 
 
 def explained(found, wrong, arguments):

@@ -46,7 +46,12 @@ def rmsnorm(answer, seed=None):
         for eps in (0.3, 1e-5)
     ]
     return judge_backward(
-        answer, cases, mistakes.RMSNORM, "dw and dx are the derivatives, for ε = 0.3 and ε = 1e-5", rng
+        answer,
+        cases,
+        mistakes.RMSNORM,
+        "dw and dx are the derivatives, for ε = 0.3 and ε = 1e-5",
+        rng,
+        lambda c: {"dn": c.p.weight * c.dy},
     )
 
 
@@ -72,7 +77,13 @@ def swiglu(answer, seed=None):
         shapes = {"gate_proj.weight": (inner_size, 4), "up_proj.weight": (inner_size, 4)}
         shapes["down_proj.weight"] = (4, inner_size)
         cases.append(case(layer, rng, Params.random(rng, shapes), rng.standard_normal((5, 4))))
-    return judge_backward(answer, cases, mistakes.SWIGLU, "the three dW and dx are the derivatives", rng)
+    return judge_backward(answer, cases, mistakes.SWIGLU, "the three dW and dx are the derivatives", rng, gated_steps)
+
+
+def gated_steps(c):
+    _, a, b, s = c.cache
+    dh = c.dy @ c.p.down_proj.weight
+    return {"h": a * s * b, "dh": dh, "db": dh * a * s, "da": dh * b * (s + a * s * (1 - s))}
 
 
 @exercise
@@ -82,7 +93,14 @@ def objective(answer, seed=None):
         case(objective_layer, rng, None, rng.standard_normal((m, 7)), rng.integers(0, 7, m), rng.uniform(0.1, 2, m))
         for m in (5, 3)
     ]
-    return judge_backward(answer, cases, mistakes.OBJECTIVE, "dz = w (onehot − π) dJ is the derivative", rng)
+    return judge_backward(
+        answer,
+        cases,
+        mistakes.OBJECTIVE,
+        "dz = w (onehot − π) dJ is the derivative",
+        rng,
+        lambda c: {"pi": np.exp(c.cache.log_pi), "onehot": np.eye(c.x.shape[-1])[c.cache.targets]},
+    )
 
 
 @exercise
@@ -92,4 +110,10 @@ def layer_norm(answer, seed=None):
     for eps in (0.3, 1e-5):
         p, (x, _) = layernorm.example(rng)
         cases.append(case(layernorm, rng, p, x, eps))
-    return judge_backward(answer, cases, mistakes.LAYERNORM, "dw, db and dx are the derivatives", rng)
+    return judge_backward(answer, cases, mistakes.LAYERNORM, "dw, db and dx are the derivatives", rng, centred_steps)
+
+
+def centred_steps(c):
+    r, n = c.cache
+    dn = c.p.weight * c.dy
+    return {"dn": dn, "dz": r * (dn - n * (dn * n).mean(-1, keepdims=True))}

@@ -9,6 +9,7 @@ import functools
 import time
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from copy import deepcopy
 from itertools import islice
 from typing import NamedTuple
@@ -64,6 +65,21 @@ def kindly(check):
     return kind
 
 
+ANSWERING: ContextVar[bool] = ContextVar("an answer is running", default=False)
+
+
+def no_answer(tool):
+    """A function that a notebook uses and an exercise asks for: an answer that calls it is told so."""
+
+    @functools.wraps(tool)
+    def used(*arguments):
+        if ANSWERING.get():
+            raise Stumbled(False, f"check.{tool.__name__} is the check's own: write yours")
+        return tool(*arguments)
+
+    return used
+
+
 def run(answer, *arguments):
     """answer(*arguments), on copies. Raises Stumbled: not written, raises, takes too long, returns nothing, changes an
     argument. An iterator that it returns is made a list.
@@ -71,6 +87,7 @@ def run(answer, *arguments):
     if not callable(answer):
         raise Stumbled(False, f"an answer is a function; this is {described(answer)}")
     given = [deepcopy(argument) if isinstance(argument, MUTABLE) else argument for argument in arguments]
+    answering = ANSWERING.set(True)
     left, began = ALLOWANCE.get([SECONDS]), time.process_time()
 
     def written_out():
@@ -81,6 +98,8 @@ def run(answer, *arguments):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = within(left[0], written_out)
+    except Stumbled:
+        raise
     except NotImplementedError:
         raise Stumbled(None, "not written yet: replace the line `raise NotImplementedError`") from None
     except Overtime:
@@ -91,6 +110,8 @@ def run(answer, *arguments):
         tried(arguments, error)
         text = f"it stops with {type(error).__name__}: {one_line(error, 300)}{own_lines(error)}"
         raise Stumbled(False, text + with_arguments(answer, arguments)) from None
+    finally:
+        ANSWERING.reset(answering)
     left[0] -= time.process_time() - began
     tried(arguments, result)
     if result is ...:

@@ -4,9 +4,10 @@ import numpy as np
 
 from minisft.course.grading.comparison import judge
 from minisft.course.grading.exercise import exercise
-from minisft.course.grading.verdict import Verdict
+from minisft.course.grading.verdict import Verdict, no_answer
 
 
+@no_answer
 def flip_steps(right: np.ndarray) -> np.ndarray:
     """The first step from which on each answer is right to the end, (n,); T + 1 for those that are wrong at T.
 

@@ -7,9 +7,11 @@ import re
 
 import numpy as np
 import pytest
-from course.solutions import FOLDER, sections
 
+from course.conditional_versus_joint.conftest import MEASURED
+from course.solutions import FOLDER, sections
 from minisft.course import log_probability as check
+from minisft.course import three_states
 from minisft.course.grading import cases, progress
 from minisft.course.grading.help import HINTS, ways
 from minisft.errors import MinisftError
@@ -131,7 +133,7 @@ def checks():
 @pytest.mark.parametrize("one", list(checks()))
 def test_whatever_an_answer_does_is_met_with_a_sentence(one):
     asked = [name for name in inspect.signature(one).parameters if name not in ("seed", "measured")]
-    more = {"measured": []} if "measured" in inspect.signature(one).parameters else {}
+    more = {"measured": MEASURED} if "measured" in inspect.signature(one).parameters else {}
     for answer in [*hostile(), None, 3, "text", np.ones(2)]:
         verdict = one(*[answer] * len(asked), seed=1, **more)
         assert verdict.right in (False, None) and verdict.text, answer
@@ -229,8 +231,10 @@ def test_whatever_is_predicted_is_met_with_a_sentence(prediction):
 
 
 def test_a_function_of_the_check_is_no_answer():
-    from minisft.course.log_probability import likelihood
-
-    assert all(inspect.ismodule(v) or v.__name__ in ("log_pr", "perplexity", "exercise", "judge", "numeric", "exact")
-               for k, v in vars(likelihood).items() if callable(v))  # fmt: skip
     assert "the check's own" in check.log_pr(check.log_pr, 0).text
+
+
+@pytest.mark.parametrize("answer", [three_states.flip_steps, lambda right: three_states.flip_steps(right)])
+def test_a_tool_of_the_check_is_no_answer_either_though_a_notebook_uses_it(answer):
+    assert "is the check's own" in three_states.flip_step(answer, 0).text
+    assert three_states.flip_steps(np.ones((3, 2), bool)).tolist() == [0, 0]

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -27,10 +28,8 @@ def stubborn():
 
 def polite():
     while True:
-        try:
+        with suppress(Exception):
             for_ever()
-        except Exception:
-            pass
 
 
 @pytest.mark.parametrize("endless", [for_ever, polite, stubborn])
