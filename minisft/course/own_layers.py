@@ -1,7 +1,8 @@
-"""The model run by backwards that a student wrote: `with mine(linear=…, attention=…) as layers: finetune(…)`.
+"""The model run by what a student wrote: `with mine(linear=…, attention=…) as layers: finetune(…)`.
 
-Within it the library's backward of each layer named is the student's. Each call is compared with the library's on the
-same numbers, so the first layer that differs is known. What is not written, or stops, is stood in for by the library.
+Within it the library's backward of each layer named is the student's; so are `data.weights` and `data.collate`. Each
+call is compared with the library's on the same numbers, so the first part that differs is known. What is not written,
+or stops, is stood in for by the library.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from minisft import objective
+from minisft import data, objective
 from minisft.course.display import table
 from minisft.course.grading.excerpts import own_lines
 from minisft.course.grading.limits import SECONDS, Overtime, within
@@ -20,6 +21,8 @@ from minisft.layers import attention, embedding, linear, rmsnorm, rotary, swiglu
 from minisft.params import Branch
 
 MODULES = {
+    "collate": data,
+    "weights": data,
     "objective": objective,
     "linear": linear,
     "rmsnorm": rmsnorm,
@@ -28,6 +31,7 @@ MODULES = {
     "rotary": rotary,
     "embedding": embedding,
 }
+FUNCTIONS = {name: name if module is data else "backward" for name, module in MODULES.items()}
 TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-3}  # above rounding, below any mistake
 
 
@@ -48,36 +52,37 @@ class Layer:
 
 
 class mine:
-    """mine(linear=linear_backward, …): a context. Names: objective, linear, rmsnorm, swiglu, attention, rotary and
-    embedding, each with the function of its exercise; `attention` is that of one head.
+    """mine(linear=linear_backward, …): a context. Each name of MODULES stands for the function of its exercise.
+
+    `attention` is that of one head; `weights` that of the micro-batches of a step (token_mean); collate(sequences)
+    gives the four arrays ids, targets, weights (token_mean, λ = 0) and starts.
     """
 
     def __init__(self, **answers):
         self.layers = [Layer(name, answers.pop(name, None)) for name in MODULES]
         if answers:
             raise TypeError(f"mine() knows {', '.join(MODULES)}; it does not know {', '.join(answers)}")
-        self.library = {name: module.backward for name, module in MODULES.items()}
+        self.library = {name: getattr(module, FUNCTIONS[name]) for name, module in MODULES.items()}
         self.first: Layer | None = None  # that differed
         self.comparing = False
 
     def __enter__(self):
         for layer in self.layers:
             if layer.answer is not None:
-                MODULES[layer.name].backward = self.way_in(layer)
+                setattr(MODULES[layer.name], FUNCTIONS[layer.name], self.way_in(layer))
         return self
 
     def __exit__(self, *error):
         for name, backward in self.library.items():
-            MODULES[name].backward = backward
+            setattr(MODULES[name], FUNCTIONS[name], backward)
 
     def way_in(self, layer):
         """What the model calls instead of the library's backward."""
         library, student = self.library[layer.name], adapted(layer)
-        if layer.name == "attention":
-            head = lambda *arguments: self.called(layer, student, one_head, arguments)  # noqa: E731
-            student = by_heads(head)
-            return lambda *arguments: (library if self.comparing else student)(*arguments)
-        return lambda *arguments: self.called(layer, student, library, arguments)
+        if layer.name != "attention":
+            return lambda *arguments: self.called(layer, student, library, arguments)
+        whole = by_heads(lambda *arguments: self.called(layer, student, one_head, arguments))
+        return lambda *arguments: (library if self.comparing else whole)(*arguments)
 
     def called(self, layer, student, library, arguments):
         """The student's result, compared with the library's; the library's where there is none."""
@@ -109,13 +114,17 @@ class mine:
                 raise ValueError(f"{name} has the shape {np.shape(found)} where {np.shape(wanted)} is right")
             off = float(np.abs(found - wanted).max(initial=0) / (np.abs(size).max(initial=0) or 1))
             layer.largest = max(layer.largest, off) if off == off else np.inf
-            if not off <= TOLERANCE[np.asarray(wanted).dtype] and not layer.wrong:
+            if not off <= TOLERANCE.get(np.asarray(wanted).dtype, 0) and not layer.wrong:
                 layer.wrong = f"{name}, in call {layer.calls}, by {off:.1e} of its size"
                 self.first = self.first or layer
 
     def table(self):
         """Which parts of the model were whose, and how far each was from the library's."""
-        return table(["layer", "whose", "calls", "largest difference", ""], [row(layer) for layer in self.layers])
+        return table(["layer", "whose", "calls", "largest difference", ""], [row(layer) for layer in self.shown()])
+
+    def shown(self):
+        """The layers of the model, and of what makes a batch those parts that were given."""
+        return [layer for layer in self.layers if layer.answer is not None or MODULES[layer.name] is not data]
 
     def verdict(self, losses, of_the_library) -> Verdict:
         """Two curves, from `mine` and from the library alone."""
@@ -140,6 +149,10 @@ def row(layer):
 
 def adapted(layer):
     """The student's function, with the cache that its exercise names."""
+    if layer.name == "weights":
+        return lambda m, starts, reduction: np.concatenate(layer.answer(np.split(m, [len(m) // 2])))
+    if layer.name == "collate":
+        return lambda sequences, prompt_loss_weight, reduction, dtype: batch(layer.answer(sequences), sequences, dtype)
     if layer.name != "swiglu":
         return layer.answer
 
@@ -150,12 +163,20 @@ def adapted(layer):
     return with_the_names_of_the_derivation
 
 
+def batch(arrays, sequences, dtype):
+    ids, targets, weights, starts = map(np.asarray, arrays)
+    return data.Batch(ids, targets, weights.astype(dtype), starts, np.concatenate([s.is_y[1:] for s in sequences]))
+
+
 def results(found, wanted, g, theirs, before):
     """(name, the student's, the library's, what sets the size) of what is returned and of what was added to g."""
-    if isinstance(wanted, tuple):  # of one head
+    if isinstance(wanted, data.Batch):
+        for name in ("ids", "targets", "weights", "starts"):
+            yield name, getattr(found, name), getattr(wanted, name), getattr(wanted, name)
+    elif isinstance(wanted, tuple):  # of one head: where the parts of a sum cancel, their size says what rounding is
         if not isinstance(found, (tuple, list)) or len(found) != len(wanted):
             raise ValueError("three arrays are wanted: dq, dk, dv")
-        yield from ((name, np.asarray(a), b, b) for name, a, b in zip(("dq", "dk", "dv"), found, wanted))
+        yield from ((name, np.asarray(a), b, np.stack(wanted)) for name, a, b in zip(("dq", "dk", "dv"), found, wanted))
     elif wanted is not None:
         yield "what it returns", np.asarray(found), wanted, wanted
     for (name, mine), (_, right), (_, then) in zip(leaves(g), leaves(theirs), leaves(before)):

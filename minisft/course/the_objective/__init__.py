@@ -10,6 +10,7 @@ from minisft.course.the_objective.match_symbols import boxes, kind, match, symbo
 from minisft.course.the_objective.missing_symbol import missing
 from minisft.course.the_objective.objective import J
 from minisft.course.the_objective.optimum import one_step, optimum
+from minisft.course.the_objective.own_log_pr import log_pr_table
 from minisft.course.the_objective.own_loss import own_loss
 from minisft.course.the_objective.quizzes import helped_most, least_harm
 
@@ -20,6 +21,7 @@ __all__ = [
     "helped_most",
     "kind",
     "least_harm",
+    "log_pr_table",
     "match",
     "matrix",
     "missing",

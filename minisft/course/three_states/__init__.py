@@ -5,6 +5,7 @@ is stopped and resumed.
 """
 
 from minisft.course.grading.cases import case
+from minisft.course.own_layers import mine
 from minisft.course.three_states.climb import climb
 from minisft.course.three_states.divergence import divergence
 from minisft.course.three_states.figures import cells, film, path_plane
@@ -27,6 +28,7 @@ __all__ = [
     "from_scratch",
     "identify",
     "match",
+    "mine",
     "path_plane",
     "stop_and_go",
     "toy",
