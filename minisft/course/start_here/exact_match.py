@@ -24,6 +24,7 @@ WRONG = {  # … and what makes it wrong
     "goes on": lambda y, other: (f"{y}\n{other}", y),
     "unfinished": lambda y, other: (y[: len(y) // 2], y),
     "empty": lambda y, other: ("", y),
+    "full stop": lambda y, other: (y.rstrip("."), y),
     "spaces inside": lambda y, other: (y.replace(" ", "  "), y),
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minisft.course.grading.arrays import array
+from minisft.course.grading.comparison import of_float32, whole
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Stumbled, Verdict, run, same
 
@@ -87,6 +88,9 @@ def own_loss(answer, seed=None) -> Verdict:
         return Verdict(False, "L is the same for every z, so there is nothing to learn")
     if all(same(*(value_and_gradient(answer, z, k)[0] for k in (0, 1))) for z, *_ in points):
         return Verdict(False, "L is the same for every y: it never looks at the target")
+    gradients = [dz for *_, dz, _ in points]
+    if not any(map(whole, gradients)) and all(map(of_float32, gradients)):
+        return Verdict(False, "the gradient is float32, with seven digits: compute in float64")
     if not all(close(dz, true) for _, _, dz, true in points):
         return Verdict(False, wrong_gradient(points))
     z = np.zeros(V)
