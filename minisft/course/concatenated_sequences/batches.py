@@ -19,6 +19,7 @@ def step_weights(answer, seed=None):
     for (parts,) in cases:
         parts[0][-1] = parts[1][-1] = 1.0
     cases += [([np.zeros(4), np.r_[micro(0.0, 5), 1.0]],), ([np.zeros(2), np.zeros(3)],)]
+    cases += [([np.full(2, 0.1), np.full(3, 0.1)],)]  # a sum below 1: no y, and λ = 0.1
     praise = "one denominator for the whole step: however it is cut into micro-batches, a token weighs the same"
     right = divided(lambda parts, m: sum(part.sum() for part in parts))
     return compare(answer, right, cases, STEP, praise, "micro-batch")

@@ -32,7 +32,9 @@ def built(counts=lambda who, what: who == "assistant" and what in ("content", "e
 
 
 def changed(name, change):
-    return lambda *arguments: change(*SOLVED[name](*arguments)) if name in ("build", "layout") else change(SOLVED[name](*arguments))
+    return lambda *arguments: (
+        change(*SOLVED[name](*arguments)) if name in ("build", "layout") else change(SOLVED[name](*arguments))
+    )
 
 
 def weighed(total):
@@ -78,7 +80,7 @@ def runs(mask):
     return list(zip(edge[::2], edge[1::2]))
 
 
-def passing(cut=lambda ids, a, b: ids[:b], marked=lambda mask, a, b: (np.arange(b) >= a), which=lambda r: r):
+def passing(cut=lambda ids, a, b: ids[:b], marked=lambda mask, a, b: np.arange(b) >= a, which=lambda r: r):
     return lambda ids, mask: [(cut(ids, a, b), marked(mask, a, b)) for a, b in which(runs(mask))]
 
 
@@ -106,6 +108,7 @@ RIGHT = {
     "passes": {"the solution": SOLVED["passes"], "by edges": passing(), "a generator": generated,
                "lists": lambda ids, mask: [(list(a), list(b)) for a, b in passing()(ids, mask)],
                "a tuple of lists": lambda ids, mask: tuple([a, b] for a, b in passing()(ids, mask)),
+               "with what follows": lambda ids, mask: [(ids, (np.arange(len(ids)) >= a) & (np.arange(len(ids)) < b)) for a, b in runs(mask)],
                "masks of numbers": lambda ids, mask: [(a, b.astype(int)) for a, b in passing()(ids, mask)]},
 }  # fmt: skip
 WRONG = {
@@ -178,14 +181,12 @@ WRONG = {
         "one pass for all": lambda ids, mask: [(ids, mask)],
         "all answers in each": passing(marked=lambda mask, a, b: mask[:b]),
         "the answer alone": passing(cut=lambda ids, a, b: ids[a:b], marked=lambda mask, a, b: np.ones(b - a, bool)),
-        "to the end": lambda ids, mask: [(ids, (np.arange(len(ids)) >= a) & (np.arange(len(ids)) < b)) for a, b in runs(mask)],
         "without the end token": passing(cut=lambda ids, a, b: ids[: b - 1], marked=lambda mask, a, b: np.arange(b - 1) >= a),
         "the end token is no target": passing(marked=lambda mask, a, b: (np.arange(b) >= a) & (np.arange(b) < b - 1)),
         "one row early": passing(marked=lambda mask, a, b: np.arange(b) >= a - 1),
         "the first token is no target": passing(marked=lambda mask, a, b: np.arange(b) > a),
         "the last answer only": passing(which=lambda r: r[-1:]),
         "the first answer only": passing(which=lambda r: r[:1]),
-        "backwards": passing(which=lambda r: r[::-1]),
         "everything is a target": passing(marked=lambda mask, a, b: np.ones(b, bool)),
         "nothing is a target": passing(marked=lambda mask, a, b: np.zeros(b, bool)),
         "only from the last answer on": lambda ids, mask: [(ids[p:b], np.arange(p, b) >= a) for (a, b), p in zip(runs(mask), [0, *(b for _, b in runs(mask))])],
