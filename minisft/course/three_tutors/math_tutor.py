@@ -71,6 +71,11 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
         return f"x gives more than the problem: its numbers are {numbers(x)}, and only {has} and {gives} are known"
     if who not in x or things not in x:
         return f"x does not tell the story: who ({who}), and of what ({things})"
+    wanted = f"{who} has {has} {things} and gives {gives} away. How many {things} does {who} have now?\n"
+    if x == wanted.rstrip():
+        return "x has no line break at its end: x and y are concatenated as they are, and would run together"
+    if x != wanted:
+        return f"x is another story than the one that is asked for, {wanted!r}"
     if "<|" in y:
         return "the end token is written as text: `data.encode` appends the real one"
     if "?" in y:

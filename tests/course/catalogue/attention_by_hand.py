@@ -198,7 +198,7 @@ WRONG = {
     "blind": {
         "random": lambda: (np.random.default_rng(0).random((4, 6)), np.random.default_rng(1).random((4, 6)), np.random.default_rng(2).random(6)), "zeros": lambda: (np.zeros((4, 6)), np.zeros((4, 6)), np.zeros(6)), "two": lambda: (np.ones((4, 6)), np.ones((4, 6))),
         "constant columns": lambda: (np.ones((4, 1)) * np.arange(1.0, 7), np.ones((4, 1)) * np.arange(1.0, 7), np.arange(1.0, 7)), "w varies": lambda: (*RIGHT["blind"]["repeat"]()[:2], np.arange(1.0, 7)), "dP varies": lambda: (np.arange(24.0).reshape(4, 6), *RIGHT["blind"]["repeat"]()[1:]),
-        "S varies": lambda: (RIGHT["blind"]["repeat"]()[0], np.arange(24.0).reshape(4, 6), RIGHT["blind"]["repeat"]()[2]), "transposed": lambda: tuple(a.T for a in RIGHT["blind"]["repeat"]()[:2]) + (np.full(6, 2.0),), "NaN": lambda: (np.full((4, 6), np.nan), np.full((4, 6), np.nan), np.full(6, np.nan)), "∞": lambda: (np.full((4, 6), np.inf), np.full((4, 6), np.inf), np.full(6, np.inf)),
+        "S varies": lambda: (RIGHT["blind"]["repeat"]()[0], np.arange(24.0).reshape(4, 6), RIGHT["blind"]["repeat"]()[2]), "transposed": lambda: (*tuple(a.T for a in RIGHT["blind"]["repeat"]()[:2]), np.full(6, 2.0)), "NaN": lambda: (np.full((4, 6), np.nan), np.full((4, 6), np.nan), np.full(6, np.nan)), "∞": lambda: (np.full((4, 6), np.inf), np.full((4, 6), np.inf), np.full(6, np.inf)),
         "numbers": lambda: (1.0, 1.0, 1.0), "w of 4": lambda: (*RIGHT["blind"]["repeat"]()[:2], np.full(4, 2.0)),
     },
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Answers to notebook 03."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def laid(lengths, allowed):
 def by_blocks(lengths):
     starts = [0, *accumulate(lengths)]
     allowed = np.zeros((starts[-1],) * 2, bool)
-    for a, b in zip(starts, starts[1:]):
+    for a, b in pairwise(starts):
         allowed[a:b, a:b] = np.tril(np.ones((b - a, b - a)))
     return starts, [i for n in lengths for i in range(n)], allowed.tolist()
 
@@ -98,7 +98,7 @@ RIGHT = {
         "joined and split": lambda parts: np.split(np.concatenate(parts) / (np.concatenate(parts).sum() or 1), np.cumsum([len(m) for m in parts])[:-1]),
         "a tuple": lambda parts: tuple(SOLVED["step_weights"](parts)),
         "a generator": lambda parts: (w for w in SOLVED["step_weights"](parts)),
-        "map": lambda parts: map(lambda m: m / (sum(map(np.sum, parts)) or 1), parts),
+        "map": lambda parts: (m / (sum(map(np.sum, parts)) or 1) for m in parts),
     },
     "layout": {"the solution": SOLVED["layout"], "blocks, as lists": by_blocks,
                "compared": squares(lambda s, r: (s[:, None] == s) & (r[:, None] >= r)),

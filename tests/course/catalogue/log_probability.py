@@ -86,9 +86,9 @@ def grown(next_pr, length, stop_at=0):
         for y, p in open_now:
             for token, q in enumerate(next_pr(y)):
                 if token == stop_at:
-                    done[y + (token,)] = p * float(q)
+                    done[(*y, token)] = p * float(q)
                 else:
-                    nxt.append((y + (token,), p * float(q)))
+                    nxt.append(((*y, token), p * float(q)))
         open_now = nxt
     return done, sum(p for _, p in open_now)
 

@@ -1,5 +1,6 @@
 """Answers to notebook 06."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -28,7 +29,7 @@ def counted(documents, first=1, across=False, context=None):
     if across:
         ids = [[t for d in ids for t in d]]
     singles = Counter(t for d in ids for t in d[first:])
-    pairs = Counter(p for d in ids for p in zip(d, d[1:]))
+    pairs = Counter(p for d in ids for p in itertools.pairwise(d))
     before = Counter(a for d in ids for a in d[:-1]) if context is None else context(ids)
     return singles, pairs, before
 
@@ -65,7 +66,9 @@ def by_rows(documents, vocab_size):
 def smoothed(documents, vocab_size):
     _, pairs, before = counted(documents)
     total = sum(pairs.values())
-    return entropies()(documents)[0], -sum(n / total * math.log((n + 1) / (before[a] + vocab_size)) for (a, _), n in pairs.items())
+    return entropies()(documents)[0], -sum(
+        n / total * math.log((n + 1) / (before[a] + vocab_size)) for (a, _), n in pairs.items()
+    )
 
 
 def with_vocabulary(function):
@@ -84,7 +87,14 @@ def parameters(C=lambda c: c.hidden_size, D=lambda c: c.head_dim, q=1, o=1, kv=2
 
 
 def listed(c):
-    C, F, V, H, G, D = c.hidden_size, c.intermediate_size, c.vocab_size, c.num_attention_heads, c.num_key_value_heads, c.head_dim
+    C, F, V, H, G, D = (
+        c.hidden_size,
+        c.intermediate_size,
+        c.vocab_size,
+        c.num_attention_heads,
+        c.num_key_value_heads,
+        c.head_dim,
+    )
     shapes = [(V, C), (C,)] + [(V, C)] * (not c.tie_word_embeddings)
     for _ in range(c.num_hidden_layers):
         shapes += [(C,), (H * D, C), (G * D, C), (G * D, C), (C, H * D), (C,), (F, C), (F, C), (C, F)]

@@ -12,7 +12,9 @@ def labelled(fill=-100, keep=lambda ids, mask: mask, value=lambda ids: ids, widt
         result = np.full((len(sequences), width(sequences)), fill if not callable(fill) else fill(pad))
         for row, (ids, mask) in zip(result, sequences):
             at = place(len(ids), len(row))
-            row[at : at + len(ids)] = np.where(keep(np.asarray(ids), np.asarray(mask)), value(np.asarray(ids)), -100)[: len(row) - at]
+            row[at : at + len(ids)] = np.where(keep(np.asarray(ids), np.asarray(mask)), value(np.asarray(ids)), -100)[
+                : len(row) - at
+            ]
         return result
 
     return labels

@@ -1,6 +1,7 @@
 """Answers to notebook 07."""
 
 import numpy as np
+
 from course.solutions import solution
 from minisft import train
 
@@ -125,7 +126,13 @@ def go_deep(saved, config, sequences, settings):
 
 
 def as_tuple(state):
-    return state.theta.copy(), {k: v.copy() for k, v in state.optimizer.moments.items()}, state.optimizer.updates, state.step, state.num_tokens
+    return (
+        state.theta.copy(),
+        {k: v.copy() for k, v in state.optimizer.moments.items()},
+        state.optimizer.updates,
+        state.step,
+        state.num_tokens,
+    )
 
 
 def from_tuple(saved, *rest):
@@ -169,7 +176,7 @@ WRONG = {
     },
     "stop_and_go": {
         "no moments": without("moments", lambda s: {k: 0 * v for k, v in s["moments"].items()}), "no updates": without("updates", lambda s: 0), "no step": without("step", lambda s: 0), "θ alone": (save, from_theta), "tokens forgotten": without("num_tokens", lambda s: 0), "one update too many": without("updates", lambda s: s["updates"] + 1), "one step too far": without("step", lambda s: s["step"] + 1),
-        "live θ": (saving(lambda d, s: d | {"theta": s.theta}), go_on), "live moments": (saving(lambda d, s: d | {"moments": s.optimizer.moments}), go_on), "the state itself": (lambda s: s, go_deep), "one moment": without("moments", lambda s: s["moments"] | {list(s["moments"])[0]: 0 * s["moments"][list(s["moments"])[0]]}), "float16": (saving(lambda d, s: d), lambda saved, *r: go_on(saved | {"theta": saved["theta"].astype(np.float16).astype(np.float32)}, *r)),
+        "live θ": (saving(lambda d, s: d | {"theta": s.theta}), go_on), "live moments": (saving(lambda d, s: d | {"moments": s.optimizer.moments}), go_on), "the state itself": (lambda s: s, go_deep), "one moment": without("moments", lambda s: s["moments"] | {next(iter(s["moments"])): 0 * s["moments"][next(iter(s["moments"]))]}), "float16": (saving(lambda d, s: d), lambda saved, *r: go_on(saved | {"theta": saved["theta"].astype(np.float16).astype(np.float32)}, *r)),
         "moments exchanged": without("moments", lambda s: dict(zip(s["moments"], reversed(list(s["moments"].values()))))), "nothing is done": (deep, lambda saved, *r: saved), "from the end": (save, lambda saved, config, sequences, settings: go_on(saved, config, sequences[::-1], settings)), "only θ̃": (save, lambda *a: go_on(*a).theta),
     },
 }  # fmt: skip

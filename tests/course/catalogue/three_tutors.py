@@ -1,9 +1,11 @@
 """Answers to notebook 09."""
 
+import itertools
 import math
 import re
 
 import numpy as np
+
 from course.solutions import solution
 
 REPAIRED = solution("09_three_tutors", "repaired")
@@ -26,7 +28,7 @@ def weigh(on=lambda m: m, by=lambda m, starts: len(starts) - 1):
 
 def weights_loop(is_y, starts):
     w = [0.0] * len(is_y)
-    for a, b in zip(starts, starts[1:]):
+    for a, b in itertools.pairwise(starts):
         for i in range(a, b):
             w[i] = 1 / (len(starts) - 1) if is_y[i] else 0.0
     return w
@@ -49,7 +51,10 @@ def story(y=lambda who, things, has, gives: None, x=lambda text, *a: text, chang
     def told(who, things, has, gives):
         pair = example(who, things, has, gives)
         text = y(who, things, has, gives) or pair["completion"]
-        return {"prompt": x(pair["prompt"], who, things, has, gives), "completion": changed(text, who, things, has, gives)}
+        return {
+            "prompt": x(pair["prompt"], who, things, has, gives),
+            "completion": changed(text, who, things, has, gives),
+        }
 
     return told
 
@@ -62,7 +67,7 @@ RIGHT = {
     "weights": {"a quotient": weigh(), "a loop": weights_loop, "where": lambda m, s: np.where(m, 1 / pairs(s), 0), "a product": lambda m, s: m * (1 / pairs(s)), "filled": lambda m, s: np.full(len(m), 1 / pairs(s)) * m},
     "probabilities": {"sums": probability(), "a list": probability(out=list), "a product": probability(add=lambda v: np.exp(v).prod(), made=lambda p: p), "math.fsum": probability(add=math.fsum, made=math.exp), "multiplied by the mask": probability(of=lambda v, m: v * m[1:])},
     "repaired": {
-        "the solution": repaired(), "f-texts": repaired(pair_of=lambda q, a: dict(prompt=f"{q}", completion=f"{a}")), "loops": repaired(term=lambda v: math.fsum(v), mean=lambda s: math.fsum(t for one in s for t in one) / sum(map(len, s))),
+        "the solution": repaired(), "f-texts": repaired(pair_of=lambda q, a: {"prompt": f"{q}", "completion": f"{a}"}), "loops": repaired(term=lambda v: math.fsum(v), mean=lambda s: math.fsum(t for one in s for t in one) / sum(map(len, s))),
         "astype": repaired(counted=lambda m: m.astype(float), loss_of=lambda t: np.mean(-t)), "where": repaired(counted=lambda m: np.where(m, 1.0, 0.0), loss_of=lambda t: -sum(t) / len(t)), "another order": repaired(mean=lambda s: sum(t.sum() for t in s) / sum(t.size for t in s)),
     },
     "tutor": {

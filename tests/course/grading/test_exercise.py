@@ -140,6 +140,17 @@ def test_whatever_an_answer_does_is_met_with_a_sentence(one):
         assert isinstance(repr(verdict), str)
 
 
+@pytest.mark.parametrize("one", list(checks()))
+def test_a_stub_is_met_kindly_first_thing(one):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    asked = [name for name in inspect.signature(one).parameters if name not in ("seed", "measured")]
+    more = {"measured": MEASURED} if "measured" in inspect.signature(one).parameters else {}
+    verdict = one(*[stub] * len(asked), **more)
+    assert verdict.right is None and repr(verdict).startswith("◌ not written yet")
+
+
 # --- tries, hints, the solution ---------------------------------------------------------------------------------------
 
 
