@@ -204,6 +204,7 @@ def test_what_a_notebook_shows_as_html_or_markdown_is_made_in_one_place_each():
     assert {name: ways for name, ways in shown.items() if ways} == {
         "formats.markup": {"_repr_markdown_"},
         "course.grading.verdict": {"_repr_html_"},
+        "course.grading.help": {"_repr_html_"},  # of a verdict with hints folded below it
     }
 
 

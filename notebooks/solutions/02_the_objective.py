@@ -2,6 +2,9 @@
 # Solutions of 02_the_objective: one section an exercise.
 
 # %% J
+# 1. One forward for each pair, of x and y laid end to end. Which rows predict the tokens of y?
+# 2. J = Σ over pairs Σ_i log π(y_i | x, y_<i); row len(x) − 1 predicts the first token of y
+# 3. ids = np.concatenate((x, y)); rows = np.arange(len(x) - 1, len(ids) - 1)
 import numpy as np
 
 from minisft import model
@@ -20,6 +23,11 @@ def J(theta, config, pairs):
 
 
 # %% match
+# 1. What kind is each thing: a function, a list, a vector of float, an array of tokens? x and y are parts of a
+#    pair of D.
+# 2. Of the two long vectors, one is the gradient at the other: along u = ∇/‖∇‖ the slope of J at θ is ‖∇‖. A
+#    function (f, items) of Σ gives Σ f(v); argmax gives an item
+# 3. functions = [letter for letter, thing in things.items() if callable(thing)]
 import numpy as np
 
 
@@ -57,6 +65,9 @@ def match(things, log_pr):
 
 
 # %% missing
+# 1. Change one entry of log_pr_y a little: how much does f move? Then another entry, then one of log_pr_x.
+# 2. with Σ log Pr(y|x), every entry of log_pr_y has slope 1 and every entry of log_pr_x slope 0
+# 3. log_x, log_y = np.full(n, -2.0), -np.arange(1.0, n + 1)
 import numpy as np
 
 
@@ -79,11 +90,17 @@ def missing(f, n):
 
 
 # %% optimum
+# 1. Which π makes Σ counts log π largest, if π must sum to 1? Set the derivative by the logits to zero.
+# 2. ∂/∂z_k Σ_j counts_j log π_j = counts_k − N π_k = 0
+# 3. N = counts.sum()
 def optimum(counts):
     return counts / counts.sum()
 
 
 # %% one_step
+# 1. J is divided by N. The gradient by the logits is target share minus probability.
+# 2. ∇_z J/N = counts / N − softmax(z)
+# 3. pi = np.exp(z - z.max())
 import numpy as np
 
 
@@ -94,6 +111,9 @@ def one_step(z, counts, eta):
 
 
 # %% own_loss
+# 1. Choose any loss that is smallest where the target is certain, then differentiate it through p = π(y).
+# 2. ∂p/∂z = p (onehot(y) − π);  ∂L/∂z = (dL/dp) p (onehot(y) − π)
+# 3. pi = np.exp(z - z.max()); pi /= pi.sum(); p = pi[y]
 import numpy as np
 
 

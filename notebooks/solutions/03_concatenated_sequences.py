@@ -2,6 +2,10 @@
 # Solutions of 03_concatenated_sequences: one section an exercise.
 
 # %% build
+# 1. Write down the tokens of one conversation, and below each whether the model has to say it: the content of
+#    the assistant and the end token do count.
+# 2. ids = tokens[:-1], targets = tokens[1:], weights = mask[1:]
+# 3. ids, mask = [], []
 import numpy as np
 
 
@@ -24,12 +28,18 @@ def build(messages, encode, start, end):
 
 
 # %% step_weights
+# 1. The divisor belongs to the whole step, not to a micro-batch.
+# 2. w = m / Σ m, the sum over all parts; where nothing is trained, w = 0
+# 3. total = sum(m.sum() for m in parts)
 def step_weights(parts):
     total = sum(m.sum() for m in parts)
     return [m / total if total > 0 else 0 * m for m in parts]
 
 
 # %% layout
+# 1. Draw N = 5 for lengths [2, 3] as a square: which rows belong together, and which come later?
+# 2. allowed[i, j] = (i and j are in one sequence) and j ≤ i
+# 3. starts = np.cumsum([0, *lengths])
 import numpy as np
 
 
@@ -43,6 +53,10 @@ def layout(lengths):
 
 
 # %% passes
+# 1. Where does each run of True end? Everything up to there is one pass, and only that run is its target.
+# 2. ids_k = ids[: end_k],  mask_k = True from start_k to end_k, else False
+# 3. for i in range(len(ids)):
+#        ends_here = mask[i] and (i + 1 == len(ids) or not mask[i + 1])
 import numpy as np
 
 

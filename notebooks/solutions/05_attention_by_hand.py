@@ -2,6 +2,9 @@
 # Solutions of 05_attention_by_hand: one section an exercise.
 
 # %% attention
+# 1. Scores first, then the mask, then softmax along the keys. Large scores must not overflow.
+# 2. P = softmax(q kᵀ / √D + mask)     o = P v;  the mask is −∞ where the key is later
+# 3. T, D = q.shape
 import numpy as np
 
 
@@ -15,11 +18,17 @@ def attention_forward(q, k, v):
 
 
 # %% delta
+# 1. One number for each query. P and dP are not there, but o = P v is.
+# 2. δ = Σ_keys P ⊙ dP = ⟨do, P v⟩ = ⟨do, o⟩
+# 3. the sum along the last axis of do * o
 def delta(do, o):
     return (do * o).sum(-1)
 
 
 # %% attention_backward
+# 1. From the bottom up: o = P v, then the softmax, then the scores. Where does √D stand?
+# 2. dv = Pᵀ do    dP = do vᵀ    dS = P ⊙ (dP − Σ_keys P ⊙ dP)    dq = dS k / √D    dk = dSᵀ q / √D
+# 3. dv = P.T @ do
 import numpy as np
 
 
@@ -34,6 +43,9 @@ def attention_backward(q, k, v, P, do):
 
 
 # %% rotary
+# 1. A rotation is turned back by its transpose: the same lines with one other sign.
+# 2. dx = dy ⊙ cos − swap_halves(dy) ⊙ sin
+# 3. cos, sin = cache
 import numpy as np
 
 
@@ -43,12 +55,18 @@ def rotary_backward(cache, dy):
 
 
 # %% shared
+# 1. Which query heads read group 0? H / G neighbours. What one thing gives to several, comes back as a sum.
+# 2. dk of group g = Σ over its H / G heads
+# 3. T, H, D = dk.shape
 def shared(dk, G):
     T, H, D = dk.shape
     return dk.reshape(T, G, H // G, D).sum(2)
 
 
 # %% blind
+# 1. When is the derivative along ones, or for constant rows, zero although the backward is wrong?
+# 2. a softmax row with constant dP: P ⊙ (dP − Σ P dP) = 0
+# 3. rows = np.arange(1.0, 5.0)[:, None]
 import numpy as np
 
 

@@ -2,6 +2,9 @@
 # Solutions of 06_pretraining: one section an exercise.
 
 # %% uniform_loss
+# 1. What is log Pr of a token if all V are equally likely? How many tokens are predicted in a document of n?
+# 2. token_mean: log V     sum: Σ (n − 1) log V
+# 3. predicted = sum(n - 1 for n in lengths)
 import numpy as np
 
 
@@ -11,6 +14,9 @@ def uniform_loss(vocab_size, lengths, reduction):
 
 
 # %% entropies
+# 1. Count pairs within a document only. The unigram is about what is predicted: the second of each pair.
+# 2. H₁ = − Σ p(b) log p(b)     H₂ = − Σ p(a, b) log p(b | a)
+# 3. pairs = np.zeros((vocab_size, vocab_size))
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +40,9 @@ def entropies(documents, vocab_size):
 
 
 # %% count_parameters
+# 1. Go through the names of the tensors of one layer: four matrices of attention, three of the MLP, two norms.
+# 2. V C + layers · (2 C H D + 2 C G D + 3 C F + 2 C) + C, and V C more if the head is not tied
+# 3. C, F = config.hidden_size, config.intermediate_size
 def count_parameters(config):
     C, F = config.hidden_size, config.intermediate_size
     queries = config.num_attention_heads * config.head_dim
@@ -46,6 +55,9 @@ def count_parameters(config):
 
 
 # %% nats_per_character
+# 1. The loss is a mean over predicted tokens. How many are there, and how many characters did they spell?
+# 2. loss · Σ (n − 1) / Σ characters
+# 3. predicted = sum(lengths) - len(lengths)
 def nats_per_character(loss, lengths, characters):
     predicted = sum(lengths) - len(lengths)
     return loss * predicted / sum(characters)

@@ -2,6 +2,9 @@
 # Solutions of 07_three_states: one section an exercise.
 
 # %% flip_step
+# 1. An answer that turns right and wrong again has not flipped yet. Read the column from its end.
+# 2. flip = the first t from which on all are right; the number of looks if there is none
+# 3. right_to_the_end = np.cumprod(right[::-1], axis=0)[::-1]
 import numpy as np
 
 
@@ -11,6 +14,9 @@ def flip_step(right):
 
 
 # %% divergence
+# 1. Weighted by which of the two models? By the one in motion. A sum over the vocabulary, a mean over the rows.
+# 2. KL(π ‖ π̂) = Σ_v π(v) (log π(v) − log π̂(v))
+# 3. pi = np.exp(log_pi)
 import numpy as np
 
 
@@ -20,6 +26,9 @@ def divergence(log_pi, log_pi_hat):
 
 
 # %% identify
+# 1. Vectors are float, tokens are int. Which vector would itself have given one of the two arrays of tokens?
+# 2. J(θ̂) < J(θ_t) < J(θ̃) on D;  ŷ = argmax of log_pi at each place
+# 3. vectors = [letter for letter in things if things[letter].dtype.kind == "f"]
 import numpy as np
 
 
@@ -45,6 +54,9 @@ def identify(things, log_pi, prompt):
 
 
 # %% climb
+# 1. Three names, three things. What is changed in place must be copied before it is kept.
+# 2. θ_{t+1} = θ_t + rate ∇J(θ_t);  path and values have T + 1 entries, the first at θ̂
+# 3. theta = theta_hat.copy()
 def climb(theta_hat, J, gradient, rate, T):
     theta = theta_hat.copy()
     path, values = [theta.copy()], [J(theta)]
@@ -57,6 +69,9 @@ def climb(theta_hat, J, gradient, rate, T):
 
 
 # %% stop_and_go
+# 1. What does the next step read? θ, the moments of AdamW, how many updates there were, and the number of the step.
+# 2. saved = copies of all that the run will still change
+# 3. state = train.start(saved["theta"], settings)
 from minisft import train
 
 

@@ -1,4 +1,7 @@
 # %% labels
+# 1. Padding cannot be told by its id, since the end token has the same. What tells it?
+# 2. label = id where the mask is True, −100 everywhere else, and in the padding
+# 3. longest = max(len(ids) for ids, mask in sequences)
 import numpy as np
 
 

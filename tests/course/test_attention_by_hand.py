@@ -5,6 +5,7 @@ import pytest
 
 from course.solutions import sections, solution
 from minisft.course import attention_by_hand as check
+from minisft.course.attention_by_hand.head import one_head
 from minisft.layers import attention as attention_layer
 from minisft.layers import rotary as rotary_layer
 from minisft.params import Params
@@ -46,11 +47,9 @@ def test_the_head_of_the_check_is_the_layer_of_the_library():
     for view in p.named.values():
         view[...] = np.eye(4)
     cos, sin = rotary_layer.tables(np.zeros(5, int), 4, 100.0, np.float64)
-    starts = np.array([0, 5])
-    y, _ = attention_layer.forward(
-        p, x, attention_layer.parts(np.arange(5), starts, starts, 1, 1), cos, sin, slice(None)
-    )
-    np.testing.assert_allclose(check.one_head(x, x, x), y, rtol=1e-12)
+    count = np.array([5])
+    y, _ = attention_layer.forward(p, x, attention_layer.parts(np.arange(5), count, count, 1), cos, sin, slice(None))
+    np.testing.assert_allclose(one_head(x, x, x), y, rtol=1e-12)
 
 
 def soft(S, axis=-1):

@@ -5,10 +5,12 @@ import numpy as np
 from minisft.course.attention_by_hand import mistakes
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import case, judge_backward
 from minisft.layers import rotary as rotary_layer
 
 
+@exercise
 def rotary(answer, seed=None):
     rng = np.random.default_rng(seed)
     cases = [case(rotary_layer, rng, *in_position(rng, D)) for D in (6, 8)]
@@ -21,6 +23,7 @@ def in_position(rng, D):
     return None, rng.standard_normal((6, 3, D)), cos, sin
 
 
+@exercise
 def shared(answer, seed=None):
     """Judged by the identity that makes it the transpose of np.repeat: ⟨repeat(k), d⟩ = ⟨k, answer(d)⟩ for every k."""
     rng = np.random.default_rng(seed)

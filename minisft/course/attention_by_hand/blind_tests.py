@@ -5,7 +5,8 @@ import numpy as np
 from minisft import gradcheck
 from minisft.course.attention_by_hand.head import softmax
 from minisft.course.grading.arrays import array, several
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run
 from minisft.layers import rmsnorm
 
 BLIND = 1e-8  # a gap that passes for rounding
@@ -62,7 +63,7 @@ def blind_spot(name, value, shape) -> str | None:
     return f"{name} is the same number everywhere: give rows of different numbers" if np.ptp(value) < 1e-3 else None
 
 
-@kindly
+@exercise
 def blind(answer, seed=None):
     """The inputs dP, S, w of three tests, each of which then passes on a wrong gradient; all else is random."""
     rng = np.random.default_rng(seed)

@@ -1,13 +1,19 @@
 """One causal head by hand: its forward, its backward, and δ, judged by its definition and by the complex step."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from minisft import gradcheck
+from minisft.course import own_attention
 from minisft.course.attention_by_hand import mistakes
 from minisft.course.grading.arrays import numeric, three_cotangents
+from minisft.course.grading.cases import expected
 from minisft.course.grading.comparison import difference, judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import TOLERANCE, multiple
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.intermediates import compared
+from minisft.course.grading.verdict import Verdict, run, same
 
 
 def softmax(S):
@@ -26,7 +32,7 @@ def one_head(q, k, v):
     return probabilities(q, k) @ v
 
 
-@kindly
+@exercise
 def attention(answer, seed=None):
     """One causal head, compared with its definition; at last with logits so large that exp overflows."""
     answer = numeric(answer)
@@ -39,12 +45,16 @@ def attention(answer, seed=None):
             return Verdict(False, "the mask is off by one: the first query has no key left, and 0 / 0 is not a number")
         return verdict
     q, k, v = cases[0]
-    if verdict.right and not same(run(answer, 300 * q, 300 * k, v), one_head(300 * q, 300 * k, v)):
+    large = (300 * q, 300 * k, v)
+    if verdict.right and not same(o := run(answer, *large), one_head(*large)):
+        expected(large, one_head(*large), o)
+        if np.isfinite(o).all():
+            return Verdict(False, "right for small scores; among large ones the mask is no −∞: later keys get a share")
         return Verdict(False, "right, but exp overflows where logits are large: subtract the largest of each row first")
     return verdict
 
 
-@kindly
+@exercise
 @np.errstate(all="ignore")
 def attention_backward(answer, seed=None):
     """dq, dk, dv of one head, by the complex step."""
@@ -59,9 +69,19 @@ def attention_backward(answer, seed=None):
         errors = gradcheck.complex_errors(lambda do=do, twins=twins: (do * one_head(**twins)).sum(), pairs, rng)
         wrong = [name for name, off in errors.items() if not off <= TOLERANCE]
         if wrong:
-            return Verdict(False, explained(found, wrong, (q, k, v, P, do)))
+            right = dict(zip(("dq", "dk", "dv"), own_attention.one_head(q, k, v, P, do)))
+            expected((q, k, v, P, do), tuple(right.values()), tuple(found.values()))
+            way = compared(answer, deepcopy((q, k, v, P, do)), head_steps(q, k, v, P, do) | right)
+            return Verdict(False, explained(found, wrong, (q, k, v, P, do)) + way)
         largest = max(largest, *errors.values())
     return Verdict(True, f"dq, dk and dv are the derivatives; the largest error by the complex step is {largest:.0e}")
+
+
+def head_steps(q, k, v, P, do):
+    """The intermediate values of the derivation, by the names that it gives them."""
+    dP = do @ v.T
+    delta = np.vecdot(do, P @ v)
+    return {"dP": dP, "delta": delta, "dS": P * (dP - delta[:, None])}
 
 
 def explained(found, wrong, arguments):
@@ -75,6 +95,7 @@ def explained(found, wrong, arguments):
     return "; ".join(sentences)
 
 
+@exercise
 def delta(answer, seed=None):
     """δ from do and o, compared with its definition, the sum over the keys."""
     rng = np.random.default_rng(seed)

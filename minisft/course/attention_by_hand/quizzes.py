@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 
+@quiz
 def restart(prediction, off):
     """Positions count on through the batch instead of restarting at 0: how far does the output of attention move?"""
     outcome = "only by rounding" if off < 1e-9 else "a lot"
@@ -15,6 +17,7 @@ def restart(prediction, off):
     return settle(prediction, ("a lot", "only by rounding"), outcome, happened)
 
 
+@quiz
 def changed_rows(prediction, changes):
     """One token in the middle of a sequence is replaced: which rows of the logits change?
 

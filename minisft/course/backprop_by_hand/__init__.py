@@ -7,14 +7,18 @@ from minisft.course.backprop_by_hand import layernorm
 from minisft.course.backprop_by_hand.figures import error_against_step
 from minisft.course.backprop_by_hand.layers import embedding, layer_norm, linear, objective, rmsnorm, swiglu
 from minisft.course.backprop_by_hand.quizzes import best_step
+from minisft.course.grading.cases import case
+from minisft.course.own_layers import mine
 
 __all__ = [
     "best_step",
+    "case",
     "embedding",
     "error_against_step",
     "layer_norm",
     "layernorm",
     "linear",
+    "mine",
     "objective",
     "rmsnorm",
     "swiglu",

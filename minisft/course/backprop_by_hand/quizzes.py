@@ -1,8 +1,10 @@
 """The prediction of notebook 04: which step makes a numerical derivative best."""
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 
+@quiz
 def best_step(prediction, errors, predicted):
     """A quiz: which step h makes the error of the central difference smallest?
 

@@ -10,12 +10,16 @@ from minisft.course.concatenated_sequences.by_position import at_each_position, 
 from minisft.course.concatenated_sequences.figures import squares, token_rows
 from minisft.course.concatenated_sequences.passes import passes
 from minisft.course.concatenated_sequences.quizzes import end_token, prompt_gradient
+from minisft.course.grading.cases import case
+from minisft.course.own_layers import mine
 
 __all__ = [
     "at_each_position",
     "build",
+    "case",
     "end_token",
     "layout",
+    "mine",
     "passes",
     "prompt_gradient",
     "squares",

@@ -4,10 +4,10 @@ import numpy as np
 
 from minisft.course.concatenated_sequences.mistakes import LAYOUT, STEP, divided, side_by_side
 from minisft.course.grading.comparison import compare
-from minisft.course.grading.verdict import kindly
+from minisft.course.grading.exercise import exercise
 
 
-@kindly
+@exercise
 def step_weights(answer, seed=None):
     """Weights under token_mean of one step cut into micro-batches: ragged, λ of 0 and 0.1, one without any target."""
     rng = np.random.default_rng(seed)
@@ -19,12 +19,13 @@ def step_weights(answer, seed=None):
     for (parts,) in cases:
         parts[0][-1] = parts[1][-1] = 1.0
     cases += [([np.zeros(4), np.r_[micro(0.0, 5), 1.0]],), ([np.zeros(2), np.zeros(3)],)]
+    cases += [([np.full(2, 0.1), np.full(3, 0.1)],)]  # a sum below 1: no y, and λ = 0.1
     praise = "one denominator for the whole step: however it is cut into micro-batches, a token weighs the same"
     right = divided(lambda parts, m: sum(part.sum() for part in parts))
     return compare(answer, right, cases, STEP, praise, "micro-batch")
 
 
-@kindly
+@exercise
 def layout(answer, seed=None):
     """Starts, positions and who may read whom, for sequences laid end to end."""
     rng = np.random.default_rng(seed)

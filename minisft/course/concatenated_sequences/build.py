@@ -6,7 +6,7 @@ import numpy as np
 
 from minisft.course.concatenated_sequences.mistakes import BUILD, marked, trained
 from minisft.course.grading.comparison import compare
-from minisft.course.grading.verdict import kindly
+from minisft.course.grading.exercise import exercise
 
 START, END = 1, 2  # the special tokens of the conversations that checks make
 
@@ -17,7 +17,7 @@ def encode(text):
     return [3 + int.from_bytes(piece.encode()) % 999_983 for piece in pieces]
 
 
-@kindly
+@exercise
 def build(answer, seed=None):
     """Ids, targets and weights (sum, λ = 0) of conversations that differ in turns, system turn and white space."""
     rng = np.random.default_rng(seed)

@@ -124,6 +124,9 @@ STEP = {
         lambda parts, m: sum(part.sum() for part in parts) * len(parts)
     ),
     "it is divided by the number of micro-batches alone": divided(lambda parts, m: len(parts)),
+    "it is divided by 1 where the sum of m is less: with λ = 0.1 and few rows it may be, and 1 is no limit": divided(
+        lambda parts, m: max(sum(part.sum() for part in parts), 1)
+    ),
     "nothing is divided: these are the weights of `sum`": divided(lambda parts, m: 1.0),
     "m is lost: every row that counts gets the same weight": lambda parts: [
         (m > 0) / max(sum(np.count_nonzero(part) for part in parts), 1) for m in parts

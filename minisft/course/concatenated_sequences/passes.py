@@ -5,7 +5,8 @@ import numpy as np
 from minisft import model, objective
 from minisft.config import ModelConfig
 from minisft.course.concatenated_sequences.mistakes import TURNS, per_turn
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run, same
 from minisft.params import Params
 
 TINY = ModelConfig(29, 8, 12, 1, 2, 1)
@@ -20,7 +21,7 @@ def log_pr(theta, ids, mask):
     return float(objective.forward(logits, ids[1:], 1.0 * mask[1:])[0])
 
 
-@kindly
+@exercise
 def passes(answer, seed=None):
     """One pass a turn: log Pr under a random model, of each pass and in all, beside one pass over the conversation."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 
+@quiz
 def prompt_gradient(prediction, received, mask):
     """Quiz: is the gradient at the embedding rows of x zero? `received` of `at_each_position`, mask of the batch."""
     x = slice(0, int(np.argmax(mask)))
@@ -16,6 +18,7 @@ def prompt_gradient(prediction, received, mask):
     return settle(prediction, ("zero", "not zero"), "zero" if embedding == 0 else "not zero", happened)
 
 
+@quiz
 def end_token(prediction, with_end, without_end):
     """Quiz: stop rates, one a seed, after fine-tuning with the end token as a target, and without."""
     a, b = np.mean(with_end), np.mean(without_end)

@@ -19,9 +19,11 @@ from minisft.course.conditional_versus_joint.quizzes import (
 )
 from minisft.course.conditional_versus_joint.reductions import completion_share, weigh
 from minisft.course.conditional_versus_joint.two_gradients import two_gradients
+from minisft.course.grading.cases import case
 
 __all__ = [
     "best_weight",
+    "case",
     "completion_share",
     "contest",
     "exchange",

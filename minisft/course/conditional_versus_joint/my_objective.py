@@ -4,7 +4,8 @@ import numpy as np
 
 from minisft.course.conditional_versus_joint.experiment import last_token, weighted
 from minisft.course.grading.arrays import array
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 
 IN_THE_TABLE = {
     "this is the conditional objective: 1 on y, 0 on x": weighted(0.0),
@@ -15,7 +16,7 @@ IN_THE_TABLE = {
 }
 
 
-@kindly
+@exercise
 def my_objective(answer, seed=None):
     """A rule that can be trained, that makes something of y likelier, and that the table does not have yet."""
     rng = np.random.default_rng(seed)

@@ -3,10 +3,11 @@
 import numpy as np
 
 from minisft.course.conditional_versus_joint.outcomes import RULES, winner
-from minisft.course.grading.verdict import Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run
 
 
-@kindly
+@exercise
 def predict_winner(answer, measured, seed=None):
     """A rule from (N_x / N_y, whether the answer stood only in x) to "conditional" or "joint", held against runs.
 

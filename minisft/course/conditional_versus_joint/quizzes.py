@@ -3,9 +3,11 @@
 import numpy as np
 
 from minisft.course.conditional_versus_joint.outcomes import RULES, above, winner
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 
+@quiz
 def pulls_harder(prediction, norm_x, norm_y):
     """Which gradient is longer at θ̂; the norms are of one batch."""
     ratio = norm_x / norm_y
@@ -14,6 +16,7 @@ def pulls_harder(prediction, norm_x, norm_y):
     return settle(prediction, ("that of x", "that of y", "about the same"), outcome, happened)
 
 
+@quiz
 def best_weight(prediction, shares):
     """Which λ answers most held-out questions; any that the intervals do not tell from the best is right, too.
 
@@ -30,6 +33,7 @@ def best_weight(prediction, shares):
     return settle(prediction, tuple(shares), prediction if prediction in level else best, happened)
 
 
+@quiz
 def follows_the_ratio(prediction, measured):
     """Whether N_x / N_y decides. measured: [(name, ratio, stood only in x, {rule: [a share a seed]})]."""
     clear = [(ratio, winner(shares)) for _, ratio, _, shares in measured if winner(shares) in RULES]
@@ -45,6 +49,7 @@ def follows_the_ratio(prediction, measured):
     return settle(prediction, options, outcome, f"N_x / N_y and the winner: {listed}.")
 
 
+@quiz
 def forgets_least(prediction, forgetting):
     """Which objective costs least on the pre-training text. forgetting: {objective: [nats a token, a seed]}."""
     means = {name: float(np.mean(seeds)) for name, seeds in forgetting.items()}
@@ -52,6 +57,7 @@ def forgets_least(prediction, forgetting):
     return settle(prediction, tuple(forgetting), min(means, key=means.get), happened)
 
 
+@quiz
 def learns_to_read(prediction, unseen):
     """Whether a paragraph about a country that training has not seen is used. unseen: a share of questions a seed."""
     outcome = "to read it" if np.mean(unseen) > 0.5 else "the answers by heart"
@@ -59,6 +65,7 @@ def learns_to_read(prediction, unseen):
     return settle(prediction, ("to read it", "the answers by heart"), outcome, happened)
 
 
+@quiz
 def last_token_learns(prediction, exact, stopped):
     """What training on the end token alone teaches; shares of held-out questions, a number a seed."""
     outcome = "to answer" if np.mean(exact) > 0.5 else "to stop, not to answer" if np.mean(stopped) > 0.5 else "nothing"

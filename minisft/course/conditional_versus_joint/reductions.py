@@ -5,6 +5,7 @@ import numpy as np
 from minisft import data
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 
 # --- the share of y --------------------------------------------------------------------------------------------------
 
@@ -39,6 +40,7 @@ SHARE_MISTAKES = {
 }
 
 
+@exercise
 def completion_share(answer, seed=None):
     """The answer gives the part of all weight in J that lies on y, under token_mean."""
     rng = np.random.default_rng(seed)
@@ -133,6 +135,7 @@ WEIGHT_MISTAKES = {
 }
 
 
+@exercise
 def weigh(answer, seed=None):
     """The answer gives w of a batch for a λ and a reduction."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,8 @@ import numpy as np
 from minisft import data, model, train
 from minisft.config import ModelConfig
 from minisft.course.grading.arrays import two_vectors
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.data import Sequence
 from minisft.params import Params
 
@@ -80,7 +81,7 @@ def case(rng):
     return theta, config, data.collate(sequences, 1.0, "sum", np.float64)
 
 
-@kindly
+@exercise
 def two_gradients(answer, seed=None):
     """The answer gives ∇ log Pr(x), ∇ log Pr(y|x) and the angle between them in degrees, of a batch."""
     rng = np.random.default_rng(seed)

@@ -10,7 +10,9 @@ from copy import deepcopy
 import numpy as np
 
 from minisft.course.grading.arrays import arrays
-from minisft.course.grading.verdict import Verdict, described, kindly, run, same
+from minisft.course.grading.cases import expected
+from minisft.course.grading.excerpts import described
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
 
 
 @kindly
@@ -22,14 +24,63 @@ def judge(answer, solution, cases, mistakes, praise, rtol=1e-9):
     praise    what a right answer has shown
     """
     ours = [solution(*deepcopy(case)) for case in cases]
-    theirs = [run(answer, *case) for case in cases]
+    theirs = each(answer, cases)
     wrong = [number for number in range(len(cases)) if not same(theirs[number], ours[number], rtol)]
     if not wrong:
         return Verdict(True, praise)
+    expected(cases[wrong[0]], ours[wrong[0]], theirs[wrong[0]])
     for sentence, mistake in mistakes.items():
         if all(same(mistake(*deepcopy(case)), result, rtol) for case, result in zip(cases, theirs)):
             return Verdict(False, sentence)
+    if rounded := imprecise(theirs, ours):
+        return Verdict(False, rounded)
     return Verdict(False, difference(theirs[wrong[0]], ours[wrong[0]], cases[wrong[0]]))
+
+
+def each(answer, cases):
+    """What the answer gives in each case. Raises Stumbled if what it gave once is changed by a later call."""
+    results = [run(answer, *case) for case in cases[:1]]
+    kept = deepcopy(results)
+    for case in cases[1:]:
+        results.append(run(answer, *case))
+        kept.append(deepcopy(results[-1]))
+    if not all(map(unchanged, results, kept)):
+        raise Stumbled(
+            False, "what it returned for one case is changed by its next call: return something new each time"
+        )
+    return kept
+
+
+def unchanged(now, then):
+    return same(now, then, 0) or not same(then, then, 0)  # NaN, and things without an equality, equal nothing
+
+
+def imprecise(theirs, ours):
+    """The sentence for a result that is right, but only to the digits of float32 or less; "" if it is not."""
+    try:
+        if not same(theirs, ours, 2e-5) or all(map(whole, leaves(theirs))):
+            return ""
+        if all(map(of_float32, leaves(theirs))):
+            return "the numbers are right, but they are float32, with seven digits: compute in float64"
+        return "right to a few digits only: is a float32 or a numerical derivative in the way?"
+    except (TypeError, ValueError):  # texts, or things without numbers
+        return ""
+
+
+def leaves(results):
+    if isinstance(results, dict):
+        results = list(results.values())
+    if isinstance(results, (tuple, list)):
+        return [leaf for result in results for leaf in leaves(result)]
+    return [np.asarray(results)]
+
+
+def whole(numbers):
+    return numbers.dtype.kind in "biu" or np.array_equal(np.rint(numbers), numbers)
+
+
+def of_float32(numbers):
+    return np.array_equal(numbers.astype(np.float32), numbers)
 
 
 def difference(theirs, ours, case):
@@ -52,10 +103,12 @@ def difference(theirs, ours, case):
 def compare(answer, right, cases, mistakes, praise, parts, reason=lambda case, part, row: ""):
     """As `judge`, for an answer that is several arrays of different lengths; `parts` are their names."""
     wanted = [right(*case) for case in cases]
-    given = [arrays(run(answer, *case), names(parts, want)) for case, want in zip(cases, wanted)]
+    results = each(answer, cases)
+    given = [arrays(result, names(parts, want)) for result, want in zip(results, wanted)]
     wrong = [number for number, want in enumerate(wanted) if not same(given[number], want)]
     if not wrong:
         return Verdict(True, praise)
+    expected(cases[wrong[0]], wanted[wrong[0]], results[wrong[0]])
     empty = not all(np.isfinite(array).all() for result in given for array in result)
     nan = "; and where nothing is trained, 0 / 0 gives NaN" if empty else ""
     finite = [[np.nan_to_num(array) for array in result] for result in given]
@@ -64,6 +117,8 @@ def compare(answer, right, cases, mistakes, praise, parts, reason=lambda case, p
             return Verdict(False, sentence + nan)
     if same(finite, wanted):
         return Verdict(False, "where nothing is trained, 0 / 0 gives NaN: there the weights are 0")
+    if rounded := imprecise(results, wanted):
+        return Verdict(False, rounded)
     case, ours, theirs = (several[wrong[0]] for several in (cases, wanted, given))
     return Verdict(False, first_difference(case, ours, theirs, names(parts, ours), reason) + nan)
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from minisft import gradcheck
 from minisft.course.grading.arrays import cotangent
+from minisft.course.grading.cases import LATEST, expected
 from minisft.course.grading.comparison import difference
+from minisft.course.grading.intermediates import compared
 from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
 
 TOLERANCE = 1e-9  # of the complex step: far above rounding, far below any mistake
@@ -39,11 +41,12 @@ def given(*params):
 
 @kindly
 @np.errstate(all="ignore")
-def judge_backward(answer, cases, mistakes, praise, rng) -> Verdict:
+def judge_backward(answer, cases, mistakes, praise, rng, steps=None) -> Verdict:
     """Is `answer` the backward of the layer of these cases? If not, which mistakes are its gradients?
 
     mistakes  {what is wrong, as a sentence: a function of a Case, see above}; the first that agrees is named
     praise    what a right answer has shown
+    steps     a function of a Case: {name: value} of the intermediate values, in the order of the derivation
     """
     largest = 0.0
     for c in cases:
@@ -52,7 +55,9 @@ def judge_backward(answer, cases, mistakes, praise, rng) -> Verdict:
         errors = complex_errors(c, found, rng)
         wrong = [name for name, off in errors.items() if not off <= TOLERANCE]
         if wrong:
-            return Verdict(False, explained(c, {name: found[name] for name in wrong}, before, mistakes, errors))
+            text = explained(c, {name: found[name] for name in wrong}, before, mistakes, errors)
+            way = compared(answer, deepcopy((*given(c.p, before), c.cache, c.dy)), steps(c)) if steps else ""
+            return Verdict(False, text + way)
         largest = max([largest, *errors.values()])
     return Verdict(True, f"{praise}; the largest error by the complex step is {largest:.0e}")
 
@@ -72,6 +77,8 @@ def attempt(answer, c: Case, before) -> dict:
     try:
         dx = run(lambda *_: (answer(*given(p, g), cache, dy),), *shapes)[0]
     except Stumbled as stumbled:
+        if stumbled.args[0] is False:
+            expected((*given(c.p, before), c.cache, c.dy), None, LATEST["tried"].got)
         if "is a view of θ" in stumbled.args[1]:
             text = "`g.weight = …` would replace the array of the gradient: add to it, `g.weight += …`"
             raise Stumbled(False, text) from None
@@ -99,6 +106,7 @@ def explained(c: Case, wrong: dict, before, mistakes, errors) -> str:
     """What is wrong: the sentences of the catalogue that agree, or else a description of the first wrong tensor."""
     right_g = c.p and c.p.like()
     right = {"input": c.layer.backward(*given(c.p, right_g), c.cache, c.dy)} | (right_g.named if right_g else {})
+    expected((*given(c.p, before), c.cache, c.dy), right, wrong)
     named = dict.fromkeys(
         sentence
         for name, gradient in wrong.items()

@@ -1,22 +1,32 @@
 """What a check returns, a Verdict, and how it runs an answer.
 
-An answer that is not written yet, raises, returns nothing or changes its arguments is met with one sentence, never with
-a traceback: a check runs it with `run`, and stands under `kindly`. A quiz compares a prediction with what was measured.
+An answer that is not written yet, raises, never ends, returns nothing or changes its arguments is met with a sentence,
+never with a traceback: a check runs it with `run`, and stands under `kindly`. A quiz compares a prediction with what
+was measured.
 """
 
 import functools
+import time
+import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 from copy import deepcopy
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from minisft.errors import BREAKS, visible
+from minisft.course.grading.cases import tried
+from minisft.course.grading.excerpts import described, own_lines, with_arguments
+from minisft.course.grading.limits import ALLOWANCE, SECONDS, Overtime, within
+from minisft.errors import BREAKS, one_line, visible
 from minisft.formats.markup import escaped
 from minisft.params import Params
 
 SIGNS = {True: "✓", False: "✗", None: "◌"}
 HAPPENED = "What happened:"
-MUTABLE = (np.ndarray, Params, list, dict)  # arguments that an answer might change
+MUTABLE = (np.ndarray, Params, list, dict, tuple, set)  # arguments that an answer might change
+ENDLESS = 1_000_000  # entries of an iterator
 
 
 class Verdict(NamedTuple):
@@ -41,7 +51,7 @@ class Stumbled(Exception):
 
 
 def kindly(check):
-    """A check whose answers may stumble: then that is its verdict."""
+    """A check whose answers may stumble: then that is its verdict. What cannot even be compared is met likewise."""
 
     @functools.wraps(check)
     def kind(*arguments, **options):
@@ -49,21 +59,61 @@ def kindly(check):
             return check(*arguments, **options)
         except Stumbled as stumbled:
             return Verdict(*stumbled.args)
+        except (Exception, SystemExit) as error:
+            return Verdict(False, f"what it returns cannot be judged, {type(error).__name__}: {one_line(error)}")
 
     return kind
 
 
+ANSWERING: ContextVar[bool] = ContextVar("an answer is running", default=False)
+
+
+def no_answer(tool):
+    """A function that a notebook uses and an exercise asks for: an answer that calls it is told so."""
+
+    @functools.wraps(tool)
+    def used(*arguments):
+        if ANSWERING.get():
+            raise Stumbled(False, f"check.{tool.__name__} is the check's own: write yours")
+        return tool(*arguments)
+
+    return used
+
+
 def run(answer, *arguments):
-    """answer(*arguments), on copies. Raises Stumbled: not written, raises, returns nothing, changes an argument."""
+    """answer(*arguments), on copies. Raises Stumbled: not written, raises, takes too long, returns nothing, changes an
+    argument. An iterator that it returns is made a list.
+    """
+    if not callable(answer):
+        raise Stumbled(False, f"an answer is a function; this is {described(answer)}")
     given = [deepcopy(argument) if isinstance(argument, MUTABLE) else argument for argument in arguments]
+    answering = ANSWERING.set(True)
+    left, began = ALLOWANCE.get([SECONDS]), time.process_time()
+
+    def written_out():
+        result = answer(*given)
+        return list(islice(result, ENDLESS)) if isinstance(result, Iterator) else result
+
     try:
-        with np.errstate(all="ignore"):
-            result = answer(*given)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = within(left[0], written_out)
+    except Stumbled:
+        raise
     except NotImplementedError:
         raise Stumbled(None, "not written yet: replace the line `raise NotImplementedError`") from None
-    except Exception as error:
-        text = f"it stops with {type(error).__name__}: {error} (arguments: {', '.join(map(described, arguments))})"
-        raise Stumbled(False, text) from None
+    except Overtime:
+        tried(arguments, None)
+        text = f"it was stopped after {SECONDS:.0f} s of processor time: does a loop never end?"
+        raise Stumbled(False, text + with_arguments(answer, arguments)) from None
+    except BaseException as error:
+        tried(arguments, error)
+        text = f"it stops with {type(error).__name__}: {one_line(error, 300)}{own_lines(error)}"
+        raise Stumbled(False, text + with_arguments(answer, arguments)) from None
+    finally:
+        ANSWERING.reset(answering)
+    left[0] -= time.process_time() - began
+    tried(arguments, result)
     if result is ...:
         raise Stumbled(None, "not written yet: replace the `...`")
     if result is None:
@@ -72,10 +122,6 @@ def run(answer, *arguments):
         if isinstance(before, MUTABLE) and not same(before, after, 0):
             raise Stumbled(False, f"it changes its argument number {number}: work on a copy, others still need it")
     return result
-
-
-def described(value):
-    return f"array {value.shape}" if isinstance(value, np.ndarray) else repr(value)[:40]
 
 
 def same(a, b, rtol=1e-9):
@@ -115,7 +161,7 @@ def settle(prediction, options, outcome, happened):
     """
     if prediction is None:
         return Verdict(None, f"no prediction yet: set it to one of {options}, then run the cell. {HAPPENED} {happened}")
-    if prediction not in options:
-        return Verdict(None, f"{prediction!r} is none of {options}")
+    if not isinstance(prediction, (str, int, float)) or prediction not in options:
+        return Verdict(None, f"{described(prediction)} is none of {options}")
     said = "as you said" if prediction == outcome else f"you said {prediction!r}, it is {outcome!r}"
     return Verdict(prediction == outcome, f"{said}. {happened}")

@@ -3,12 +3,14 @@
 log Pr(y|x) and the perplexity from logits, all answers of a small vocabulary, and drawing one of them.
 """
 
+from minisft.course.grading.cases import case
 from minisft.course.log_probability.enumeration import answers, draw
 from minisft.course.log_probability.likelihood import log_pr, perplexity
 from minisft.course.log_probability.quizzes import hardest, reach, underflow
 
 __all__ = [
     "answers",
+    "case",
     "draw",
     "hardest",
     "log_pr",

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run, same
 
 END = 0
 
@@ -82,7 +83,7 @@ ANSWERS = {
 }
 
 
-@kindly
+@exercise
 def answers(answer, seed=None) -> Verdict:
     """answer(next_pr, length) -> ({y: Pr(y)} of all answers of at most `length` tokens, the mass of all others)."""
     rng = np.random.default_rng(seed)
@@ -156,7 +157,7 @@ def fits(counts, expected):
     return ((found - wanted) ** 2 / np.maximum(wanted, 1)).sum() < freedom + 6 * np.sqrt(2 * freedom) + 10
 
 
-@kindly
+@exercise
 def draw(answer, seed=None) -> Verdict:
     """answer(next_pr, rng, length) -> a list of tokens, drawn one after the other; judged by its frequencies."""
     rng = np.random.default_rng(seed)
@@ -188,6 +189,8 @@ def draw(answer, seed=None) -> Verdict:
 
 
 def always_the_same(next_pr, y):
+    if not y:
+        return "it returns an empty list: nothing is drawn, not even the end token"
     greedy = ()
     while len(greedy) < len(y):
         greedy += (int(next_pr(greedy).argmax()),)

@@ -2,20 +2,40 @@
 
 import numpy as np
 
+from minisft.course.grading.cases import LATEST
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 from minisft.course.log_probability.mistakes import LOG_PR, PERPLEXITY, log_softmax, true_log_pr
 
 
-def conversation(rng, tail=2, size=1.0):
-    """(logits, ids, is_y) of a prompt, an answer of at least 3 tokens, and `tail` tokens after it."""
-    V, before, length = rng.integers([5, 2, 3], [9, 6, 7])
+def conversation(rng, tail=2, size=1.0, length=None):
+    """(logits, ids, is_y) of a prompt, an answer of 3 to 6 tokens or of `length`, and `tail` tokens after it."""
+    V, before, drawn = rng.integers([5, 2, 3], [9, 6, 7])
+    length = length or drawn
     n = before + length + tail
     positions = np.arange(n)
     is_y = (positions >= before) & (positions < before + length)
     return size * rng.standard_normal((n, V)), rng.integers(0, V, n), is_y
 
 
+def lost(got, length) -> str:
+    """What became of a number that is right elsewhere, by what it is."""
+    where = f"of {length} tokens" if length else "with large logits"
+    try:
+        value = float(got)
+    except (TypeError, ValueError):
+        return f"right elsewhere, not for an answer {where}"
+    if np.isnan(value):
+        return "exp overflows: take the largest logit of each row off first"
+    if value == -np.inf:
+        return (
+            f"a probability of an answer {where} is too small for a float and becomes 0: add logarithms of it instead"
+        )
+    return f"right elsewhere, not for an answer {where}"
+
+
+@exercise
 def log_pr(answer, seed=None) -> Verdict:
     """answer(logits (n, V), ids (n,), is_y (n,)) -> log Pr(y|x): with tokens after y, without, and large logits."""
     rng = np.random.default_rng(seed)
@@ -26,12 +46,14 @@ def log_pr(answer, seed=None) -> Verdict:
     verdict = judge(answer, true_log_pr, [conversation(rng, tail=0) for _ in range(2)], {}, praise)
     if not verdict.right:
         return Verdict(False, f"right while tokens follow y, wrong where y ends the sequence: {verdict.text}")
-    verdict = judge(answer, true_log_pr, [conversation(rng, size=1e3)], {}, praise)
-    if not verdict.right:
-        return Verdict(False, f"exp overflows: take the largest logit of each row off first ({verdict.text})")
+    for size, length in ((1.0, 1500), (1e3, None)):
+        verdict = judge(answer, true_log_pr, [conversation(rng, size=size, length=length)], {}, praise)
+        if not verdict.right:
+            return Verdict(False, f"{lost(LATEST['tried'].got, length)} ({verdict.text})")
     return verdict
 
 
+@exercise
 def perplexity(answer, seed=None) -> Verdict:
     """answer(log_probs (n − 1,), is_y (n,)) -> exp(− mean of log Pr over the tokens of y)."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
 
 
+@quiz
 def hardest(prediction, token_texts, log_probs) -> Verdict:
     """Which token of y has the smallest log Pr? token_texts and log_probs are those of y, in order."""
     worst, last = int(np.argmin(log_probs)), len(log_probs) - 1
@@ -18,6 +20,7 @@ def hardest(prediction, token_texts, log_probs) -> Verdict:
     return settle(prediction, options, outcome, happened)
 
 
+@quiz
 def reach(prediction, before, after, row) -> Verdict:
     """Which rows change if the target of `row` is replaced? before, after: log Pr of every row (n,)."""
     difference = np.abs(after - before)
@@ -32,6 +35,7 @@ def reach(prediction, before, after, row) -> Verdict:
     return settle(prediction, options, options[kind], happened)
 
 
+@quiz
 def underflow(prediction, count) -> Verdict:
     """After how many tokens is the product 0? count: as it came out."""
     sizes = {"about 20": 20, "about 100": 100, "about 1000": 1000, "about 10000": 10000}

@@ -4,6 +4,7 @@ What a loss of pre-training can be compared with, how many parameters a model ha
 corpus that is pre-trained on in a few seconds.
 """
 
+from minisft.course.grading.cases import case
 from minisft.course.pretraining import ngrams, synthetic_corpus
 from minisft.course.pretraining.baselines import entropies, nats_per_character, uniform_loss
 from minisft.course.pretraining.parameters import count_parameters
@@ -11,6 +12,7 @@ from minisft.course.pretraining.quizzes import better_tokenizer, where_the_curve
 
 __all__ = [
     "better_tokenizer",
+    "case",
     "count_parameters",
     "entropies",
     "nats_per_character",

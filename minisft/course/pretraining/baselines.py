@@ -3,7 +3,8 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run
 from minisft.course.pretraining.mistakes import (
     BIGRAM,
     CHARACTERS,
@@ -16,6 +17,7 @@ from minisft.course.pretraining.mistakes import (
 )
 
 
+@exercise
 def uniform_loss(answer, seed=None):
     """The loss of π = 1 / V on documents of several lengths, under sum and token_mean."""
     rng = np.random.default_rng(seed)
@@ -26,7 +28,7 @@ def uniform_loss(answer, seed=None):
     return judge(answer, uniform, cases, UNIFORM, "a model that knows nothing pays log V for each predicted token")
 
 
-@kindly
+@exercise
 def entropies(answer, seed=None):
     """The pair (unigram, bigram) of entropies of random documents, each judged by itself."""
     rng = np.random.default_rng(seed)
@@ -54,6 +56,7 @@ def documents(rng, vocab_size):
     return result
 
 
+@exercise
 def nats_per_character(answer, seed=None):
     """From a token_mean loss to nats a character, on documents whose tokens differ in length."""
     rng = np.random.default_rng(seed)

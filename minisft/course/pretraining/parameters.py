@@ -5,9 +5,11 @@ import numpy as np
 from minisft import model
 from minisft.config import ModelConfig
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.pretraining.mistakes import PARAMETERS
 
 
+@exercise
 def count_parameters(answer, seed=None):
     """The number of parameters of random configs: tied and untied, with head sizes apart from C / H."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 
+@quiz
 def where_the_curve_ends(prediction, last_losses, unigram, bigram):
     """Quiz: the last loss of each seed beside the two entropies, in nats a token."""
     mean = float(np.mean(last_losses))
@@ -16,6 +18,7 @@ def where_the_curve_ends(prediction, last_losses, unigram, bigram):
     return settle(prediction, names, names[int(mean < unigram) + int(mean < bigram)], happened)
 
 
+@quiz
 def better_tokenizer(prediction, nats_a_token, nats_a_character):
     """Quiz: two times {vocabulary: loss of a bigram model on unread text}; which pays least for the text?"""
     best = min(nats_a_character, key=nats_a_character.get)
@@ -24,6 +27,7 @@ def better_tokenizer(prediction, nats_a_token, nats_a_character):
     return settle(prediction, tuple(nats_a_character), best, happened)
 
 
+@quiz
 def which_text(prediction, right_name):
     """Quiz: {layout: [share of held-out answers about the right name, one a seed]}."""
     (one, first), (other, second) = right_name.items()

@@ -3,7 +3,8 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run
 from minisft.course.real_model.mistakes import MISTAKES, right_labels
 
 
@@ -17,7 +18,7 @@ def conversation(rng, pad):
     return np.concatenate(pieces), np.concatenate(mask)
 
 
-@kindly
+@exercise
 def labels(answer, seed=None):
     """Judge labels(sequences, pad) -> (S, longest) int."""
     rng = np.random.default_rng(seed)

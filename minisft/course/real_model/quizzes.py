@@ -1,10 +1,12 @@
 """The predictions of notebook 11: which part of the joint loss is the larger, and training without end tokens."""
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 PAYS = ("x", "y")
 
 
+@quiz
 def who_pays(prediction, nats_x, nats_y):
     """Which part of the joint loss of real conversations is the larger one. Both in nats, as measured."""
     share = nats_x / (nats_x + nats_y)
@@ -15,6 +17,7 @@ def who_pays(prediction, nats_x, nats_y):
 ENDS = ("as before", "never")
 
 
+@quiz
 def without_ends(prediction, stopped_hat, stopped_tilde, end_hat, end_tilde):
     """What training without end tokens does to a model that knew how to stop.
 

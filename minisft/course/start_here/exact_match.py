@@ -7,7 +7,8 @@ ways.
 import numpy as np
 
 from minisft import data
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.course.start_here.mistakes import MISTAKES, equal
 from minisft.formats import resources
 
@@ -23,6 +24,7 @@ WRONG = {  # … and what makes it wrong
     "goes on": lambda y, other: (f"{y}\n{other}", y),
     "unfinished": lambda y, other: (y[: len(y) // 2], y),
     "empty": lambda y, other: ("", y),
+    "full stop": lambda y, other: (y.rstrip("."), y),
     "spaces inside": lambda y, other: (y.replace(" ", "  "), y),
 }
 
@@ -47,7 +49,7 @@ def cases(rng):
     yield *wrong, 0.0
 
 
-@kindly
+@exercise
 def exact_match(answer, seed=None):
     """Is it the share of answers that are right word for word? The right share is known from how the cases are made."""
     made = list(cases(np.random.default_rng(seed)))

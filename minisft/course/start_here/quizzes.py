@@ -1,10 +1,12 @@
 """The prediction of notebook 00: what forty steps do."""
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import settle
 
 STEPS_DO = ("continue", "form only", "answer")
 
 
+@quiz
 def forty_steps(prediction, exact: float, stopped: float):
     """What the fine-tuned model does with held-out questions, decided by its exact match and stop rate."""
     outcome = "answer" if exact > 0.5 else "form only" if stopped > 0.5 else "continue"

@@ -13,6 +13,7 @@ import numpy as np
 
 from minisft import evaluate, model, train
 from minisft.config import ModelConfig
+from minisft.course.grading.exercise import exercise, quiz
 from minisft.course.grading.verdict import Verdict, kindly, run, settle
 from minisft.data import Sequence, collate
 from minisft.params import Params
@@ -124,6 +125,7 @@ def objective_of(b: Boxes):
     return lambda flat: sum(b.log_pr(flat, x, y) for x, y in b.things[b.names["D"]])
 
 
+@kindly
 def symbols(matching, b: Boxes) -> Verdict:
     """By hand: {symbol: letter} for the things of b."""
     if isinstance(matching, dict) and None in matching.values():
@@ -138,6 +140,7 @@ def symbols(matching, b: Boxes) -> Verdict:
     return Verdict(True, f"the formula runs: {text}")
 
 
+@exercise
 @kindly
 def match(answer, seed=None) -> Verdict:
     """As a function (things, log_pr) -> {symbol: letter}, on fresh boxes."""
@@ -150,6 +153,7 @@ def match(answer, seed=None) -> Verdict:
     return Verdict(not wrong, wrong[0] if wrong else "all six symbols found in four fresh shuffles")
 
 
+@quiz
 def which_argmax(prediction, b: Boxes) -> Verdict:
     """The quiz: which of the four functions is argmax? Decided by putting its result back into f."""
 

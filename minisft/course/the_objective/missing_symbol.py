@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minisft.course.grading.verdict import Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run
 
 LACKING = {
     "nothing": lambda log_x, log_y, one: log_y.sum(),
@@ -35,7 +36,7 @@ def evidence(name, f, log_x, log_y, one):
     )
 
 
-@kindly
+@exercise
 def missing(answer, seed=None) -> Verdict:
     """answer(f, n) -> what f lacks, a name of LACKING; f(log_pr_x, log_pr_y) is what a run maximises, over n pairs."""
     rng = np.random.default_rng(seed)

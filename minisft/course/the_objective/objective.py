@@ -5,6 +5,7 @@ import numpy as np
 from minisft import model
 from minisft.config import ModelConfig
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 from minisft.course.the_objective.mistakes import J_MISTAKES, true_J
 from minisft.params import Params
@@ -21,6 +22,7 @@ def model_config(vocab_size):
     return ModelConfig(vocab_size, num_attention_heads=2, num_key_value_heads=1, **sizes)
 
 
+@exercise
 def J(answer, seed=None) -> Verdict:
     """answer(theta, config, pairs) -> Σ log Pr(y|x) over pairs of arrays (x, y), each y with its end token."""
     rng = np.random.default_rng(seed)

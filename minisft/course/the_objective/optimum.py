@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.comparison import imprecise, judge
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.course.the_objective.own_loss import softmax
 
 OPTIMA = {
@@ -25,7 +26,7 @@ OPTIMA = {
 }
 
 
-@kindly
+@exercise
 def optimum(answer, seed=None) -> Verdict:
     """answer(counts (K,)) -> the π (K,) at which Σ_k counts_k log π_k is largest."""
     rng = np.random.default_rng(seed)
@@ -37,6 +38,9 @@ def optimum(answer, seed=None) -> Verdict:
     for sentence, mistake in OPTIMA.items():
         if all(same(mistake(counts), pi) for counts, pi in zip(cases, theirs)):
             return Verdict(False, sentence)
+    right = [counts / counts.sum() for counts in cases]
+    if not same(theirs, right) and (rounded := imprecise(theirs, right)):
+        return Verdict(False, rounded)
     for counts, pi in zip(cases, theirs):
         if not (pi >= 0).all() or abs(pi.sum() - 1) > 1e-9:
             return Verdict(False, f"for {counts}: {np.round(pi, 4)} is no distribution, its sum is {pi.sum():.6g}")
@@ -75,6 +79,7 @@ STEPS = {
 }
 
 
+@exercise
 def one_step(answer, seed=None) -> Verdict:
     """answer(z (K,), counts (K,), eta) -> z + η ∇_z J(z)/N, one step uphill; then 1000 of them, from 0."""
     rng = np.random.default_rng(seed)
@@ -84,6 +89,6 @@ def one_step(answer, seed=None) -> Verdict:
         return verdict
     z, counts = np.zeros(3), cases[0][1]
     for _ in range(1000):
-        z = run(answer, z, counts, 1.0)
+        z = np.asarray(run(answer, z, counts, 1.0), float)
     off = np.abs(softmax(z) - counts / counts.sum()).max()
     return Verdict(True, f"1000 such steps from z = 0 end within {off:.0e} of the frequencies of the counts {counts}")

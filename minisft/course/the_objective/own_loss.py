@@ -3,7 +3,9 @@
 import numpy as np
 
 from minisft.course.grading.arrays import array
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.comparison import of_float32, whole
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run, same
 
 V = 5
 
@@ -74,7 +76,7 @@ def wrong_gradient(points):
     return text
 
 
-@kindly
+@exercise
 def own_loss(answer, seed=None) -> Verdict:
     """answer(z (V,), y) -> (L, ∂L/∂z): any L(sample) that falls when π(y) grows, and its gradient by the logits."""
     rng = np.random.default_rng(seed)
@@ -86,8 +88,14 @@ def own_loss(answer, seed=None) -> Verdict:
         return Verdict(False, "L is the same for every z, so there is nothing to learn")
     if all(same(*(value_and_gradient(answer, z, k)[0] for k in (0, 1))) for z, *_ in points):
         return Verdict(False, "L is the same for every y: it never looks at the target")
+    gradients = [dz for *_, dz, _ in points]
+    if not any(map(whole, gradients)) and all(map(of_float32, gradients)):
+        return Verdict(False, "the gradient is float32, with seven digits: compute in float64")
     if not all(close(dz, true) for _, _, dz, true in points):
         return Verdict(False, wrong_gradient(points))
+    largest = max(np.linalg.norm(true) for *_, true in points)
+    if any(np.abs(dz - true).max() > 1e-8 * largest for _, _, dz, true in points):
+        return Verdict(False, "the gradient is right to a few digits only: is a float32 or a numerical one in the way?")
     z = np.zeros(V)
     likely, unlikely = (value_and_gradient(answer, z + size * np.eye(V)[0], 0)[0] for size in (3, -3))
     if likely >= unlikely:

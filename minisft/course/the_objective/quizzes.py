@@ -5,9 +5,11 @@ A third one, which of the things is argmax, stands with the things, in match_sym
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
 
 
+@quiz
 def least_harm(prediction, scores, intact) -> Verdict:
     """Without which symbol is the held-out score nearest to that of the whole formula? scores: {name: [seeds]}."""
     means = {name: float(np.mean(values)) for name, values in scores.items()}
@@ -17,6 +19,7 @@ def least_harm(prediction, scores, intact) -> Verdict:
     return settle(prediction, tuple(scores), outcome, happened)
 
 
+@quiz
 def helped_most(prediction, labels, changes, stepped) -> Verdict:
     """Which other pair does a step on pair `stepped` help most? changes (n,): of the log Pr(y|x) of each, in nats."""
     others = [i for i in range(len(labels)) if i != stepped]

@@ -4,6 +4,8 @@ The film of a run, its divergence from θ̂, arrays whose names were lost, a run
 is stopped and resumed.
 """
 
+from minisft.course.grading.cases import case
+from minisft.course.own_layers import mine
 from minisft.course.three_states.climb import climb
 from minisft.course.three_states.divergence import divergence
 from minisft.course.three_states.figures import cells, film, path_plane
@@ -15,6 +17,7 @@ from minisft.course.three_states.resume import stop_and_go
 __all__ = [
     "SMALL",
     "World",
+    "case",
     "cells",
     "climb",
     "divergence",
@@ -25,6 +28,7 @@ __all__ = [
     "from_scratch",
     "identify",
     "match",
+    "mine",
     "path_plane",
     "stop_and_go",
     "toy",

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 
 
-@kindly
+@exercise
 def climb(answer, seed=None) -> Verdict:
     """A run θ̂ → θ̃ of plain ascent on a random J: names the first confusion of the three that is left."""
     rng = np.random.default_rng(seed)

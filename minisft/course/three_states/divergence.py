@@ -3,6 +3,7 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 
 
@@ -10,6 +11,7 @@ def exact_kl(log_pi, log_pi_hat):
     return (np.exp(log_pi) * (log_pi - log_pi_hat)).sum(-1).mean()
 
 
+@exercise
 def divergence(answer, seed=None) -> Verdict:
     z, z_hat = np.random.default_rng(seed).standard_normal((2, 4, 7, 5)) * 2
     cases = [tuple(a - np.log(np.exp(a).sum(-1, keepdims=True)) for a in pair) for pair in zip(z, z_hat)]

@@ -3,9 +3,11 @@
 import numpy as np
 
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Verdict
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, no_answer
 
 
+@no_answer
 def flip_steps(right: np.ndarray) -> np.ndarray:
     """The first step from which on each answer is right to the end, (n,); T + 1 for those that are wrong at T.
 
@@ -14,6 +16,7 @@ def flip_steps(right: np.ndarray) -> np.ndarray:
     return len(right) - np.cumprod(right[::-1], axis=0).sum(0)
 
 
+@exercise
 def flip_step(answer, seed=None) -> Verdict:
     rng = np.random.default_rng(seed)
     cases = []

@@ -11,6 +11,7 @@ import numpy as np
 
 from minisft import model, objective, train
 from minisft.config import ModelConfig, TrainConfig
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict, kindly, run
 from minisft.data import Sequence
 from minisft.params import Params
@@ -108,6 +109,7 @@ def y_of(w, symbol):
     return next(w.things[letter] for letter in w.names if w.names[letter] == symbol)[:, w.prompt :]
 
 
+@kindly
 def match(answer, w: World) -> Verdict:
     """By hand: {letter: symbol} for the things of w."""
     if isinstance(answer, dict) and None in answer.values():
@@ -117,7 +119,7 @@ def match(answer, w: World) -> Verdict:
     return Verdict(not wrong, wrong or "each symbol is where the measurements put it")
 
 
-@kindly
+@exercise
 def identify(answer, seed=None) -> Verdict:
     """As a function (things, log_pi, prompt) -> {letter: symbol}, on fresh worlds."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
 
 
+@quiz
 def first_to_flip(prediction, flips: dict[str, list[int]], log_prs: dict[str, float], last: int) -> Verdict:
     """Which answer turns right first?
 
@@ -22,6 +24,7 @@ def first_to_flip(prediction, flips: dict[str, list[int]], log_prs: dict[str, fl
     return settle(prediction, list(flips), outcome, happened)
 
 
+@quiz
 def from_scratch(prediction, exact: dict[tuple, list]) -> Verdict:
     """True or false: it takes new parameters from random initialisation, and the pre-training data?
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from minisft import model, optim, train
 from minisft.config import TrainConfig
-from minisft.course.grading.verdict import Verdict, kindly, run, same
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Verdict, run, same
 from minisft.course.three_states.match_arrays import SMALL
 from minisft.data import Sequence
 from minisft.params import Params
@@ -21,7 +22,7 @@ LOST = {
 }
 
 
-@kindly
+@exercise
 def stop_and_go(save, go_on, seed=None) -> Verdict:
     """save(state) -> anything; go_on(anything, config, sequences, settings) -> the State at the end. Bytes decide."""
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 A shop, a help desk and a math tutor; five wrong objectives; and a loop that trains by any of them.
 """
 
+from minisft.course.grading.cases import case
 from minisft.course.three_tutors import math_tutor
 from minisft.course.three_tutors.by_weights import by_weights
 from minisft.course.three_tutors.help_desk import probabilities
@@ -15,6 +16,7 @@ __all__ = [
     "band",
     "best",
     "by_weights",
+    "case",
     "falling",
     "math_tutor",
     "nearest_shares",

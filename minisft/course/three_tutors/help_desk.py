@@ -4,6 +4,7 @@ import numpy as np
 
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 
 
@@ -55,6 +56,7 @@ PROBABILITIES = {
 }
 
 
+@exercise
 def probabilities(answer, seed=None) -> Verdict:
     """answer(log_probs, masks) -> Pr(answer k | enquiry) (K,), from lists of (n − 1,) and of (n,)."""
     rng = np.random.default_rng(seed)

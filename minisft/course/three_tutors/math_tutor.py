@@ -8,7 +8,8 @@ import numpy as np
 
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict, run
 
 SIDE = r"\d+(?: *[-+] *\d+)*"  # of an equation
 CHAIN = re.compile(rf"{SIDE}(?: *= *{SIDE})+")
@@ -70,6 +71,11 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
         return f"x gives more than the problem: its numbers are {numbers(x)}, and only {has} and {gives} are known"
     if who not in x or things not in x:
         return f"x does not tell the story: who ({who}), and of what ({things})"
+    wanted = f"{who} has {has} {things} and gives {gives} away. How many {things} does {who} have now?\n"
+    if x == wanted.rstrip():
+        return "x has no line break at its end: x and y are concatenated as they are, and would run together"
+    if x != wanted:
+        return f"x is another story than the one that is asked for, {wanted!r}"
     if "<|" in y:
         return "the end token is written as text: `data.encode` appends the real one"
     if "?" in y:
@@ -97,7 +103,7 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
     return ""
 
 
-@kindly
+@exercise
 def tutor(example: Callable, J: Callable, seed=None) -> Verdict:
     """example(who, things, has, gives) -> {"prompt": x, "completion": y};  J(log_prob_x, log_prob_y) -> log Pr(y|x)."""
     rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
 
 BANDS = ("below 40 %", "40 to 80 %", "above 80 %")
@@ -13,6 +14,7 @@ def spread(shares) -> str:
     return f"{np.mean(shares):.0%} ({', '.join(f'{share:.0%}' for share in shares)})"
 
 
+@quiz
 def best(prediction, scores: dict[str, list[float]], why: str) -> Verdict:
     """Which of several is best on held-out questions? scores: {name: a share for each seed}."""
     outcome = max(scores, key=lambda name: np.mean(scores[name]))
@@ -22,12 +24,14 @@ def best(prediction, scores: dict[str, list[float]], why: str) -> Verdict:
     return settle(prediction, tuple(scores), outcome, f"Held out, three seeds: {measured}; {clear}. {why}")
 
 
+@quiz
 def band(prediction, shares: list[float], why: str) -> Verdict:
     """In which band is the mean of a share over the seeds?"""
     outcome = BANDS[int(np.mean(shares) >= 0.4) + int(np.mean(shares) > 0.8)]
     return settle(prediction, BANDS, outcome, f"It is {spread(shares)}. {why}")
 
 
+@quiz
 def nearest_shares(prediction, model: list[np.ndarray], frequency: list[np.ndarray]) -> Verdict:
     """What a model's probabilities of the answers look like: for each topic Pr(answer) (k,), and the frequencies (k,).
 
@@ -48,6 +52,7 @@ def nearest_shares(prediction, model: list[np.ndarray], frequency: list[np.ndarr
     return settle(prediction, SHARES, nearest, f"The model's shares lie {measured}. {why}")
 
 
+@quiz
 def falling(prediction, own: dict[str, tuple[float, float]]) -> Verdict:
     """Of how many wrong objectives does the loss fall? own: {name: (its own loss under θ̂, under θ̃)}, in nats.
 

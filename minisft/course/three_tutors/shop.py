@@ -4,6 +4,7 @@ import numpy as np
 
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
+from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
 
 
@@ -46,6 +47,7 @@ WEIGHTS = {
 }
 
 
+@exercise
 def weights(answer, seed=None) -> Verdict:
     """answer(is_y (N,), starts (S + 1,)) -> w (N,) with Σ w log π = the mean over the pairs of log Pr(y|x)."""
     rng = np.random.default_rng(seed)

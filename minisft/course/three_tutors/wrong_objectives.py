@@ -4,7 +4,8 @@ import numpy as np
 
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly
+from minisft.course.grading.exercise import exercise
+from minisft.course.grading.verdict import Stumbled, Verdict
 from minisft.course.three_tutors.shop import without_the_last
 
 TERM = {
@@ -63,7 +64,7 @@ def pair(x, y):
     return {"prompt": x, "completion": y}
 
 
-@kindly
+@exercise
 def repaired(pair_of, term, counted, loss_of, mean, seed=None) -> Verdict:
     """The five functions of the exercise, each alone, on random cases; the verdict names those that are still wrong."""
     rng = np.random.default_rng(seed)
