@@ -1,7 +1,6 @@
 """The film: recorded events of one or more runs, and the page's own JavaScript to play them, as one HTML file.
 
-The modules are laid end to end in the order in which they import each other, with `import` and `export` taken out: one
-script, which a browser runs from the disk. The file says by its policy that it loads nothing, from anywhere.
+The modules are laid end to end, each after those it imports: one script, which a browser runs from the disk. The file says by its policy that it loads nothing, from anywhere.
 """
 
 import base64
@@ -14,7 +13,8 @@ from typing import Any
 from minisft.playground.record import Recorder
 
 STATIC = Path(__file__).with_name("static")
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:function|class|const) (\w+)", re.MULTILINE)
 MOST = 240  # steps whose tokens are kept
 ASKED = 40  # steps at which all held-out questions are put
 MEASURED = ("begin", "tokens", "answers", "path", "slow")
@@ -67,15 +67,18 @@ def without_repeats(run: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def bundle(first: str) -> str:
-    """A module of static/ and all that it imports, as one script."""
+    """A module of static/ and all that it imports, as one script: each module is a function that returns its exports."""
     done: dict[str, str] = {}
 
-    def visit(name: str) -> None:
+    def visit(name: str) -> str:
+        place = Path(name).stem + "_module"
         if name not in done:
             source = text(name)
-            for further in IMPORT.findall(source):
-                visit(further)
-            done[name] = re.sub(r"^export ", "", IMPORT.sub("", source), flags=re.MULTILINE)
+            imports = [f"const {names} = {visit(other)};" for names, other in IMPORT.findall(source)]
+            exports = ", ".join(EXPORT.findall(source))
+            body = "\n".join([*imports, re.sub(r"^export ", "", IMPORT.sub("", source), flags=re.MULTILINE).strip()])
+            done[name] = f"const {place} = (() => {{\n{body}\nreturn {{ {exports} }};\n}})();"
+        return place
 
     visit(first)
     return "\n".join(done.values())

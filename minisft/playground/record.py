@@ -39,9 +39,9 @@ class Recorder:
         self.start = choice.theta_at_start(chosen, theta_hat, config)
         self.run = Run(self.start, config, choice.sequences_of(chosen.examples, tokenizer, config), chosen.settings)
         questions = spread([e for e in chosen.asked if choice.text_of(e)[0]], QUESTIONS)
-        watched = watched or questions[:PAIRS]
-        self.questions = questions
-        self.watched = watched or chosen.asked[:PAIRS]
+        self.watched = watched or questions[:PAIRS] or chosen.asked[:PAIRS]
+        asked = [*(watched or []), *(e for e in questions if e not in (watched or []))]
+        self.questions = [e for e in asked if choice.text_of(e)[0]][:QUESTIONS]
         probes = [*self.watched, *(e for e in spread(chosen.asked, PROBES) if e not in self.watched)][:PROBES]
         self.probes = choice.sequences_of(probes, tokenizer, config)
         self.pairs = self.probes[: len(self.watched)]
