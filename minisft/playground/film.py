@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ ASKED = 40  # steps at which all held-out questions are put
 MEASURED = ("begin", "tokens", "answers", "path", "slow")
 
 
-def record(recorder: Recorder) -> list[dict[str, Any]]:
-    """Make all steps of a run, and return its events: the tokens at every step, the rest at fewer."""
+def record(recorder: Recorder, progress: Callable[[int], object] = lambda step: None) -> list[dict[str, Any]]:
+    """Make all steps of a run, and return its events: the tokens at every step, the rest at fewer.
+
+    progress  is called with every step that is made
+    """
     run, path = recorder.run, recorder.path
     every, asked = max(1, -(-run.total // MOST)), max(1, -(-run.total // ASKED))
     events = [recorder.begin()]
@@ -40,6 +44,7 @@ def record(recorder: Recorder) -> list[dict[str, Any]]:
         if state.step % run.apart == 0 or state.step + 1 == run.total:
             events.append(recorder.slow(state.step + 1))
         run.advance()
+        progress(run.state.step)
 
 
 def html(runs: list[list[dict[str, Any]]]) -> bytes:
