@@ -46,6 +46,7 @@ class Recorder:
         self.probes = choice.sequences_of(probes, tokenizer, config)
         self.pairs = self.probes[: len(self.watched)]
         self.path = Path(self.start)
+        self.under_theta_hat: dict[tuple[str, str], dict[str, Any]] = {}
         self.told: set[int] = set()
         self.shown: set[int] = set()
 
@@ -86,10 +87,10 @@ class Recorder:
 
     def asked(self, theta: Params, step: int, example: Example) -> dict[str, Any]:
         """A question under θ̂ and θ_t: both answers, and the tokens of the expected one, or else of θ_t's own."""
-        [hat], [now] = (
-            measure.answers(p, self.config, self.tokenizer, [example]) for p in (self.theta_hat, theta)
-        )
         question, expected = choice.text_of(example)
+        if (question, expected) not in self.under_theta_hat:  # θ̂ does not move, so it is asked once
+            self.under_theta_hat = {(question, expected): self.answer(self.theta_hat, example)}
+        hat, now = self.under_theta_hat[question, expected], self.answer(theta, example)
         judged = example if expected else choice.asking(question, now["predicted"])
         sequence = encode(judged, self.tokenizer, "last", self.config.max_position_embeddings)
         pairs: list[list[measure.Token]] = [[]]
@@ -97,6 +98,10 @@ class Recorder:
             pairs, _ = measure.tokens(theta, self.config, [sequence])
         event = {"event": "asked", "t": step, "question": question, "expected": expected, "hat": hat, "now": now}
         return self.with_texts(event | {"ids": measure.targets(sequence) if pairs[0] else [], "tokens": pairs[0]})
+
+    def answer(self, theta: Params, example: Example) -> dict[str, Any]:
+        [given] = measure.answers(theta, self.config, self.tokenizer, [example])
+        return given
 
     def slow(self, step: int, row: int | None = None) -> dict[str, Any]:
         event = slow.take_apart(self.run, step, self.pairs, row)

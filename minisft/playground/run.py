@@ -32,6 +32,7 @@ class Run:
         self.kept = {0: twin(self.state)}
         self.apart = max(1, math.ceil(self.total / (MOST_KEPT - 2)))  # steps from one kept state to the next
         self.steps = self.steps_from(self.state)
+        self.trained = train.trained(start, settings)  # the names of the tensors that move
 
     def steps_from(self, state: State) -> Iterator[State]:
         """The steps after a state, which they change in place; beyond the planned ones if the schedule is constant."""

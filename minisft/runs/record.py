@@ -56,16 +56,21 @@ def describe(
     settings: dict, config: ModelConfig, theta: Params, sequences: list[Sequence], examples: dict, ranks: Ranks = ALONE
 ) -> dict[str, Any]:
     """The content of train_config.json: settings, versions, counts of examples, the model's sizes, fingerprints."""
-    data = hashlib.sha256()
-    for sequence in sequences:
-        data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
     return settings | {
         "config": asdict(config),
         "examples": examples,
-        "sha256": {"model": fingerprint(theta), "data": data.hexdigest()},
+        "sha256": {"model": fingerprint(theta), "data": data_fingerprint(sequences)},
         "versions": {"minisft": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "ranks": ranks.size,
     }
+
+
+def data_fingerprint(sequences: list[Sequence]) -> str:
+    """The same for the same tokens, of which the same belong to y."""
+    data = hashlib.sha256()
+    for sequence in sequences:
+        data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
+    return data.hexdigest()
 
 
 def fingerprint(theta: Params) -> str:

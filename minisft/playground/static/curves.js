@@ -3,7 +3,7 @@
 import {digits, el, percent, svg} from "./dom.js";
 import {labels} from "./record.js";
 
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [400, 168, 38, 10, 10, 24];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [400, 160, 46, 12, 10, 24];
 const CHARTS = [
   { title: "−J per token, in nats", top: 0, tick: digits, lines: [["loss_y", "on y", "line-y"], ["loss_x", "on x", "line-x"]] },
   {

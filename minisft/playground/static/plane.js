@@ -24,7 +24,7 @@ export function plane(host) {
     parts.push(svg("text", { x: x(0) - 4, y: y(0) - 10, class: "name-hat" }, run.begin.start === "random" ? "random θ" : "θ̂"));
     if (far) {
       parts.push(svg("circle", { cx: x(a), cy: y(b), r: 6, class: "theta-t" }));
-      parts.push(svg("text", { x: Math.min(x(a), WIDTH - 60) - 2, y: y(b) - 11, class: "name-t" }, `θ_t, t = ${t}`));
+      parts.push(svg("text", { x: x(a), y: y(b) - 11, class: x(a) > WIDTH / 2 ? "name-t end" : "name-t" }, `θ_t, t = ${t}`));
     }
     picture.replaceChildren(...parts);
     const away = run.at("tokens", t)?.away[0] ?? 0;

@@ -12,7 +12,7 @@ function table(head, rows, name) {
 }
 
 function sum(label, ours, metric, name) {
-  return el("p", { class: "sum" }, label, " = ", el("b", {}, digits(ours, 6)), el("span", { class: "metric" }, ` metrics.jsonl: ${name} `, el("b", {}, digits(metric, 6))));
+  return el("p", { class: "sum" }, label, " = ", el("b", {}, digits(ours, 5)), el("span", { class: "metric" }, ` metrics.jsonl: ${name} `, el("b", {}, digits(metric, 5))));
 }
 
 // [{id, isY, weight, logProb, row}] of every row of the batch, sequence by sequence; the first token is given.

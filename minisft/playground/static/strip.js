@@ -3,7 +3,8 @@
 import {SCALE, shade} from "./colour.js";
 import {el, percent, seen, svg} from "./dom.js";
 
-const [WIDTH, LEFT, HEAD, ROOM] = [640, 40, 74, 150];
+const EDGE = 34; // for the name of the last token
+const [WIDTH, LEFT, HEAD, ROOM] = [640, 40, 58, 132];
 
 export function strip(host, goTo) {
   const choice = el("select", { id: "pair", change: () => draw(state, true) });
@@ -40,7 +41,7 @@ export function strip(host, goTo) {
     const steps = run.steps("tokens");
     const end = Math.max(run.last, run.begin.total, 1);
     const ids = run.begin.pairs[pair].ids;
-    const wide = (WIDTH - LEFT) / ids.length;
+    const wide = (WIDTH - LEFT - EDGE) / ids.length;
     const y = (step) => HEAD + (ROOM * step) / (end + 1);
     if (anew || drawn.run !== run || drawn.end !== end || steps.length < drawn.count) {
       picture.setAttribute("viewBox", `0 0 ${WIDTH} ${HEAD + ROOM + 4}`);
@@ -48,7 +49,7 @@ export function strip(host, goTo) {
       mark = svg("path", { class: "mark-row" });
       const heads = ids.map((id, i) => {
         const place = `translate(${LEFT + (i + 0.5) * wide + 4} ${HEAD - 6}) rotate(-50)`;
-        return svg("text", { transform: place, class: "head" }, seen(run.words.text(id)).slice(0, 14));
+        return svg("text", { transform: place, class: "head" }, seen(run.words.text(id)).slice(0, 10));
       });
       const sides = [0, end].map((step) => svg("text", { x: LEFT - 6, y: y(step) + 6, class: "tick end" }, String(step)));
       picture.replaceChildren(...heads, ...sides, cells, mark);
@@ -66,7 +67,7 @@ export function strip(host, goTo) {
       cells.append(row);
     }
     drawn.count = steps.length;
-    mark.setAttribute("d", `M ${LEFT - 12} ${y(t) + 1} l -9 -5 v 10 z M ${LEFT} ${y(t) + 1} H ${WIDTH}`);
+    mark.setAttribute("d", `M ${LEFT - 12} ${y(t) + 1} l -9 -5 v 10 z M ${LEFT} ${y(t) + 1} H ${WIDTH - EDGE}`);
     const worst = run.at("tokens", t)?.pairs[pair];
     const said = worst ? Math.exp(Math.min(...worst.map(([value]) => value))) : 0;
     picture.setAttribute("aria-label", `log Pr of each token of y over t; at t = ${t} the least likely has ${percent(said)}`);
