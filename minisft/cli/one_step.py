@@ -40,10 +40,16 @@ def named(event: dict[str, Any], run: Run) -> list[list]:
 
 def print_step(event: dict[str, Any], run: Run, tokenizer: Tokenizer) -> None:
     """The parts in the order of the mathematics, each after the library's line that computes it."""
-    code = {part: f"{where['where']}  {where['code']}" for part, where in lines.shown(run.settings.optim).items()}
     row, text, t = event["row"], tokenizer.token_text, event["t"]
+
+    def code(part: str) -> None:
+        source = lines.shown(run.settings.optim)[part]
+        show(source["where"])
+        for line in source["code"].splitlines():
+            show(f"    {line}")
+
     show(f"step {t}: from θ_{t - 1} to θ_{t}")
-    show(code["weights"])
+    code("weights")
     batch = [
         [run.sequences[part["example"]].where, *part["weights"], len(part["log_prob"]), sum(part["log_prob"])]
         for part in event["batch"]
@@ -51,16 +57,16 @@ def print_step(event: dict[str, Any], run: Run, tokenizer: Tokenizer) -> None:
     print_table("the batch", ["example", "w on x", "w on y", "tokens that count", "Σ log π"], batch)
     where = run.sequences[event["batch"][row["sequence"]]["example"]].where
     show(f"one row: {where}, token {row['position']}, target {text(row['target'])!r}, w = {shown(row['weight'])}")
-    show(code["pi"])
-    show(code["dz"])
+    code("pi")
+    code("dz")
     candidates = [[text(i), z, pi, dz] for i, z, pi, dz in row["candidates"]]
     count, pi, dz = row["rest"]
     print_table("", ["token", "z", "π", "∂J/∂z"], [*candidates, [f"{count} others", None, pi, dz]])
-    show(code["objective"])
+    code("objective")
     show(f"w log π = {shown(row['contribution'])}")
-    show(code["sign"])
+    code("sign")
     print_table("tensors", ["tensor", "‖∂L/∂tensor‖", "‖change‖"], named(event, run))
-    show(code["update"])
+    code("update")
     update = [[name, str(value) if isinstance(value, tuple) else value] for name, value in event["update"].items()]
     print_table("the update of one number", ["", ""], update)
     pairs = [[run.sequences[i].where, *pair] for i, pair in enumerate(event["pairs"])]

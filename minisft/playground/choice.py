@@ -20,7 +20,7 @@ SHIPPED = ("atlas", "shop", "sums", "support")
 PASTED = "pasted rows"
 STARTS = ("pre-trained", "random")
 MOST = {"max_steps": 2000, "batch_size": 64, "prompt_loss_weight": 1, "learning_rate": 1}
-SETTINGS = {  # what the page begins with; all other settings are those of `minisft sft`
+SETTINGS: dict[str, Any] = {  # what the page begins with; all other settings are those of `minisft sft`
     "prompt_loss_weight": 0.0,
     "loss_reduction": "token_mean",
     "learning_rate": 5e-4,
@@ -30,7 +30,7 @@ SETTINGS = {  # what the page begins with; all other settings are those of `mini
     "optim": "adamw",
     "seed": 0,
 }
-BEGIN = {"data": "atlas", "rows": "", "start": STARTS[0]} | SETTINGS
+BEGIN: dict[str, Any] = {"data": "atlas", "rows": "", "start": STARTS[0]} | SETTINGS
 MOST_ROWS = 1000
 QUESTION = 2000  # characters
 
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
 
 
 def choose(wanted: dict[str, Any]) -> Choice:
-    """The choice that the page describes, with BEGIN for what it leaves out. Raises MinisftError naming what is wrong."""
+    """The choice that the page describes, with BEGIN for what it leaves out. Raises MinisftError if one is wrong."""
     if unknown := sorted(set(wanted) - set(BEGIN)):
         raise MinisftError(f"{quoted(unknown[0])}: is not a setting of the page; use {', '.join(BEGIN)}")
     wanted = BEGIN | wanted

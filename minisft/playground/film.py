@@ -1,6 +1,7 @@
 """The film: recorded events of one or more runs, and the page's own JavaScript to play them, as one HTML file.
 
-The modules are laid end to end, each after those it imports: one script, which a browser runs from the disk. The file says by its policy that it loads nothing, from anywhere.
+The modules are laid end to end, each after those it imports: one script, which a browser runs from the disk. The file
+says by its policy that it loads nothing, from anywhere.
 """
 
 import base64
@@ -12,25 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from minisft.playground.record import Recorder
+from minisft.train import State
 
 STATIC = Path(__file__).with_name("static")
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:function|class|const) (\w+)", re.MULTILINE)
 MOST = 240  # steps whose tokens are kept
-ASKED = 40  # steps at which all held-out questions are put
+ASKED = 24  # steps at which all held-out questions are put
+SLOW = 16  # steps that are taken apart
 MEASURED = ("begin", "tokens", "answers", "path", "slow")
 
 
-def record(recorder: Recorder, progress: Callable[[int], object] = lambda step: None) -> list[dict[str, Any]]:
+def record(recorder: Recorder, look: Callable[[State], object] = lambda state: None) -> list[dict[str, Any]]:
     """Make all steps of a run, and return its events: the tokens at every step, the rest at fewer.
 
-    progress  is called with every step that is made
+    look  is called with every state, the first one included
     """
     run, path = recorder.run, recorder.path
-    every, asked = max(1, -(-run.total // MOST)), max(1, -(-run.total // ASKED))
+    every, asked, slowly = (max(1, -(-run.total // count)) for count in (MOST, ASKED, SLOW))
     events = [recorder.begin()]
     while True:
         state = run.state
+        look(state)
         last = state.step == run.total
         if state.step % every == 0 or last:
             events.append(recorder.tokens(state.theta, state.step, state.metrics))
@@ -41,10 +45,9 @@ def record(recorder: Recorder, progress: Callable[[int], object] = lambda step: 
             path.add(state.step, state.theta)
         if last:
             return [*events, path.event()]
-        if state.step % run.apart == 0 or state.step + 1 == run.total:
+        if state.step % slowly == 0 or state.step + 1 == run.total:
             events.append(recorder.slow(state.step + 1))
         run.advance()
-        progress(run.state.step)
 
 
 def html(runs: list[list[dict[str, Any]]]) -> bytes:
@@ -63,16 +66,16 @@ def html(runs: list[list[dict[str, Any]]]) -> bytes:
 def without_repeats(run: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of events of the same kind and step the last one, and the last path alone; texts and examples go first."""
     last = {(event["event"], event.get("t")): number for number, event in enumerate(run)}
-    told = {"event": "told", "texts": {}, "examples": {}}
+    told: dict[str, Any] = {"event": "told", "texts": {}, "examples": {}}
     for event in run:
         for name in ("texts", "examples"):
-            told[name] |= event.get(name, {})  # type: ignore[operator]
+            told[name] |= event.get(name, {})
     kept = [event for number, event in enumerate(run) if last[event["event"], event.get("t")] == number]
     return [told, *({k: v for k, v in event.items() if k not in ("texts", "examples")} for event in kept)]
 
 
 def bundle(first: str) -> str:
-    """A module of static/ and all that it imports, as one script: each module is a function that returns its exports."""
+    """A module of static/ and all that it imports, as one script: each is a function that returns its exports."""
     done: dict[str, str] = {}
 
     def visit(name: str) -> str:

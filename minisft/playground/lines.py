@@ -11,7 +11,7 @@ PACKAGE = Path(inspect.getfile(data)).parents[1]
 
 
 def lines_of(function: Callable, first: str, count: int) -> dict[str, str]:
-    """{"where": "minisft/file.py:line", "code"} of `count` lines of a function, from the one that begins with `first`."""
+    """{"where": "minisft/file.py:line", "code"}: `count` lines of a function, from the one that begins with `first`."""
     source, start = inspect.getsourcelines(function)
     number = next(i for i, line in enumerate(source) if line.strip().startswith(first))
     code = inspect.cleandoc("\n" + "".join(source[number : number + count]))

@@ -1,9 +1,9 @@
 """A run as events: what it is, then what is measured of θ_t. The page draws them as they come; the film holds them all.
 
-    begin     the settings, the watched pairs, the questions           tokens    log Pr at t, losses, distances
-    answers   the held-out answers at t                                path      the plane so far
-    asked     a question of one's own under θ̂ and θ_t                  slow      one step taken apart
-    texts     of the ids that an event is the first to mention         examples  tokens of the sequences, likewise
+begin     the settings, the watched pairs, the questions           tokens    log Pr at t, losses, distances
+answers   the held-out answers at t                                path      the plane so far
+asked     a question of one's own under θ̂ and θ_t                  slow      one step taken apart
+texts     of the ids that an event is the first to mention         examples  tokens of the sequences, likewise
 """
 
 from dataclasses import asdict
@@ -34,10 +34,12 @@ class Recorder:
         tokenizer: Tokenizer,
         chosen: Choice,
         watched: list[Example] | None = None,
+        keep: bool = True,
     ) -> None:
         self.theta_hat, self.config, self.tokenizer, self.chosen = theta_hat, config, tokenizer, chosen
         self.start = choice.theta_at_start(chosen, theta_hat, config)
-        self.run = Run(self.start, config, choice.sequences_of(chosen.examples, tokenizer, config), chosen.settings)
+        sequences = choice.sequences_of(chosen.examples, tokenizer, config)
+        self.run = Run(self.start, config, sequences, chosen.settings, keep)
         questions = spread([e for e in chosen.asked if choice.text_of(e)[0]], QUESTIONS)
         self.watched = watched or questions[:PAIRS] or chosen.asked[:PAIRS]
         asked = [*(watched or []), *(e for e in questions if e not in (watched or []))]

@@ -1,8 +1,8 @@
 """θ_t of one run: one step on, and back to any t. It is `train.train`, so θ̃ is that of `minisft sft`, bit for bit.
 
-Some states are kept whole, with what the optimiser remembers. To go back to t is to take the nearest kept state before t
-and to make the same steps again: the order of the examples depends on seed and step alone, so they are the same, bit for
-bit.
+Some states are kept whole, with what the optimiser remembers. To go back to t is to take the nearest kept state before
+t and to make the same steps again: the order of the examples depends on seed and step alone, so they are the same, bit
+for bit.
 """
 
 import copy
@@ -24,12 +24,17 @@ class Run:
     """A run that can be stopped, looked at, gone back in, and continued."""
 
     def __init__(
-        self, start: Params, config: ModelConfig, sequences: list[Sequence], settings: TrainConfig
+        self,
+        start: Params,
+        config: ModelConfig,
+        sequences: list[Sequence],
+        settings: TrainConfig,
+        keep: bool = True,  # False: one can go on, but not back
     ) -> None:
         self.config, self.sequences, self.settings = config, sequences, settings
         self.total = train.steps_in(sequences, settings)
         self.state = train.start(start.copy(), settings)
-        self.kept = {0: twin(self.state)}
+        self.keep, self.kept = keep, {0: twin(self.state)}
         self.apart = max(1, math.ceil(self.total / (MOST_KEPT - 2)))  # steps from one kept state to the next
         self.steps = self.steps_from(self.state)
         self.trained = train.trained(start, settings)  # the names of the tensors that move
@@ -53,7 +58,7 @@ class Run:
         if wrong := self.refusal(self.state.step):
             raise MinisftError(wrong)
         next(self.steps)
-        if self.state.step % self.apart == 0:
+        if self.keep and self.state.step % self.apart == 0:
             self.kept[self.state.step] = twin(self.state)
         if len(self.kept) > MOST_KEPT:
             self.apart *= 2

@@ -128,4 +128,6 @@ def rows_of(wanted: dict[str, Any]) -> list[dict[str, Any]]:
         text = resources.path(f"{wanted['data']}_train.jsonl").read_text(encoding="utf-8")
     else:
         text = wanted["rows"].strip()
-    return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
+    return (
+        json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
+    )

@@ -46,9 +46,9 @@ def run(arguments: Namespace) -> None:
         weight = {"conditional": 0.0, "joint": 1.0}.get(name, given.prompt_loss_weight)
         start = STARTS[name == "random"]
         chosen = Choice("the data", start, replace(given, prompt_loss_weight=weight), examples, watched)
-        recorder = Recorder(theta_hat, config, tokenizer, chosen)
+        recorder = Recorder(theta_hat, config, tokenizer, chosen, keep=False)
         with Bar(f"film of {name}", recorder.run.total) as bar:
-            runs.append(film.record(recorder, bar.show))
+            runs.append(film.record(recorder, lambda state, bar=bar: state.step and bar.show(state.step)))
     page = film.html(runs)
     write_atomically(arguments.output, page)
     if arguments.json:

@@ -21,7 +21,7 @@ def add_flags(parser: ArgumentParser) -> None:
     files = "the examples to report on (default: those of --run)"
     flags.option(parser, "--data", files, flags.path, nargs="+", metavar="FILE")
     parser.epilog = flags.DATA_HELP + (parser.epilog or "")
-    flags.option(parser, "--run", "directory of a run of sft, whose step --step is taken apart", flags.path, metavar="DIR")
+    flags.option(parser, "--run", "a run of sft, whose step --step is taken apart", flags.path, metavar="DIR")
     flags.option(parser, "--step", "the step to take apart, counted from 1", whole(1))
     flags.option(parser, "--example", "report on example K only, counted from 0 (default: all)", whole(0), metavar="K")
     flags.objective(parser)
