@@ -128,6 +128,6 @@ def rows_of(wanted: dict[str, Any]) -> list[dict[str, Any]]:
         text = resources.path(f"{wanted['data']}_train.jsonl").read_text(encoding="utf-8")
     else:
         text = wanted["rows"].strip()
-    return (
-        json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
-    )
+    if text.startswith("["):
+        return json.loads(text)
+    return [json.loads(line) for line in text.split("\n") if line.strip()]

@@ -1,9 +1,9 @@
 """One step, slowly: θ_{t−1} → θ_t taken apart, with this step's own numbers.
 
-    batch → weights w → logits z of one row → π → w log π → ∂J/∂z → ‖∂L/∂tensor‖ → the update → log Pr of the watched pairs
+    batch → weights w → logits z of one row → π → w log π → ∂J/∂z → ‖∂L/∂tensor‖ → the update → log Pr of watched pairs
 
-The step itself is made by `train.train`, so its metrics are those of metrics.jsonl; the parts are computed beside it from
-the same batch by the functions that `train.step` calls, and add up to them.
+The step itself is made by `train.train`, so its metrics are those of metrics.jsonl; the parts are computed again from the
+same batch by the functions that `train.step` calls, and add up to them.
 """
 
 from dataclasses import replace
@@ -93,7 +93,7 @@ def sums(batch: Batch, contributions: np.ndarray, grad: Params) -> dict[str, flo
 
 
 def one_row(theta: Params, config: ModelConfig, batch: Batch, row: int) -> dict[str, Any]:
-    """One row of the batch: its logits z, π, w log π and ∂J/∂z, for the likeliest tokens and the target; the rest summed."""
+    """One row of the batch: z, π, w log π and ∂J/∂z, for the target and the likeliest tokens; the others are summed."""
     place = int(np.searchsorted(batch.starts, row, side="right")) - 1
     rows = slices(batch)[place]
     ids, start = batch.ids[rows], np.array([0, rows.stop - rows.start])

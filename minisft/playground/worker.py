@@ -1,9 +1,9 @@
-"""One run in a process of its own: commands come in on standard input, events go out on standard output, both JSON lines.
+"""One run in a process of its own: commands come in on standard input, events go out on standard output, as JSON lines.
 
-    python -m minisft.playground.worker DIR
+    python -m minisft.playground.worker NAME DIR
 
-It makes steps while it is told to train, and measures θ_t between them at the beat of the page. Held-out questions are put
-a few at a time, so that no beat waits for them. With nothing watched it does nothing but `train.train`. It ends when
+It makes steps while it is told to train, and measures θ_t between them at the beat of the page. Held-out questions are
+put a few at a time, so that no beat waits for them. With nothing watched it does nothing but `train.train`. It ends when
 standard input does: with the page, or with the server.
 """
 
@@ -60,7 +60,7 @@ class Worker:
 
     def obey(self, message: Event) -> None:
         """Do what the page says; what makes no sense is answered, and changes nothing."""
-        commands = {
+        commands: dict[str, Callable[..., None]] = {
             "set": self.set,
             "train": self.train,
             "pause": self.pause,
@@ -71,14 +71,14 @@ class Worker:
             "watch": self.watch,
             "take": self.take,
         }
+        name = str(message.pop("do", ""))
         try:
-            name = message.pop("do", None)
             if name not in commands:
                 raise MinisftError("the page asked for something unknown; load it again")
             commands[name](**message)
         except (MinisftError, TypeError) as error:  # TypeError: arguments that the command does not have
             why = str(error) if isinstance(error, MinisftError) else "the page sent what it should not; load it again"
-            self.to_page({"event": "refused", "what": str(name), "why": why})
+            self.to_page({"event": "refused", "what": name, "why": why})
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ example:
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields, replace
+from functools import partial
 
 from minisft import checkpoint, data, train
 from minisft.cli import flags
@@ -48,10 +49,15 @@ def run(arguments: Namespace) -> None:
         chosen = Choice("the data", start, replace(given, prompt_loss_weight=weight), examples, watched)
         recorder = Recorder(theta_hat, config, tokenizer, chosen, keep=False)
         with Bar(f"film of {name}", recorder.run.total) as bar:
-            runs.append(film.record(recorder, lambda state, bar=bar: state.step and bar.show(state.step)))
+            runs.append(film.record(recorder, partial(show_step, bar)))
     page = film.html(runs)
     write_atomically(arguments.output, page)
     if arguments.json:
         print_json({"output": arguments.output, "bytes": len(page), "runs": arguments.runs})
     else:
         show(f"Written: {arguments.output}, {len(page) / 1e6:.1f} MB")
+
+
+def show_step(bar: Bar, state: train.State) -> None:
+    if state.step:
+        bar.show(state.step)
