@@ -10,6 +10,7 @@ import numpy as np
 from minisft import data, evaluate, trajectory
 from minisft.config import ModelConfig
 from minisft.data import Example, Sequence
+from minisft.errors import MinisftError
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -33,6 +34,8 @@ def tokens(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> tup
     batch = data.collate(sequences, 1.0, "sum", theta.flat.dtype)
     log_pi = trajectory.log_softmax(theta, config, batch, np.arange(len(batch.ids)))
     log_prob = log_pi[np.arange(len(batch.ids)), batch.targets]
+    if not np.isfinite(log_prob).all():
+        raise MinisftError("log Pr is not finite: θ has diverged; start again with a smaller learning rate")
     of_y = np.flatnonzero(batch.is_y)
     likeliest = np.argpartition(-log_pi[of_y], LIKELIEST - 1, axis=-1)[:, :LIKELIEST]
     pairs: list[list[Token]] = [[] for _ in sequences]

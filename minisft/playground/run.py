@@ -41,7 +41,8 @@ class Run:
 
     def steps_from(self, state: State) -> Iterator[State]:
         """The steps after a state, which they change in place; beyond the planned ones if the schedule is constant."""
-        yield from train.train(state, self.config, self.sequences, self.settings)
+        if state.step < self.total:
+            yield from train.train(state, self.config, self.sequences, self.settings)
         while not self.refusal(state.step):
             longer = replace(self.settings, max_steps=state.step + 1)
             yield from train.train(state, self.config, self.sequences, longer)
@@ -57,7 +58,11 @@ class Run:
         """θ_t → θ_{t+1}. Raises MinisftError if the loss is not finite, or if the schedule has ended."""
         if wrong := self.refusal(self.state.step):
             raise MinisftError(wrong)
-        next(self.steps)
+        try:
+            next(self.steps)
+        except MinisftError:
+            self.steps = self.steps_from(self.state)  # at the last good θ
+            raise
         if self.keep and self.state.step % self.apart == 0:
             self.kept[self.state.step] = twin(self.state)
         if len(self.kept) > MOST_KEPT:

@@ -2,8 +2,8 @@
 
     batch → weights w → logits z of one row → π → w log π → ∂J/∂z → ‖∂L/∂tensor‖ → the update → log Pr of watched pairs
 
-The step itself is made by `train.train`, so its metrics are those of metrics.jsonl; the parts are computed again from the
-same batch by the functions that `train.step` calls, and add up to them.
+The step itself is made by `train.train`, so its metrics are those of metrics.jsonl; the parts are computed again from
+the same batch by the functions that `train.step` calls, and add up to them.
 """
 
 from dataclasses import replace

@@ -3,8 +3,8 @@
     python -m minisft.playground.worker NAME DIR
 
 It makes steps while it is told to train, and measures θ_t between them at the beat of the page. Held-out questions are
-put a few at a time, so that no beat waits for them. With nothing watched it does nothing but `train.train`. It ends when
-standard input does: with the page, or with the server.
+put a few at a time, so that no beat waits for them. With nothing watched it does nothing but `train.train`. It ends
+when standard input does: with the page, or with the server.
 """
 
 import json
@@ -165,25 +165,29 @@ class Worker:
                 self.path()
 
     def beat(self) -> None:
-        """One step, and as much measuring as the beat of the page allows."""
+        """One step, and as much measuring as the beat of the page allows. What goes wrong stops the run."""
         run = self.recorder.run
         try:
             self.advance()
+            if run.state.step >= run.total:
+                self.running = False
+            if not self.running:
+                self.rest()
+            elif not self.watching:
+                self.to_page({"event": "passed", "t": run.state.step, "metrics": run.state.metrics})
+            elif time.perf_counter() - self.measured >= REST:
+                self.measure_in_time()
         except MinisftError as error:
             self.running = False
             self.to_page({"event": "refused", "what": "train", "why": str(error)})
-        if run.state.step >= run.total:
-            self.running = False
-        if not self.running:
-            self.rest()
-        elif self.watching and time.perf_counter() - self.measured >= REST:
-            last = self.measured
-            self.measure()
-            if time.perf_counter() - last < BEAT or run.state.step % 4 == 0:
-                self.some_answers()
-            self.measured = time.perf_counter()
-        elif not self.watching:
-            self.to_page({"event": "passed", "t": run.state.step, "metrics": run.state.metrics})
+            self.to_page({"event": "paused", "t": run.state.step})
+
+    def measure_in_time(self) -> None:
+        last, step = self.measured, self.recorder.run.state.step
+        self.measure()
+        if time.perf_counter() - last < BEAT or step % 4 == 0:
+            self.some_answers()
+        self.measured = time.perf_counter()
 
     def rest(self) -> None:
         """The run stands still: measure all of θ_t."""

@@ -7,6 +7,7 @@ example:
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 
 from minisft import checkpoint, data, train
 from minisft.cli import flags
@@ -37,7 +38,8 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     source = model_directory(arguments.model)
-    require_apart(arguments.output, [source, *arguments.data, *arguments.watch], "--output")
+    sources = [source, *map(Path, arguments.data), *map(Path, arguments.watch)]
+    require_apart(Path(arguments.output), sources, "--output")
     examples, watched = data.read(arguments.data), data.read(arguments.watch)
     theta_hat, config, tokenizer = checkpoint.load(source, arguments.dtype)
     given = settings_of(arguments)
