@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ STATIC = Path(__file__).with_name("static")
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:function|class|const) (\w+)", re.MULTILINE)
 MOST = 240  # steps whose tokens are kept
-ASKED = 24  # steps at which all held-out questions are put
+ASKED = 48  # steps at which all held-out questions are put
 SLOW = 16  # steps that are taken apart
 MEASURED = ("begin", "tokens", "answers", "path", "slow")
 
@@ -61,6 +62,12 @@ def html(runs: list[list[dict[str, Any]]]) -> bytes:
     for place, filling in (("STYLE", style), ("SCRIPT", script), ("POLICY", policy(style, script)), ("FILM", content)):
         page = page.replace(f"{{{{{place}}}}}", filling, 1)
     return page.encode(errors="backslashreplace")
+
+
+def framed(page: bytes, height: int = 720) -> str:
+    """The film in a frame of its own, as HTML for a notebook: IPython.display.HTML(framed(page))."""
+    content = escape(page.decode(), quote=True)
+    return f'<iframe srcdoc="{content}" title="A film of θ" width="100%" height="{height}"></iframe>'
 
 
 def without_repeats(run: list[dict[str, Any]]) -> list[dict[str, Any]]:

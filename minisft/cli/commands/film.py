@@ -18,7 +18,7 @@ from minisft.formats.apart import require_apart
 from minisft.formats.files import write_atomically
 from minisft.playground import film
 from minisft.playground.choice import STARTS, Choice
-from minisft.playground.record import Recorder
+from minisft.playground.record import PAIRS, Recorder
 
 RUNS = ("given", "conditional", "joint", "random")
 
@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> None:
         weight = {"conditional": 0.0, "joint": 1.0}.get(name, given.prompt_loss_weight)
         start = STARTS[name == "random"]
         chosen = Choice("the data", start, replace(given, prompt_loss_weight=weight), examples, watched)
-        recorder = Recorder(theta_hat, config, tokenizer, chosen, keep=False)
+        recorder = Recorder(theta_hat, config, tokenizer, chosen, watched[:PAIRS], keep=False)
         with Bar(f"film of {name}", recorder.run.total) as bar:
             runs.append(film.record(recorder, partial(show_step, bar)))
     page = film.html(runs)

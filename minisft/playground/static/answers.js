@@ -4,7 +4,7 @@ import {el} from "./dom.js";
 
 export function answers(host) {
   const caption = el("caption", {}, "held-out answers");
-  const head = ["question", "expected answer", "ŷ_t", "right since"].map((name) => el("th", { scope: "col" }, name));
+  const head = ["question", "expected answer", "ŷ", "right since"].map((name) => el("th", { scope: "col" }, name));
   const body = el("tbody");
   const note = el("p", { class: "hint" });
   host.append(
@@ -22,6 +22,7 @@ export function answers(host) {
       return el("tr", { class: exact ? "right" : "wrong" },
         el("td", {}, question), el("td", {}, expected), el("td", { class: "predicted" }, predicted.trim()), el("td", {}, mark));
     });
+    head[2].textContent = `ŷ at t = ${event?.t ?? t}`;
     body.replaceChildren(...rows);
     const kind = run.begin.held_out ? "not in the training data" : "the pasted rows themselves";
     const right = event ? event.answers.filter(([, exact]) => exact).length : 0;

@@ -21,7 +21,7 @@ function ticks(top) {
 }
 
 function chart({ title, top, tick, lines }, host) {
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart", preserveAspectRatio: "xMinYMid" });
   const key = el("p", { class: "key" });
   host.append(el("h3", {}, title), key, picture);
 

@@ -107,5 +107,5 @@ if (runs.length > 1) {
   byId("which").addEventListener("change", build);
 }
 const { begin } = runs[0];
-byId("about").textContent = `${begin.examples_learned} examples of ${begin.data}, ${begin.total} steps of ${begin.settings.batch_size}, ${begin.settings.optim}, learning rate ${begin.settings.learning_rate}, ${begin.parameters.toLocaleString("en")} parameters.`;
+byId("about").textContent = `${begin.examples_learned} examples, ${begin.total} steps of ${begin.settings.batch_size}, ${begin.settings.optim}, learning rate ${begin.settings.learning_rate}, ${begin.parameters.toLocaleString("en")} parameters.`;
 build();

@@ -78,7 +78,7 @@ function receive(event) {
   words.learn(event);
   if (kind === "page") send("set", settings.read());
   else if (kind === "begin") begin(event);
-  else if (kind === "refused") alertUser(event.why);
+  else if (kind === "refused") refused(event);
   else if (kind === "taken") save(event);
   else if (kind === "asked") state.asked = event;
   else if (kind === "running") Object.assign(state, { running: true, t: state.made });
@@ -93,6 +93,12 @@ function receive(event) {
     }
   }
   redraw();
+}
+
+function refused({ what, why }) {
+  alertUser(why);
+  if (["set", "train"].includes(what)) Object.assign(state, { running: false, made: state.current?.last ?? 0 });
+  state.t = Math.min(state.t, state.made);
 }
 
 function begin(event) {
@@ -126,7 +132,9 @@ function look(t) {
 async function train() {
   alertUser("");
   const over = state.made === 0 ? settings.differs().length : state.made >= state.current.begin.total;
-  if (over) await startAgain();
+  Object.assign(state, { running: true, t: over ? 0 : state.made, made: over ? 0 : state.made });
+  draw();
+  if (over) await send("set", settings.read());
   await send("train");
 }
 

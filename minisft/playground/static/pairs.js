@@ -25,7 +25,7 @@ export function pairs(host) {
     draws.forEach(([reply, draw], i) => {
       const question = run.begin.questions.findIndex(([text]) => text === run.begin.pairs[i].question);
       const [predicted, exact] = told?.answers[question] ?? ["", false];
-      reply.replaceChildren(el("span", { class: "symbol" }, "ŷ_t "), predicted.trim() || "…", exact ? el("b", { class: "yes" }, " ✓") : "");
+      reply.replaceChildren(el("span", { class: "symbol" }, `ŷ at t = ${told?.t ?? t}: `), predicted.trim() || "…", exact ? el("b", { class: "yes" }, " ✓") : "");
       draw(run.begin.pairs[i].ids, seen?.pairs[i] ?? []);
     });
   };
