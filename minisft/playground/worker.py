@@ -31,7 +31,7 @@ from minisft.tokenizer import Tokenizer
 
 REST = 0.03  # seconds of training between two measurements, at least
 BEAT = 0.09  # what may pass from one update to the next before held-out questions have to wait
-AT_ONCE = 4  # held-out questions in a beat
+AT_ONCE = 6  # held-out questions in a beat
 EARLIER = 3  # runs that a film of the page remembers
 
 Event = dict[str, Any]
@@ -185,7 +185,7 @@ class Worker:
     def measure_in_time(self) -> None:
         last, step = self.measured, self.recorder.run.state.step
         self.measure()
-        if time.perf_counter() - last < BEAT or step % 4 == 0:
+        if time.perf_counter() - last < BEAT or step % 3 == 0:
             self.some_answers()
         self.measured = time.perf_counter()
 

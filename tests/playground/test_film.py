@@ -69,7 +69,9 @@ def test_it_loads_nothing_and_runs_its_own_script_alone(events):
 
 
 def test_text_in_the_data_stays_text(tmp_path, shared):
-    rows = write_rows(tmp_path / "rows.jsonl", [conversation(HOSTILE[:60], HOSTILE[60:]), conversation("Hi", HOSTILE[:40])])
+    rows = write_rows(
+        tmp_path / "rows.jsonl", [conversation(HOSTILE[:60], HOSTILE[60:]), conversation("Hi", HOSTILE[:40])]
+    )
     output = tmp_path / "film.html"
     line = ["film", "--model", shared / "theta_hat", "--data", rows, "--watch", rows, "--output", output]
     assert minisft(*line, "--max-steps", 2, "--batch-size", 1) == 0
