@@ -1,4 +1,7 @@
-"""The picture of the playground in notebooks/README.md: python tests/browser/screenshot.py data/pictures/playground.png"""
+"""The picture of the playground in notebooks/README.md, by a real browser.
+
+python tests/browser/screenshot.py data/pictures/playground.png
+"""
 
 import os
 import re

@@ -21,7 +21,7 @@ STRINGS = "\n".join(f'{{"prompt": "{a} + {b} =", "completion": " {a + b}"}}' for
 CASES = {
     "conditional": {"max_steps": 14},
     "joint, cosine": {"max_steps": 3, "prompt_loss_weight": 1.0, "lr_scheduler_type": "cosine", "seed": 5},
-    "support, sgd": {"max_steps": 3, "data": "support", "optim": "sgd", "learning_rate": 0.01},
+    "support, sgd": {"max_steps": 3, "data": "support", "optim": "sgd", "learning_rate": 0.05},
     "pasted strings": {"max_steps": 7, "data": "pasted rows", "rows": STRINGS, "batch_size": 4},
     "pasted strings, joint": {
         "max_steps": 5,

@@ -59,7 +59,7 @@ def test_what_makes_no_sense_is_refused_by_name(wanted, complaint):
 @pytest.mark.parametrize("text", [json.dumps(ROW), json.dumps([ROW, ROW]), f"\n{json.dumps(ROW)}\r\n\n"])
 def test_pasted_rows_are_lines_or_one_array(text):
     chosen = choice.choose({"data": "pasted rows", "rows": text})
-    assert [(e.prompt, e.completion) for e in chosen.examples][0] == ("The sea is", " blue.")
+    assert chosen.examples[0][:2] == ("The sea is", " blue.")
     assert chosen.asked is chosen.examples
 
 

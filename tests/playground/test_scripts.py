@@ -14,7 +14,10 @@ from minisft.formats import resources
 from minisft.playground import choice, scripts
 from minisft.playground.run import Run
 
-ROWS = '{"prompt": "It\'s \\"a\\" \\\\n {x}", "completion": " Lima."}\n{"prompt": "Hi", "completion": "東京\u2028 \\n\'\'\'"}'
+ROWS = """\
+{"prompt": "It's \\"a\\" \\\\n {x}", "completion": " Lima."}
+{"prompt": "Hi", "completion": "東京\u2028 \\n'''"}
+"""
 CASES = {
     "atlas": {"max_steps": 3, "batch_size": 2, "prompt_loss_weight": 0.25, "loss_reduction": "sum"},
     "random": {"start": "random", "max_steps": 2, "batch_size": 1, "seed": 3, "optim": "sgd", "data": "sums"},

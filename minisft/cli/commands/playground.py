@@ -1,4 +1,4 @@
-"""Open the playground in the browser: change λ, press Train, and watch θ_t answer.
+"""Open the playground in the browser: press Train, and watch a model learn to answer.
 
 example:
   minisft playground
@@ -16,7 +16,7 @@ from minisft.errors import MinisftError
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    known = "θ̂, where runs start: a directory, a .gguf file, atlas or smollm2"
+    known = "where runs start: a directory, a .gguf file, atlas or smollm2"
     flags.option(parser, "--model", known, flags.path, "atlas", metavar="DIR")
     flags.option(parser, "--port", "port of this machine to listen at; 0 takes a free one", whole(0, 65535), 0)
     flags.switch(parser, "--no-browser", "print the address, and open no browser")

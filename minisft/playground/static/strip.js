@@ -44,7 +44,7 @@ export function strip(host, goTo) {
     const wide = (WIDTH - LEFT - EDGE) / ids.length;
     const y = (step) => HEAD + (ROOM * step) / (end + 1);
     if (anew || drawn.run !== run || drawn.end !== end || steps.length < drawn.count) {
-      picture.setAttribute("viewBox", `0 0 ${WIDTH} ${HEAD + ROOM + 4}`);
+      picture.setAttribute("viewBox", `0 0 ${WIDTH} ${HEAD + ROOM + 10}`);
       cells = svg("g", { class: "cells" });
       mark = svg("path", { class: "mark-row" });
       const heads = ids.map((id, i) => {
