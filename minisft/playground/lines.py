@@ -29,6 +29,5 @@ def shown(optimiser: str) -> dict[str, dict[str, str]]:
         "objective": lines_of(objective.forward, "J =", 1),
         "dz": lines_of(objective.backward, "pi, w =", 2),
         "sign": lines_of(train.step, "J, cache =", 1),
-        "norm": lines_of(optim.clip, "norm =", 1),
         "update": lines_of(*update),
     }

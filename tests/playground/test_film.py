@@ -4,9 +4,8 @@ import json
 import re
 
 import pytest
-from support.commandline import conversation, minisft, read_rows, write_rows
+from support.commandline import ROOT, conversation, minisft, read_rows, write_rows
 
-from minisft.formats import resources
 from minisft.playground import film
 from minisft.playground.film import STATIC
 
@@ -118,5 +117,26 @@ def test_the_modules_of_the_film_are_each_there_once():
 
 @pytest.mark.parametrize("name", ["three_states.html", "conditional_joint.html"])
 def test_the_films_of_the_course_are_small_and_of_today(name):
-    page = resources.notebooks().joinpath("films", name).read_bytes()
+    page = (ROOT / "notebooks/films" / name).read_bytes()
     assert len(page) <= 3_000_000 and page.startswith(b"<!doctype html>")
+
+
+def test_plain_text_asks_nothing_and_makes_a_film_all_the_same(tmp_path, shared):
+    texts, output = shared / "texts.jsonl", tmp_path / "film.html"
+    line = ["film", "--model", shared / "theta_hat", "--data", texts, "--watch", texts, "--output", output]
+    assert minisft(*line, "--max-steps", 2, "--batch-size", 1) == 0
+    kinds = {event["event"] for event in content(output.read_text(encoding="utf-8"))["runs"][0]}
+    assert kinds == {"told", "begin", "tokens", "path", "slow"}
+
+
+def test_of_a_long_run_no_more_steps_are_kept_than_fit(recorder, monkeypatch):
+    monkeypatch.setattr(film, "MOST", 3)
+    monkeypatch.setattr(film, "SLOW", 2)
+    events = film.record(recorder)
+    assert [event["t"] for event in events if event["event"] == "tokens"] == [0, 3, 6, 7]
+    assert [event["t"] for event in events if event["event"] == "slow"] == [1, 5, 7]
+
+
+def test_in_a_notebook_it_is_a_frame_whose_content_cannot_leave_it(events):
+    frame = film.framed(film.html([events]))
+    assert frame.count("<") == 2 and frame.count('"') == 8

@@ -12,6 +12,7 @@ export function connect(receive, broken) {
   };
   source.onerror = () => broken(source);
   addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // come back to: its run has ended
   return async (name, more = {}) => {
     const body = JSON.stringify({ do: name, ...more });
     const answer = await fetch(ask(`do?page=${page}`), { method: "POST", headers: { "Content-Type": "application/json" }, body });
