@@ -7,11 +7,9 @@ from typing import Any
 from minisft.cli.console import print_json, print_table, show, shown
 from minisft.cli.inputs import model_directory
 from minisft.errors import MinisftError
-from minisft.formats.files import read_json
 from minisft.playground import lines, slow
-from minisft.playground.finished import take_up
+from minisft.playground.finished import record_of, take_up
 from minisft.playground.run import Run
-from minisft.runs.directory import RECORD
 from minisft.tokenizer import Tokenizer
 
 SUMS = ("loss", "num_target_tokens", "grad_norm")
@@ -23,9 +21,9 @@ def inspect(arguments: Namespace) -> None:
     if not (arguments.run and arguments.step):
         raise MinisftError(f"--{'step' if arguments.run else 'run'}: is missing; --run and --step go together")
     directory = Path(arguments.run)
-    record = read_json(directory / RECORD)
-    model, files = arguments.model or record.get("model"), arguments.data or record.get("data")
-    run, tokenizer, row = take_up(directory, arguments.step, model_directory(str(model)), files or [])
+    record = record_of(directory)
+    model, files = arguments.model or record["model"], arguments.data or record["data"]
+    run, tokenizer, row = take_up(directory, record, arguments.step, model_directory(model), files)
     event = slow.take_apart(run, arguments.step, run.sequences[:WATCHED])
     event["metrics"] = row
     if arguments.json:

@@ -19,15 +19,22 @@ from minisft.runs.record import data_fingerprint, fingerprint, read_metrics
 from minisft.tokenizer import Tokenizer
 
 
-def take_up(directory: Path, step: int, model: Path, files: list[str]) -> tuple[Run, Tokenizer, dict[str, Any]]:
-    """The run of `minisft sft` in a directory, at a state before `step`; its tokenizer; its row of metrics.jsonl.
+def record_of(directory: Path) -> dict[str, Any]:
+    """The record of a run of `minisft sft`. Raises MinisftError if the directory holds no such run."""
+    record = read_json(directory / RECORD)
+    if record.get("command") != "sft":
+        raise MinisftError(f"--run: {directory} is not a run of minisft sft; only its steps can be taken apart")
+    return record
+
+
+def take_up(
+    directory: Path, record: dict[str, Any], step: int, model: Path, files: list[str]
+) -> tuple[Run, Tokenizer, dict[str, Any]]:
+    """The run of a record in its directory, at a state before `step`; its tokenizer; its row of metrics.jsonl.
 
     model, files  θ̂ and the data of the run; that they are the same is checked by their fingerprints
     Raises MinisftError if the step was not made, or if model or data are others.
     """
-    record = read_json(directory / RECORD)
-    if record.get("command") != "sft":
-        raise MinisftError(f"--run: {directory} is not a run of minisft sft; its steps cannot be taken apart")
     rows = {row["step"]: row for row in read_metrics(directory) if "loss" in row}
     if step not in rows:
         raise MinisftError(f"--step: {directory} has no step {step}; it made the steps 1 to {max(rows, default=0)}")
