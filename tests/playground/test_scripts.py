@@ -1,5 +1,6 @@
 """Take it away: the script gives the same θ̃."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 from support.commandline import ROOT
 
-from minisft import checkpoint
+from minisft import checkpoint, train
 from minisft.errors import MinisftError
 from minisft.formats import resources
 from minisft.playground import choice, scripts
@@ -68,4 +69,9 @@ def test_the_trl_script_is_python_and_has_the_batches_of_the_run(optim):
     text = scripts.trl("atlas", wanted, run_of(wanted))
     compile(text, "run_trl.py", "exec")
     [line] = [line for line in text.splitlines() if line.startswith("BATCHES")]
-    assert line.count("], [") == 13 and "'assistant_only_loss': True" not in text
+    batches = json.loads(line.partition(" = ")[2].partition("  #")[0])
+    sequences = run_of(wanted).sequences
+    settings = run_of(wanted).settings
+    for numbers, (chosen, _) in zip(batches, train.batches(sequences, settings), strict=True):
+        assert [sequences[number].where for number in numbers] == [sequence.where for sequence in chosen]
+    assert "'assistant_only_loss': True" not in text
