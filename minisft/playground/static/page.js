@@ -14,7 +14,7 @@ import {tokenRow} from "./tokens.js";
 
 const EARLIER = 5;
 const METRICS = ["loss", "objective", "num_target_tokens", "grad_norm", "learning_rate", "mean_token_accuracy", "prompt_loss", "completion_loss"];
-const state = { runs: [], current: null, t: 0, made: 0, running: false, asked: null };
+const state = { runs: [], current: null, t: 0, made: 0, running: false, asked: null, apart: null };
 const words = new Vocabulary();
 const send = connect(receive, (source) => {
   alertUser(source.readyState === EventSource.CLOSED ? "The server has ended; start minisft playground again." : "The connection was lost; trying again.");
@@ -82,7 +82,7 @@ function receive(event) {
   else if (kind === "taken") save(event);
   else if (kind === "asked") state.asked = event;
   else if (kind === "running") Object.assign(state, { running: true, t: state.made });
-  else if (kind === "paused") Object.assign(state, { running: false, made: event.t, t: event.look ?? event.t });
+  else if (kind === "paused") stopped(event);
   else if (state.current) {
     if (kind === "slow") state.slow = event.t;
     state.current.add(event);
@@ -95,8 +95,15 @@ function receive(event) {
   redraw();
 }
 
+function stopped({ t, look: back }) {
+  Object.assign(state, { running: false, made: t, t: back ?? t });
+  if (state.apart === t) send("slow", { t });
+  state.apart = null;
+}
+
 function refused({ what, why }) {
   alertUser(why);
+  state.apart = null;
   if (["set", "train"].includes(what)) Object.assign(state, { running: false, made: state.current?.last ?? 0 });
   state.t = Math.min(state.t, state.made);
 }
@@ -147,8 +154,8 @@ async function oneStep() {
   alertUser("");
   if (state.t < state.made && !state.running) return look(state.t + 1);
   if (state.made === 0 && settings.differs().length) await startAgain();
+  state.apart = state.made + 1; // once it is made
   await send("step");
-  await send("slow", { t: state.made + 1 });
 }
 
 byId("train").addEventListener("click", train);
