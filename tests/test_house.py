@@ -21,7 +21,8 @@ FOLDERS = {
     "runs": SUBJECT | {"formats"},
     "verification": SUBJECT | {"formats"},
     "plots": {"errors", "formats"},
-    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "course"},
+    "playground": SUBJECT | {"formats", "runs"},
+    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "playground", "course"},
     "course": SUBJECT | {"formats", "runs", "verification", "plots"},
 }
 DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room

@@ -15,13 +15,26 @@ from typing import NoReturn
 import numpy as np
 
 from minisft import __version__, parallel
-from minisft.cli.commands import chat, course, demo, evaluate, export, generate, gradcheck, inspect, pretrain, sft
+from minisft.cli.commands import (
+    chat,
+    course,
+    demo,
+    evaluate,
+    export,
+    film,
+    generate,
+    gradcheck,
+    inspect,
+    playground,
+    pretrain,
+    sft,
+)
 from minisft.cli.console import complain, say
 from minisft.cli.spelling import ours
 from minisft.errors import MinisftError
 from minisft.runs import allocator
 
-COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, export, course)
+COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

@@ -63,15 +63,10 @@ def describe(
     settings: dict, config: ModelConfig, theta: Params, sequences: list[Sequence], examples: dict, ranks: Ranks = ALONE
 ) -> dict[str, Any]:
     """The content of train_config.json: settings, versions, counts of examples, the model's sizes, fingerprints."""
-    data = hashlib.sha256()
-    for sequence in sequences:
-        data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
-        if np.any(sequence.weight != 1):
-            data.update(np.float64(sequence.weight).tobytes())
     return settings | {
         "config": asdict(config),
         "examples": examples,
-        "sha256": {"model": fingerprint(theta), "data": data.hexdigest()},
+        "sha256": {"model": fingerprint(theta), "data": data_fingerprint(sequences)},
         "versions": {"minisft": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "ranks": ranks.size,
     }
@@ -84,6 +79,16 @@ def is_of_plain_text(model: Path) -> bool:
         return read_json(directory / RECORD).get("trained_on") == PLAIN_TEXT
     except MinisftError:
         return False
+
+
+def data_fingerprint(sequences: list[Sequence]) -> str:
+    """The same for the same tokens, of which the same belong to y, with the same weights."""
+    data = hashlib.sha256()
+    for sequence in sequences:
+        data.update(np.int64(len(sequence.ids)).tobytes() + sequence.ids.tobytes() + sequence.is_y.tobytes())
+        if np.any(sequence.weight != 1):
+            data.update(np.float64(sequence.weight).tobytes())
+    return data.hexdigest()
 
 
 def fingerprint(theta: Params) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from minisft import checkpoint, data, evaluate
+from minisft import checkpoint, data, evaluate, train
 from minisft.cli.commands import demo
 from minisft.cli.console import Page
 from minisft.formats import resources
@@ -17,13 +17,18 @@ def story():
     return demo.Story(seed=0, console=Page(file=io.StringIO()))
 
 
+def encoded(story, pairs):
+    return [data.encode(pair, story.tokenizer) for pair in pairs]
+
+
 @pytest.fixture(scope="module")
 def exact(story):
     """{name: exact match on the 600 held-out questions} after the demonstration's own steps from θ̂."""
     result = {"theta_hat": story.ask(story.theta_hat, story.held_out)[0]}
+    sequences = encoded(story, story.pairs)
     for name, prompt_loss_weight in (("conditional", 0.0), ("joint", 1.0)):
         settings = replace(demo.SETTINGS, prompt_loss_weight=prompt_loss_weight)
-        *_, last = story.states(settings, story.theta_hat)
+        *_, last = train.finetune(story.theta_hat, story.config, sequences, settings)
         result[name] = story.ask(last.theta, story.held_out)[0]
     return result
 
@@ -45,9 +50,9 @@ def test_the_joint_objective_is_at_least_15_points_lower_after_the_same_steps(ex
 
 
 def test_no_country_of_the_held_out_questions_is_in_fine_tuning(story):
-    asked = {sequence.ids.tobytes() for sequence in story.sequences}
-    held_out = {data.encode(example, story.tokenizer).ids.tobytes() for example in story.held_out}
-    assert len(story.sequences) == 200 and len(story.held_out) == 600
+    asked = {sequence.ids.tobytes() for sequence in encoded(story, story.pairs)}
+    held_out = {sequence.ids.tobytes() for sequence in encoded(story, story.held_out)}
+    assert len(story.pairs) == 200 and len(story.held_out) == 600
     assert not asked & held_out
 
 
@@ -64,6 +69,8 @@ def test_the_demonstration_writes_theta_tilde_metrics_and_a_picture_and_returns_
         (run, step) for run in ("conditional", "joint", "random") for step in (1, 2, 3)
     ]
     assert (tmp_path / "out" / "demo.png").read_bytes().startswith(b"\x89PNG")
+    film = (tmp_path / "out" / "demo.html").read_text(encoding="utf-8")
+    assert film.startswith("<!doctype html>") and film.count('"event":"begin"') == 3
     theta_tilde, config, _ = checkpoint.load(tmp_path / "out" / "theta_tilde")
     theta_hat, shipped_config, _ = checkpoint.load(resources.path("atlas"))
     assert config == shipped_config and (theta_tilde.flat != theta_hat.flat).any()

@@ -27,7 +27,7 @@ def short_demo(monkeypatch):
 
 def test_a_directory_that_demo_wrote_is_replaced_by_the_next_demo(world, short_demo, json_of):
     assert minisft("demo", "--output-dir", "out") == 0
-    assert set(os.listdir("out")) == {"theta_tilde", "metrics.jsonl", "demo.png", "demo.json"}
+    assert set(os.listdir("out")) == {"theta_tilde", "metrics.jsonl", "demo.png", "demo.html", "demo.json"}
     table = json_of("demo", "--output-dir", "out", "--seed", "1")
     assert json.loads(Path("out/demo.json").read_text()) == table and table["seed"] == 1
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from minisft import checkpoint, data, model, train, trajectory
+from minisft import checkpoint, data, train, trajectory
 from minisft.cli import flags
 from minisft.cli.console import Page, print_json
 from minisft.config import TrainConfig, whole
@@ -24,9 +24,13 @@ from minisft.formats import resources
 from minisft.formats.apart import require_apart
 from minisft.formats.files import read_json, write_atomically, write_json
 from minisft.params import Params
+from minisft.playground import film
+from minisft.playground.choice import STARTS, Choice
+from minisft.playground.record import Recorder
 from minisft.runs.directory import MODEL_FILES, RECORD, checkpoints, clear_leftovers
 from minisft.runs.lock import alone_in
 
+PRE_TRAINED, RANDOM = STARTS
 SETTINGS = TrainConfig(
     learning_rate=3e-4, max_steps=120, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=10
 )
@@ -35,7 +39,7 @@ ASKED_ON_THE_WAY = 5  # every fifth held-out question; at the end all of them
 MAX_NEW_TOKENS = 48  # more than twice the longest answer
 DATA = ("atlas_train.jsonl", "atlas_test.jsonl")
 MARKER = "demo.json"  # its table; a directory that has it was made here, and is replaced
-WRITTEN = ("metrics.jsonl", "demo.png")
+WRITTEN = ("metrics.jsonl", "demo.png", "demo.html")
 SHOWN = "What is the capital of Kenya?"
 
 
@@ -81,7 +85,7 @@ def is_ours(marker: Path) -> bool:
 
 
 def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
-    """Tell the story on `console`, write theta_tilde/, metrics.jsonl, demo.png and demo.json, whose content it returns.
+    """Tell the story on `console`, write theta_tilde/, metrics.jsonl, demo.png, demo.html and demo.json.
 
     θ̂ continues a text, it does not answer. Fine-tuned on questions about 50 countries, θ̃ answers questions about 150
     others, whose facts it knows from pre-training alone. The other two runs differ from the first in one thing each:
@@ -92,15 +96,14 @@ def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
 
     All make the same steps on the same pairs in the same order, under `sum`, so that no divisor comes between the two
     objectives. How far the joint one is behind depends on steps and rate (notebook 08 has both at their best).
-    Raises MinisftError if output_dir cannot be written to.
+    Returns the content of demo.json. Raises MinisftError if output_dir cannot be written to.
     """
     write_atomically(Path(output_dir) / "metrics.jsonl", b"")  # to find out now whether that works
     story = Story(seed, console)
-    random_theta = model.init(story.config, np.random.default_rng(seed))
     plan = {
-        "conditional": ("θ̃  conditional, log Pr(y|x), from θ̂", SETTINGS, story.theta_hat),
-        "joint": ("θ̃  joint, log Pr(x, y), from θ̂", replace(SETTINGS, prompt_loss_weight=1.0), story.theta_hat),
-        "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, random_theta),
+        "conditional": ("θ̃  conditional, log Pr(y|x), from θ̂", SETTINGS, PRE_TRAINED),
+        "joint": ("θ̃  joint, log Pr(x, y), from θ̂", replace(SETTINGS, prompt_loss_weight=1.0), PRE_TRAINED),
+        "random": ("θ̃  conditional, log Pr(y|x), from random θ", SETTINGS, RANDOM),
     }
 
     console.tell(f": {story.theta_hat.flat.size:,} parameters, pre-trained on plain text. It continues:", "θ̂")
@@ -126,10 +129,11 @@ def demonstrate(output_dir: Path, seed: int, console: Page) -> dict:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     write_atomically(Path(output_dir) / "metrics.jsonl", lines.encode())
     draw(Path(output_dir) / "demo.png", story, curves, watched["conditional"])
+    write_atomically(Path(output_dir) / "demo.html", film.html(story.films))
     result = {"seed": seed, "num_examples": len(story.held_out), "rows": table}
     write_json(Path(output_dir) / MARKER, result)
     console.print(report(table, titles, len(story.held_out)))
-    console.tell(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png, demo.json")
+    console.tell(f"Written: {output_dir}/theta_tilde, metrics.jsonl, demo.png, demo.html (the film), demo.json")
     return result
 
 
@@ -139,11 +143,11 @@ class Story:
     def __init__(self, seed: int, console: Page) -> None:
         self.theta_hat, self.config, self.tokenizer = checkpoint.load(resources.path("atlas"))
         learned, asked = map(resources.path, DATA)
-        pairs = data.read([learned])
-        encoded = [data.encode(pair, self.tokenizer) for pair in pairs]
-        self.sequences, _ = data.fit(encoded, self.config.max_position_embeddings, "error")
-        self.held_out = data.read([asked])
+        self.pairs, self.held_out = data.read([learned]), data.read([asked])
         self.shown = next(e for e in self.held_out if e.completion[0]["content"] == SHOWN)
+        kenya = self.held_out.index(self.shown)
+        self.watched = self.held_out[kenya : kenya + 3]  # capital, currency, continent
+        self.films: list[list[dict]] = []
         self.seed, self.console = seed, console
 
     def ask(self, theta: Params, examples: list[data.Example]) -> tuple[float, float]:
@@ -153,15 +157,17 @@ class Story:
         return float(np.mean(exact)), float(np.mean(stopped))
 
     def tell(
-        self, name: str, settings: TrainConfig, start: Params
+        self, name: str, settings: TrainConfig, start: str
     ) -> tuple[Params, list[tuple[int, float]], list[dict], dict[int, tuple[np.ndarray, str]]]:
         """One run from `start`: θ̃, its curve of exact match, its metrics, and {t: (log Pr of each y_i, ŷ_t)}."""
-        settings = replace(settings, seed=self.seed)
+        chosen = Choice("atlas", start, replace(settings, seed=self.seed), self.pairs, self.held_out)
+        recorder = Recorder(self.theta_hat, self.config, self.tokenizer, chosen, self.watched, keep=False)
         some = self.held_out[::ASKED_ON_THE_WAY]
         curve: list[tuple[int, float]] = []
         rows: list[dict] = []
         watched = {}
-        for state in self.states(settings, start):
+
+        def look(state: train.State) -> None:
             t, metrics = state.step, state.metrics
             if metrics:
                 rows.append({"run": name} | metrics)
@@ -171,12 +177,9 @@ class Story:
                 curve.append((t, exact))
                 loss = f"{metrics['loss'] / metrics['num_target_tokens']:7.3f}" if metrics else "      -"
                 self.console.tell(f"{t:5d} {loss} {exact:8.1%}   {cut(watched[t][1])}")
-        return state.theta, curve, rows, watched
 
-    def states(self, settings: TrainConfig, start: Params) -> Iterator[train.State]:
-        """θ_0, and then θ_t after every step."""
-        yield train.start(start, settings)
-        yield from train.finetune(start, self.config, self.sequences, settings)
+        self.films.append(film.record(recorder, look))
+        return recorder.run.state.theta, curve, rows, watched
 
 
 def cut(text: str, width: int = 50) -> str:  # with the numbers before it, 80 columns

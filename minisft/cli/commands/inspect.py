@@ -1,12 +1,13 @@
-"""Print the token report of examples: what every token contributes to the loss.
+"""Print the token report of examples, or take one step of a run apart.
 
 example:
   minisft inspect --model theta_tilde --data train.jsonl --example 0
+  minisft inspect --run theta_tilde --step 40
 """
 
 from argparse import ArgumentParser, Namespace
 
-from minisft.cli import flags
+from minisft.cli import flags, one_step
 from minisft.cli.console import print_json, print_table, show, shown
 from minisft.cli.inputs import load_with_data, settings_of, warn_of
 from minisft.config import whole
@@ -15,14 +16,25 @@ from minisft.evaluate import token_report
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    flags.model(parser)
-    flags.examples(parser, "the examples to report on")
+    known = "a directory, a .gguf file, atlas, smollm2, or owner/name on the Hugging Face hub (default: that of --run)"
+    flags.option(parser, "--model", known, flags.path, metavar="DIR")
+    files = "the examples to report on (default: those of --run)"
+    flags.option(parser, "--data", files, flags.path, nargs="+", metavar="FILE")
+    parser.epilog = flags.DATA_HELP + (parser.epilog or "")
+    flags.option(parser, "--run", "a run of sft, whose step --step is taken apart", flags.path, metavar="DIR")
+    flags.option(parser, "--step", "the step to take apart, counted from 1", whole(1))
     flags.option(parser, "--example", "report on example K only, counted from 0 (default: all)", whole(0), metavar="K")
     flags.objective(parser)
     flags.machine(parser)
 
 
 def run(arguments: Namespace) -> None:
+    if arguments.run or arguments.step:
+        one_step.inspect(arguments)
+        return
+    for name in ("model", "data"):
+        if not getattr(arguments, name):
+            raise MinisftError(f"--{name}: is missing; give it, or --run and --step")
     settings = settings_of(arguments)
     theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
     if arguments.example is not None:

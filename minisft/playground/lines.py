@@ -1,0 +1,33 @@
+"""The lines of the library that compute what a step shows, read from its source, so that they cannot be others."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from minisft import data, objective, optim, train
+
+PACKAGE = Path(inspect.getfile(data)).parents[1]
+
+
+def lines_of(function: Callable, first: str, count: int) -> dict[str, str]:
+    """{"where": "minisft/file.py:line", "code"}: `count` lines of a function, from the one that begins with `first`."""
+    source, start = inspect.getsourcelines(function)
+    number = next(i for i, line in enumerate(source) if line.strip().startswith(first))
+    code = inspect.cleandoc("\n" + "".join(source[number : number + count]))
+    file = Path(inspect.getfile(function)).relative_to(PACKAGE).as_posix()
+    return {"where": f"{file}:{start + number}", "code": code}
+
+
+@cache
+def shown(optimiser: str) -> dict[str, dict[str, str]]:
+    """The lines beside each part of a step: {part: {"where", "code"}}."""
+    update = (optim.SGD.step, "w -=", 1) if optimiser == "sgd" else (optim.AdamW.step, "w *=", 5)
+    return {
+        "weights": lines_of(data.collate, "m =", 1),
+        "pi": lines_of(objective.forward, "log_pi =", 2),
+        "objective": lines_of(objective.forward, "J =", 1),
+        "dz": lines_of(objective.backward, "pi, w =", 2),
+        "sign": lines_of(train.step, "J, cache =", 1),
+        "update": lines_of(*update),
+    }
