@@ -158,7 +158,9 @@ def forward(
         alone = attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R, config.reaches[kind].window)
         asking[-1] = alone, *turns[kind], rows
     layer, more = block_of(config)
-    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids, config.embedding_scale)  # (N,) -> (N, C)
+    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
+    if config.embedding_scale != 1:
+        x *= config.embedding_scale
     c_blocks = []
     for i, (p, (parts, cos, sin, asked)) in enumerate(zip(theta.model.layers, asking)):
         remember = past and partial(past.remember, i, places)
@@ -178,4 +180,6 @@ def backward(theta: Params, grad: Params, config: ModelConfig, cache: Cache, dlo
         if c is None:  # everything from here on is frozen
             return
         dx = layer.backward(p, g, c, dx)
+    if config.embedding_scale != 1:
+        dx *= config.embedding_scale
     embedding.backward(theta.model.embed_tokens, grad.model.embed_tokens, cache.embedding, dx)

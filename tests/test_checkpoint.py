@@ -96,6 +96,7 @@ def test_generation_stops_at_the_end_of_a_turn_and_of_a_text(directory, tokenize
 def test_generation_stops_at_one_token_where_both_are_the_same(directory, tmp_path):
     path = directory / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": "<|im_end|>"}))
+    (directory / "generation_config.json").unlink()  # the end tokens that it lists are kept
     checkpoint.save(tmp_path / "again", *checkpoint.load(directory))
     assert json.loads((tmp_path / "again" / "generation_config.json").read_text())["eos_token_id"] == [2]
 
@@ -103,6 +104,7 @@ def test_generation_stops_at_one_token_where_both_are_the_same(directory, tmp_pa
 def test_generation_of_a_model_that_cannot_chat_stops_at_the_end_of_a_text(directory, tmp_path):
     path = directory / "tokenizer.json"
     path.write_text(path.read_text().replace("<|im_end|>", "<|another|>"))
+    (directory / "generation_config.json").unlink()
     checkpoint.save(tmp_path / "again", *checkpoint.load(directory))
     assert json.loads((tmp_path / "again" / "generation_config.json").read_text())["eos_token_id"] == [0]
 

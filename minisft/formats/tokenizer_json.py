@@ -69,15 +69,6 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise MinisftError(f"{path}: {name} {quoted(model[name])} of BPE is not implemented; use another model")
-    kinds = {step.get("type") for step in lists["pre_tokenizer"]} | {
-        "Metaspace" for step in lists["normalizer"] if step.get("type") == "Replace" and step.get("content") == "▁"
-    }
-    if not kinds & {"ByteLevel", "Metaspace"}:
-        cut = one_line(", ".join(map(str, kinds))) or "none"
-        raise MinisftError(
-            f"{path}: a BPE with the pre_tokenizer {cut} is not implemented, only a byte-level one (ByteLevel) or one "
-            "of SentencePiece's kind (Metaspace) is; use another model"
-        )
     for part, listed in lists.items():
         for kind in [step.get("type") for step in listed]:
             if not isinstance(kind, str) or kind not in PARTS[part]:
@@ -91,6 +82,15 @@ def read(source: bytes, path: str | Path) -> dict[str, Any]:
                 f"{path}: its {part} may make more than {GROWTH} characters of one, and so fill the memory; use "
                 "another model"
             )
+    kinds = {step.get("type") for step in lists["pre_tokenizer"]} | {
+        "Metaspace" for step in lists["normalizer"] if step.get("type") == "Replace" and step.get("content") == "▁"
+    }
+    if not kinds & {"ByteLevel", "Metaspace"}:
+        cut = one_line(", ".join(map(str, kinds))) or "none"
+        raise MinisftError(
+            f"{path}: a BPE with the pre_tokenizer {cut} is not implemented, only a byte-level one (ByteLevel) or one "
+            "of SentencePiece's kind (Metaspace) is; use another model"
+        )
     return content
 
 

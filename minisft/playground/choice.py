@@ -12,7 +12,7 @@ from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Example, Sequence
 from minisft.doors import number as require_number
 from minisft.errors import MinisftError, quoted
-from minisft.formats import resources, rows
+from minisft.formats import resources, tables
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -72,10 +72,10 @@ def pasted(text: Any) -> list[Example]:
         raise MinisftError(f"{PASTED}: there are none; paste lines of JSON with prompt and completion")
     raw = text.encode(errors="replace")
     if raw.lstrip().startswith(b"["):
-        found = [(row, f"{PASTED}: record {i}") for i, row in enumerate(rows.parse(raw, PASTED), 1)]
+        found = [(row, f"{PASTED}: record {i}") for i, row in enumerate(tables.parse(raw, PASTED), 1)]
     else:
         lines = [(line, f"{PASTED}:{i}") for i, line in enumerate(raw.split(b"\n"), 1) if line.strip()]
-        found = [(rows.parse(line, where), where) for line, where in lines]
+        found = [(tables.parse(line, where), where) for line, where in lines]
     if not 0 < len(found) <= MOST_ROWS:
         raise MinisftError(f"{PASTED}: {len(found)} of them, but from 1 to {MOST_ROWS} are taken; paste fewer or more")
     return [data.example(row, where) for row, where in found]

@@ -84,8 +84,7 @@ CUTS: dict[str, list[pre_tokenizers.PreTokenizer]] = {
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
     """Sizes, tokenizer and tensors of a model, under the names of θ. No tensor of θ is read yet.
 
-    Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or if the `gguf`
-    package is missing.
+    Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or the missing package.
     """
     try:
         import gguf  # an extra
@@ -99,11 +98,10 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
         raise MinisftError(f"{path}: cannot be read ({error.strerror}); name a model's directory or file") from error
     config = read_config(path, fields, entries)
     tokenizer = read_tokenizer(path, fields)
-    stored = tensors(walk, fields, entries, config, gguf)
-    for tensor in stored:
-        if tensor.name == DIVISORS:
-            config = slowed(config, tensor)
-    return config, tokenizer, [tensor for tensor in stored if tensor.name != DIVISORS]
+    stored = {tensor.name: tensor for tensor in tensors(walk, fields, entries, config, gguf)}
+    if DIVISORS in stored:
+        config = slowed(config, stored.pop(DIVISORS))
+    return config, tokenizer, list(stored.values())
 
 
 def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -> ModelConfig:
