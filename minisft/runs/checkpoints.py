@@ -4,6 +4,7 @@ The order of the examples depends on seed and step alone, so θ, the optimiser's
 state of a run. A checkpoint that cannot be read is never deleted.
 """
 
+import hashlib
 import itertools
 import os
 from collections.abc import Callable
@@ -18,17 +19,17 @@ from minisft.config import is_whole
 from minisft.errors import MinisftError
 from minisft.formats import huggingface
 from minisft.formats.files import bring_to_disk, delete, partial_name, read_json, write_json
-from minisft.runs.directory import METRICS, checkpoints
+from minisft.runs.directory import COUNTERS, METRICS, MOMENTS, checkpoints, is_checkpoint
 from minisft.runs.record import Run, rows_until
 from minisft.train import State, start
 
-MOMENTS, COUNTERS = "optimizer.safetensors", "trainer_state.json"
+WEIGHTS = "model.safetensors"
 
 
 def save_state(run: Run, state: State) -> None:
-    """Write checkpoint-N, if this run has not written it already: beside its place, and then renamed."""
+    """Write checkpoint-N, if this run has not written it already: beside its place, and then moved there."""
     path = run.directory / f"checkpoint-{state.step}"
-    if path.exists():
+    if (path / COUNTERS).exists():
         return
     beside = run.directory / partial_name(path.name)
     try:
@@ -37,14 +38,24 @@ def save_state(run: Run, state: State) -> None:
         checkpoint.save(beside, state.theta, run.config, run.tokenizer)
         huggingface.write_tensors(beside / MOMENTS, state.optimizer.moments)
         counters = {"step": state.step, "num_tokens": state.num_tokens, "updates": state.optimizer.updates}
-        write_json(beside / COUNTERS, counters)
-        os.rename(beside, path)
+        write_json(beside / COUNTERS, counters | {"sha256": sha256(beside / WEIGHTS)})
+        if path.exists():  # with files of somebody else in it; without its counters it is not whole
+            for file in sorted(beside.iterdir(), key=lambda file: file.name == COUNTERS):
+                os.replace(file, path / file.name)
+        else:
+            os.rename(beside, path)
         bring_to_disk(run.directory)
     except (OSError, MinisftError) as error:
         why = str(error).replace(str(beside), str(path))
         raise MinisftError(f"{path}: cannot be written ({why}); make room") from error
     finally:
         delete(beside)
+
+
+def sha256(path: Path) -> str:
+    """The same for the same content of a file, another for all others."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[State, list[dict[str, Any]]] | None:
@@ -54,6 +65,8 @@ def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[Stat
     """
     broken: list[tuple[Path, MinisftError]] = []
     for step, path in checkpoints(run.directory):
+        if not is_checkpoint(path):
+            continue
         try:
             state = load_state(run, path, step, dtype)
         except MinisftError as error:
@@ -79,6 +92,8 @@ def load_state(run: Run, path: Path, step: int, dtype: DTypeLike) -> State:
     """The state in a checkpoint. Raises MinisftError naming it if it is not whole, or not of this run."""
     theta, config, _ = checkpoint.load(path, dtype)
     counters = read_json(path / COUNTERS)
+    if "sha256" in counters and counters["sha256"] != sha256(path / WEIGHTS):  # version 0.1.0 has written none
+        raise MinisftError(f"{path / WEIGHTS}: is not the one that the run has saved there")
     moments = dict(huggingface.read_tensors(path / MOMENTS))
     state = start(theta, run.settings)
 

@@ -8,6 +8,7 @@
 One process at a time writes there, and it removes nothing but the files of an old run.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ MODEL_FILES = (
 OF_OTHER_TOOLS = (INDEX, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")  # of a model
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+MOMENTS, COUNTERS = "optimizer.safetensors", "trainer_state.json"
+CHECKPOINT_FILES = (*MODEL_FILES, MOMENTS, COUNTERS)
 
 
 @contextmanager
@@ -48,6 +51,9 @@ def reserved(directory: Path, sources: list[Path], resume: bool, overwrite: bool
     require_no_checkpoint_of(directory, sources)
     for path in [path for path in written if path.exists() and not path.is_file()]:
         raise MinisftError(f"{flag}: {path} is in the way, since it is not a file; move it away")
+    for path in [path for _, path in checkpoints(directory) if not path.is_dir()]:
+        raise MinisftError(f"{flag}: {path} is in the way, since it is not a directory; move it away")
+    require_no_checkpoint(directory)
     with alone_in(directory):
         if holds_run(directory) and not (resume or overwrite):
             raise MinisftError(
@@ -67,10 +73,25 @@ def require_no_checkpoint_of(directory: Path, sources: list[Path]) -> None:
                 )
 
 
+def require_no_checkpoint(directory: Path) -> None:
+    """Refuse a directory that is, or might become, a checkpoint of the run beside it."""
+    here = Path(os.path.realpath(directory))
+    if CHECKPOINT.fullmatch(here.name) and holds_files(here.parent):
+        raise MinisftError(f"--output-dir: {directory} is a checkpoint of the run in {here.parent}; give another one")
+
+
 def holds_run(directory: Path) -> bool:
-    return bool(checkpoints(directory)) or any(
-        (directory / name).exists() for name in (RECORD, METRICS, INDEX, *MODEL_FILES)
-    )
+    return bool(checkpoints(directory)) or holds_files(directory)
+
+
+def holds_files(directory: Path) -> bool:
+    """Whether a file of a run or of a model is there; checkpoints alone do not count."""
+    return any((directory / name).exists() for name in (RECORD, METRICS, INDEX, *MODEL_FILES))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether there is any file of a checkpoint: a directory without one is somebody else's, whatever its name."""
+    return any((path / name).exists() for name in CHECKPOINT_FILES)
 
 
 def checkpoints(directory: Path) -> list[tuple[int, Path]]:
@@ -84,10 +105,24 @@ def remove(directory: Path) -> None:
     card = [model_card.CARD] if model_card.is_ours(directory) else []
     names = [*shards(directory), METRICS, *OF_OTHER_TOOLS, *MODEL_FILES, *card, RECORD]
     try:
-        for path in [path for _, path in checkpoints(directory)] + [directory / name for name in names]:
-            delete(path)
+        for _, path in checkpoints(directory):
+            remove_checkpoint(path)
+        for name in names:
+            delete(directory / name)
     except OSError as error:
         raise MinisftError(f"{directory}: cannot be cleared ({error}); give another --output-dir") from error
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete the files of a checkpoint, and its directory unless somebody has put other files there, or the link."""
+    if path.is_symlink():
+        path.unlink()
+        return
+    for name in CHECKPOINT_FILES:
+        if not (path / name).is_dir():
+            (path / name).unlink(missing_ok=True)
+    if not any(path.iterdir()):
+        path.rmdir()
 
 
 def shards(directory: Path) -> list[str]:
