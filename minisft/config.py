@@ -111,24 +111,30 @@ class ModelConfig:
 
 
 class Numbers(NamedTuple):
-    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below."""
+    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below.
+
+    zero  0 is one of them, whatever the limits
+    """
 
     whole: bool
     low: float = -math.inf
     above: float = -math.inf
     high: float = math.inf
     below: float = math.inf
+    zero: bool = False
 
     def complaint(self, value: Any, unset: Any = None) -> str:
         """What is wrong with a value, in words that can follow it; empty if nothing is, or if the value is `unset`."""
         known = is_whole(value) if self.whole else is_number(value)
         if known and value > self.high:
             return f"is too large; at most {self.high} is allowed"
-        if known and (value == unset or (self.low <= value and self.above < value < self.below)):
+        if known and (
+            value == unset or (self.zero and value == 0) or (self.low <= value and self.above < value < self.below)
+        ):
             return ""
         limits = {"of at least": self.low, "above": self.above, "below": self.below}
         words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
-        return f"is not a {'whole' if self.whole else 'finite'} number {words}"
+        return f"is not a {'whole' if self.whole else 'finite'} number {words}{', or 0' if self.zero else ''}"
 
 
 def whole(low: int, high: int = 2**63 - 1) -> Numbers:
@@ -136,9 +142,9 @@ def whole(low: int, high: int = 2**63 - 1) -> Numbers:
     return Numbers(True, low=low, high=high)
 
 
-def number(**limits: float) -> Numbers:
-    """All finite numbers within the limits: low, above, high, below."""
-    return Numbers(False, **limits)
+def number(zero: bool = False, **limits: float) -> Numbers:
+    """All finite numbers within the limits: low, above, high, below; and 0, if `zero`."""
+    return Numbers(False, zero=zero, **limits)
 
 
 def setting(
@@ -205,8 +211,8 @@ class TrainConfig:
     warmup_steps: int = setting(0, whole(0), "steps in which the learning rate rises to its full value")
     prompt_loss_weight: float = setting(  # λ
         0.0,
-        number(low=0, high=1000),
-        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y)",
+        number(low=1e-30, high=1000, zero=True),  # a smaller one might become 0 in float32
+        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y); at least 1e-30, or 0",
         metavar="W",
         model_card="always",
     )

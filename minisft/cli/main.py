@@ -18,6 +18,7 @@ from minisft import __version__, parallel
 from minisft.cli.commands import chat, course, demo, evaluate, export, generate, gradcheck, inspect, pretrain, sft
 from minisft.cli.console import complain, say
 from minisft.errors import MinisftError
+from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
 COMMANDS = (demo, pretrain, sft, evaluate, generate, chat, inspect, gradcheck, export, course)
@@ -84,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has left, and so do we, quietly
         status = 141
     except OSError as error:
-        status = complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
+        status = complain(told(error), 2)
     except MemoryError as error:
         status = complain(f"not enough memory ({error}); try smaller sizes or a smaller --batch-size", 2)
     except KeyboardInterrupt as interrupt:
@@ -112,6 +113,14 @@ def run(arguments: argparse.Namespace, ranks: parallel.Ranks) -> int | None:
         known = " and ".join(map(name_of, SHARED))
         raise MinisftError(f"{arguments.command}: runs in one process; only {known} can use several; leave out mpiexec")
     return command.run(arguments)
+
+
+def told(error: OSError) -> str:
+    """What the system refused, and where: what has no name is a stream that this process was given."""
+    why = error.strerror or str(error)
+    if error.filename is None:
+        return f"standard output: cannot be written ({why}); make room, or send it elsewhere"
+    return f"{by_its_name(os.fsdecode(error.filename))}: {why}; check the place, its permissions and its room"
 
 
 def drop_unwritten() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats.files import read_bytes
+from minisft.formats.files import read_stream
 
 
 class Example(NamedTuple):
@@ -39,7 +39,7 @@ def read(paths: Sequence[str | Path], answered: bool = True) -> list[Example]:
 
 def content(path: str | Path) -> bytes:
     """A data file without the byte order mark that some editors put first."""
-    return read_bytes(path, "check --data").removeprefix(b"\xef\xbb\xbf")
+    return read_stream(path, "check --data").removeprefix(b"\xef\xbb\xbf")
 
 
 def rows(path: str | Path) -> Iterator[tuple[Any, str]]:

@@ -8,7 +8,7 @@
 One process at a time writes there, and it removes nothing but the files of an old run.
 """
 
-import os
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from minisft.errors import MinisftError
 from minisft.formats.apart import require_apart
-from minisft.formats.files import delete, partials, read_json
+from minisft.formats.files import delete, partials, read_bytes, read_json, real
 from minisft.runs import model_card
-from minisft.runs.lock import alone_in
+from minisft.runs.lock import LOCK, alone_in
 
 RECORD, METRICS, INDEX = "train_config.json", "metrics.jsonl", "model.safetensors.index.json"
 REHEARSAL = "rehearsal"  # where all small files are written once before the first step
@@ -59,15 +59,55 @@ def reserved(directory: Path, sources: list[Path], resume: bool, overwrite: bool
             raise MinisftError(
                 f"{flag}: {directory} already holds a run or a model; give another one, or --resume or --overwrite"
             )
+        if foreign := overwrite and foreign_in(directory):
+            raise MinisftError(f"{flag}: {foreign} is not of a run or a model; move it away, or give another one")
         yield
+
+
+def require_no_part(output: Path, flag: str) -> None:
+    """Refuse an output that is, or might become, one of the files of a run or a model, by whatever link."""
+    for path in (real(output.parent) / output.name, real(output)):
+        folder = path.parent
+        if is_reserved(path) and (holds_run(folder) or is_checkpoint(folder)):
+            raise MinisftError(
+                f"{flag}: {output} is one of the files of the run or model in {folder}; name another file"
+            )
+
+
+def is_reserved(path: Path) -> bool:
+    """Whether the name is that of a file or folder that runs and models consist of."""
+    names = (RECORD, METRICS, model_card.CARD, LOCK, *CHECKPOINT_FILES, *OF_OTHER_TOOLS, *shards(path.parent))
+    return path.name in names or bool(SHARD.fullmatch(path.name) or CHECKPOINT.fullmatch(path.name))
+
+
+def foreign_in(directory: Path) -> Path | None:
+    """A file that only has the name of one of ours, in a directory that shows no other sign of a run or a model."""
+    signs = [directory / name for name in ("model.safetensors", INDEX)]
+    signs += [path / COUNTERS for _, path in checkpoints(directory)]
+    known = {RECORD: ("versions",), "config.json": ("model_type", "architectures"), "tokenizer.json": ("model",)}
+    known[METRICS] = ("step",)
+    if any(path.exists() for path in signs) or has_keys(directory / RECORD, known[RECORD]):
+        return None
+    files = [directory / name for name in known if (directory / name).exists()]
+    return next((path for path in files if not has_keys(path, known[path.name])), None)
+
+
+def has_keys(path: Path, keys: tuple[str, ...]) -> bool:
+    """Whether a file, or its first line if it has a line for each row, is a JSON object with one of these keys."""
+    try:
+        content = read_bytes(path)
+        value = json.loads(content.partition(b"\n")[0] if path.suffix == ".jsonl" else content)
+    except (MinisftError, ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and any(key in value for key in keys)
 
 
 def require_no_checkpoint_of(directory: Path, sources: list[Path]) -> None:
     """Refuse the directory of a run that has one of the sources as a checkpoint, which it might replace."""
     for source in sources:
         for place in (source, *(source.iterdir() if source.is_dir() else ())):
-            folder = place.resolve() if place is source else place.resolve().parent
-            if CHECKPOINT.fullmatch(folder.name) and folder.parent == directory.resolve():
+            folder = real(place) if place is source else real(place).parent
+            if CHECKPOINT.fullmatch(folder.name) and folder.parent == real(directory):
                 raise MinisftError(
                     f"--output-dir: {directory} holds the model that is read, {source}; give another one"
                 )
@@ -75,7 +115,7 @@ def require_no_checkpoint_of(directory: Path, sources: list[Path]) -> None:
 
 def require_no_checkpoint(directory: Path) -> None:
     """Refuse a directory that is, or might become, a checkpoint of the run beside it."""
-    here = Path(os.path.realpath(directory))
+    here = real(directory)
     if CHECKPOINT.fullmatch(here.name) and holds_files(here.parent):
         raise MinisftError(f"--output-dir: {directory} is a checkpoint of the run in {here.parent}; give another one")
 

@@ -72,6 +72,7 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
         if holds_run(run.directory):
             remove(run.directory)
         write_json(run.directory / RECORD, run.record)
+        write_atomically(run.directory / METRICS, b"")
         return fresh
     old = require_same(run)
     end = finished(run, old, theta.flat.dtype)
@@ -154,6 +155,7 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
             if whole and run.save_steps and state.step % run.save_steps == 0:
                 save_state(run, state)
             if state.step == total:
+                rows_until(run.directory, total)  # or somebody has changed the file meanwhile
                 break
             whole = False
             with ctrl_c_waits():  # so that θ, state.step and metrics.jsonl say the same

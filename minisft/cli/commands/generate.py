@@ -15,6 +15,7 @@ from minisft.cli.console import print_json, row_file, show, show_answer, track
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
+from minisft.formats.rows import require_text
 from minisft.generate import generate
 
 
@@ -71,6 +72,7 @@ def examples_of(arguments: Namespace) -> list[data.Example]:
         raise MinisftError('--raw: is for --prompt; in a file, {"prompt": …} is plain text and {"messages": …} is not')
     if arguments.data:
         return data.read(arguments.data, answered=False)
+    require_text(arguments.prompt, "--prompt")
     if arguments.raw:
         return [data.Example(arguments.prompt, "", "--prompt")]
     return [data.Example([], [{"role": "user", "content": arguments.prompt}], "--prompt")]

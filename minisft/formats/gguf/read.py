@@ -21,7 +21,7 @@ from minisft.config import ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE, dialect_of
-from minisft.formats.files import Stored
+from minisft.formats.files import Stored, require_regular
 from minisft.formats.gguf.header import Entry, Walk
 from minisft.formats.native import native
 from minisft.formats.tokenizer_files import own_config
@@ -82,6 +82,7 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
         import gguf  # an extra
     except ImportError:
         raise MinisftError(f'{path}: a GGUF file is read by the package gguf: pip install "minisft[gguf]"') from None
+    require_regular(path)
     try:
         with open(path, "rb") as file:
             walk = Walk(file, path)
