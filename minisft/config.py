@@ -244,7 +244,7 @@ class TrainConfig:
             if wrong:
                 raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
         patterns = self.train_only
-        if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+        if not (isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p for p in patterns)):
             given = one_line(repr(patterns))
             raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
         object.__setattr__(self, "train_only", tuple(patterns))
