@@ -33,6 +33,8 @@ def alone_in(directory: Path) -> Iterator[None]:
                 require_nobody_around(directory, descriptor)
         except (OSError, ValueError) as error:  # ValueError: no directory can have such a name
             why = getattr(error, "strerror", None) or error
+            if directory.is_symlink() and not directory.exists():
+                why = "it is a link that leads nowhere"
             raise MinisftError(f"{directory}: cannot be written ({why}); choose another directory") from error
         yield
     finally:

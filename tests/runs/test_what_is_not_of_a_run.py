@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.commandline import assert_same_run, contents, minisft, sft_line
 
+from minisft.runs import lock
 from minisft.runs.lock import alone_in
 
 
@@ -107,6 +108,23 @@ def test_a_link_of_a_directory_to_itself_is_not_another_run(sft, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "link").symlink_to(".")
     assert sft("out") == 0
+
+
+@pytest.mark.parametrize("target", ["nowhere/at/all", "out"], ids=["dangling", "circle"])
+def test_a_directory_that_is_a_link_to_nowhere_is_refused_in_words(sft, tmp_path, capsys, target):
+    (tmp_path / "out").symlink_to(target)
+    assert sft("out") == 2
+    assert "out: cannot be written (it is a link that leads nowhere)" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_for_the_lock_is_told_with_the_directory(sft, tmp_path, capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lock, "sign", full)
+    assert sft("out") == 2
+    assert f"{tmp_path / 'out'}: cannot be written (No space left on device)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- θ of another run -------------------------------------------------------------------------------------------------
