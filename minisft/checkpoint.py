@@ -4,13 +4,14 @@
 1 + w, so its w become gains here. GGUF files are read as well.
 """
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minisft import doors, model
-from minisft.config import ModelConfig
+from minisft.config import DTYPES, ModelConfig
 from minisft.errors import MinisftError, one_line
 from minisft.formats.families import FAMILIES, gain_offset, in_files
 from minisft.formats.files import Stored, json_bytes, write_atomically
@@ -34,6 +35,8 @@ def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, Model
     Raises MinisftError naming the file, and the field or tensor, that is missing, broken, not finite or of no known
     family; before it allocates memory for θ, unless the numbers themselves are wrong.
     """
+    doors.of_kind("path", path, (str, PathLike), "the name of a directory or a .gguf file")
+    require_precision(dtype)
     path = Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
         (config, tokenizer, stored), more = read_gguf(path), 0.0
@@ -62,6 +65,16 @@ def load(path: str | Path, dtype: DTypeLike = np.float32) -> tuple[Params, Model
                 "tie_word_embeddings to false"
             )
     return theta, config, tokenizer
+
+
+def require_precision(dtype: DTypeLike) -> None:
+    """Refuse all but the precisions in which a model is computed."""
+    try:
+        known = np.dtype(dtype).name in DTYPES
+    except TypeError:  # nothing that NumPy takes for a dtype
+        known = False
+    if not known:
+        doors.refuse("dtype", " or ".join(DTYPES), dtype, "files of any precision are converted to it")
 
 
 def fitting(stored: list[Stored], config: ModelConfig) -> tuple[list[Stored], Stored | None]:
@@ -95,6 +108,10 @@ def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: T
     Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
     anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.
     """
+    doors.of_kind("directory", directory, (str, PathLike), "the name of a directory")
+    doors.of_kind("theta", theta, Params, "parameters (Params)")
+    doors.of_kind("config", config, ModelConfig, "a ModelConfig")
+    doors.of_kind("tokenizer", tokenizer, Tokenizer, "a Tokenizer")
     directory = Path(directory)
     require_room(tokenizer, config, directory)
     doors.parameters("theta", theta, model.shapes(config))

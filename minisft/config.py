@@ -161,24 +161,30 @@ class ModelConfig:
 
 
 class Numbers(NamedTuple):
-    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below."""
+    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below.
+
+    zero  0 is one of them, whatever the limits
+    """
 
     whole: bool
     low: float = -math.inf
     above: float = -math.inf
     high: float = math.inf
     below: float = math.inf
+    zero: bool = False
 
     def complaint(self, value: Any, unset: Any = None) -> str:
         """What is wrong with a value, in words that can follow it; empty if nothing is, or if the value is `unset`."""
         known = is_whole(value) if self.whole else is_number(value)
         if known and value > self.high:
             return f"is too large; at most {self.high} is allowed"
-        if known and (value == unset or (self.low <= value and self.above < value < self.below)):
+        if known and (
+            value == unset or (self.zero and value == 0) or (self.low <= value and self.above < value < self.below)
+        ):
             return ""
         limits = {"of at least": self.low, "above": self.above, "below": self.below}
         words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
-        return f"is not a {'whole' if self.whole else 'finite'} number {words}"
+        return f"is not a {'whole' if self.whole else 'finite'} number {words}{', or 0' if self.zero else ''}"
 
 
 def whole(low: int, high: int = 2**63 - 1) -> Numbers:
@@ -186,9 +192,9 @@ def whole(low: int, high: int = 2**63 - 1) -> Numbers:
     return Numbers(True, low=low, high=high)
 
 
-def number(**limits: float) -> Numbers:
-    """All finite numbers within the limits: low, above, high, below."""
-    return Numbers(False, **limits)
+def number(zero: bool = False, **limits: float) -> Numbers:
+    """All finite numbers within the limits: low, above, high, below; and 0, if `zero`."""
+    return Numbers(False, zero=zero, **limits)
 
 
 def setting(
@@ -256,8 +262,8 @@ class TrainConfig:
     )
     prompt_loss_weight: float = setting(  # λ
         0.0,
-        number(low=0, high=1000),
-        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y)",
+        number(low=1e-30, high=1000, zero=True),  # a smaller one might become 0 in float32
+        "weight of the tokens of the prompt: 0 maximises log Pr(y|x), 1 maximises log Pr(x,y); at least 1e-30, or 0",
         metavar="W",
         model_card="always",
     )
@@ -286,7 +292,7 @@ class TrainConfig:
             if wrong:
                 raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
         patterns = self.train_only
-        if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+        if not (isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p for p in patterns)):
             given = one_line(repr(patterns))
             raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
         object.__setattr__(self, "train_only", tuple(patterns))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minisft import doors
-from minisft.config import TrainConfig, whole
+from minisft.config import LARGEST, TrainConfig, whole
 from minisft.errors import MinisftError
 from minisft.formats.documents import read_documents
 from minisft.formats.rows import Example, example, read
@@ -245,6 +245,8 @@ def require(sequences: list[Sequence], prompt_loss_weight: float, dtype: DTypeLi
     for s in sequences:
         if not hasattr(s, "is_y"):
             doors.refuse("sequences", "Sequences", s, "make them of examples with data.encode")
+        doors.unmasked(f"{s.where}: ids", s.ids)
+        doors.unmasked(f"{s.where}: is_y", s.is_y)
         if not 2 <= len(s.ids) == len(s.is_y):
             lengths = len(s.ids), len(s.is_y)
             doors.refuse(f"{s.where}: ids and is_y", "at least 2, and as many of both", lengths, "encode it anew")
@@ -288,6 +290,6 @@ def collate(
         starts,
         is_y,
     )
-    doors.indices("ids", batch.ids)
-    doors.indices("ids", batch.targets)
+    doors.indices("ids", batch.ids, LARGEST)
+    doors.indices("ids", batch.targets, LARGEST)
     return batch

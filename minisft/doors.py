@@ -28,6 +28,12 @@ def number(name: str, value: Any, allowed: Numbers) -> None:
         raise MinisftError(f"{name}: {' '.join(repr(plain).split())[:80]} {wrong}")
 
 
+def of_kind(name: str, value: Any, kind: type | tuple[type, ...], what: str) -> None:
+    """A value of one of these classes; `what` says in words how to get one."""
+    if not isinstance(value, kind):
+        refuse(name, what, value, "look at the order of the arguments")
+
+
 def one_of(name: str, value: Any, choices: Sequence[str]) -> None:
     if not (isinstance(value, str) and value in choices):
         raise MinisftError(f"{name}: {quoted(value)} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
@@ -41,6 +47,7 @@ def some(name: str, given: Any) -> None:
 
 def indices(name: str, given: Any, size: float = np.inf, advice: str = TOKENS, increasing: bool = False) -> None:
     """Whole numbers (n,) from 0 to size − 1, since NumPy counts negative ones from the end; in order, if increasing."""
+    unmasked(name, given)
     array = np.asarray(given)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         refuse(name, "whole numbers in one dimension", array, advice)
@@ -48,6 +55,11 @@ def indices(name: str, given: Any, size: float = np.inf, advice: str = TOKENS, i
         refuse(name, f"numbers from 0 to {size - 1}", int(array[(array < 0) | (array >= size)][0]), advice)
     if increasing and (array[1:] <= array[:-1]).any():
         refuse(name, "numbers that increase", array.tolist(), advice)
+
+
+def unmasked(name: str, given: Any) -> None:
+    if isinstance(given, np.ma.MaskedArray):
+        refuse(name, "an array without a mask, which would be lost", given, "give what is left of it, or .data")
 
 
 def starts(given: np.ndarray, size: int) -> None:
@@ -60,13 +72,17 @@ def starts(given: np.ndarray, size: int) -> None:
 
 def one_per_row(logits: np.ndarray, targets: ArrayLike, weights: ArrayLike) -> None:
     """Logits (M, V), and for each row a target (M,) from 0 to V − 1 and a weight (M,): nothing is broadcast."""
-    if logits.ndim != 2:
-        refuse("logits", "the shape (M, V)", logits, "give one row for each predicted token")
+    if not isinstance(logits, np.ndarray) or logits.dtype.kind not in "fc" or logits.ndim != 2:
+        refuse(
+            "logits", "an array of real numbers of the shape (M, V)", logits, "give one row for each predicted token"
+        )
     M, V = logits.shape
     for name, given in (("targets", targets), ("weights", weights)):
         if np.shape(given) != (M,):
             refuse(name, f"the shape ({M},)", np.asarray(given), "give one for each row of logits")
     indices("targets", targets, V)
+    if not (isinstance(weights, np.ndarray) and weights.dtype.kind in "fiub" and np.isfinite(weights).all()):
+        refuse("weights", "an array of finite numbers", weights, "give those of data.collate or data.weights")
 
 
 def parameters(name: str, given: Any, shapes: Mapping, kinds: str = "f") -> None:

@@ -142,6 +142,7 @@ def require(
         doors.refuse("rng", "a generator of random numbers", rng, "give np.random.default_rng(seed)")
     if not hasattr(stop_ids, "__len__") or not all(i is None or hasattr(i, "__index__") for i in stop_ids):
         doors.refuse("stop_ids", "a collection of ids", stop_ids, "give the tokenizer's, as {tokenizer.eos_id}")
+    doors.indices("stop_ids", [i for i in stop_ids if i is not None], config.vocab_size)
 
 
 def decode(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minisft import doors
-from minisft.config import ModelConfig
+from minisft.config import ModelConfig, whole
 from minisft.layers import attention, block, embedding, geglu, linear, rmsnorm, rotary, sandwich, swiglu
 from minisft.params import Params
 
@@ -109,7 +109,12 @@ def rotations(config: ModelConfig, positions: np.ndarray, dtype: DTypeLike) -> d
 
 
 def require(
-    theta: Params, config: ModelConfig, ids: np.ndarray, starts: np.ndarray, rows: np.ndarray | tuple = ()
+    theta: Params,
+    config: ModelConfig,
+    ids: np.ndarray,
+    starts: np.ndarray,
+    rows: np.ndarray | tuple = (),
+    lowest: int = 0,
 ) -> None:
     """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
     doors.parameters("theta", theta, shapes(config), "fc")
@@ -120,6 +125,7 @@ def require(
         doors.refuse("starts", f"at most {context} rows per sequence, the context", int(longest), "cut the sequence")
     advice = "give the numbers of the rows, in order; of a mask, np.flatnonzero(mask)"
     doors.indices("rows", rows, len(ids), advice, increasing=True)
+    doors.number("lowest", lowest, whole(0, config.num_hidden_layers))
 
 
 def forward(
@@ -138,12 +144,17 @@ def forward(
     rows    (M,) int, increasing: the rows whose prediction is wanted
     past    None, or what was read of the sequences before (generate.Past): then ids continue them
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
-    Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does.
+    Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does, or if
+    past is not one of S sequences.
     """
     R = config.num_attention_heads // config.num_key_value_heads
+    doors.of_kind("starts", starts, np.ndarray, "an array of shape (S + 1,)")
+    if past is None:
+        require(theta, config, ids, starts, rows, lowest)
+    elif not hasattr(past, "extend") or np.shape(getattr(past, "rooms", 0)) != (len(starts) - 1,):
+        doors.refuse("past", f"a generate.Past of {len(starts) - 1} sequences", past, "make one for these sequences")
     counts = starts[1:] - starts[:-1]
     if past is None:
-        require(theta, config, ids, starts, rows)
         rooms, positions = counts, np.arange(len(ids)) - starts[:-1].repeat(counts)
         turns = rotations(config, positions, theta.flat.real.dtype)
     else:

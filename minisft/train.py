@@ -211,6 +211,7 @@ def trained(theta: Params, settings: TrainConfig) -> list[str]:
 
 
 def start(theta: Params, settings: TrainConfig) -> State:
+    doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
     trained(theta, settings)  # or a mistake would be noticed when an old run has been removed
     return State(0, theta, optim.make(theta, settings))
 
@@ -223,6 +224,8 @@ def finetune(
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified."""
+    doors.of_kind("theta_hat", theta_hat, Params, "parameters, as of checkpoint.load")
+    doors.of_kind("config", config, ModelConfig, "a ModelConfig")
     yield from train(start(theta_hat.copy(), settings), config, sequences, settings, ranks)
 
 
@@ -234,5 +237,7 @@ def pretrain(
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
     """Random parameters → θ̂, by the same loop on documents."""
+    doors.of_kind("config", config, ModelConfig, "a ModelConfig")
+    doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
     theta = model.init(config, np.random.default_rng(settings.seed), dtype)
     yield from train(start(theta, settings), config, sequences, settings, ranks)

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from minisft.errors import BREAKS, MinisftError, one_line, visible
 from minisft.formats.apart import require_apart
-from minisft.formats.files import json_bytes, replacing
+from minisft.formats.files import json_bytes, read_bytes, real, replacing
+from minisft.runs.directory import holds_run, require_no_part
 
 Item = TypeVar("Item")
 
@@ -54,6 +55,8 @@ class Page(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        if self.width < 20:  # COLUMNS=0, where nobody knows; a table would show nothing
+            self.width = 80
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -83,6 +86,7 @@ def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Calla
     if Path(path).is_dir():
         raise MinisftError(f"{flag}: {path} is a directory; name another file")
     require_apart(Path(path), sources, flag)
+    require_replaceable(Path(path), flag)
     with replacing(path) as beside:
 
         def write(rows: list[dict]) -> None:
@@ -94,6 +98,16 @@ def row_file(path: str | None, flag: str, sources: list[Path]) -> Iterator[Calla
                 ) from None
 
         yield write
+
+
+def require_replaceable(path: Path, flag: str) -> None:
+    """Refuse a part of a run or model, and any file beside one but rows that an earlier command has written."""
+    there = read_bytes(path) if path.is_file() else b""
+    if there.startswith(b'{"index":'):
+        return
+    require_no_part(path, flag)
+    if there and holds_run(real(path).parent):
+        raise MinisftError(f"{flag}: {path} is somebody's file beside a run or model; name another file")
 
 
 def metrics_line(metrics: dict, reduction: str) -> str:

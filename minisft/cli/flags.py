@@ -4,7 +4,9 @@ The settings of a run are stated once, in `TrainConfig`, so the help, the librar
 """
 
 import argparse
+import errno
 import math
+import os
 from collections.abc import Callable, Container
 from dataclasses import fields
 from typing import Any
@@ -44,6 +46,11 @@ def path(text: str) -> str:
     """The type of a flag: the name of a file or a directory. An empty name would mean the current directory."""
     if not text:
         raise argparse.ArgumentTypeError("is empty; give a name")
+    try:
+        os.lstat(text)
+    except (OSError, ValueError) as error:  # what is not there may still be made
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise argparse.ArgumentTypeError("is a name too long for this system; give a shorter one") from None
     return text
 
 

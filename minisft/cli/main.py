@@ -32,6 +32,7 @@ from minisft.cli.commands import (
 from minisft.cli.console import complain, say
 from minisft.cli.spelling import ours
 from minisft.errors import MinisftError
+from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
 COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course)
@@ -98,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has left, and so do we, quietly
         status = 141
     except OSError as error:
-        status = complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
+        status = complain(told(error), 2)
     except MemoryError as error:
         status = complain(f"not enough memory ({error}); try smaller sizes or a smaller --batch-size", 2)
     except KeyboardInterrupt as interrupt:
@@ -126,6 +127,14 @@ def run(arguments: argparse.Namespace, ranks: parallel.Ranks) -> int | None:
         known = " and ".join(map(name_of, SHARED))
         raise MinisftError(f"{arguments.command}: runs in one process; only {known} can use several; leave out mpiexec")
     return command.run(arguments)
+
+
+def told(error: OSError) -> str:
+    """What the system refused, and where: what has no name is a stream that this process was given."""
+    why = error.strerror or str(error)
+    if error.filename is None:
+        return f"standard output: cannot be written ({why}); make room, or send it elsewhere"
+    return f"{by_its_name(os.fsdecode(error.filename))}: {why}; check the place, its permissions and its room"
 
 
 def drop_unwritten() -> None:

@@ -18,7 +18,7 @@ from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
 from minisft.runs.directory import RECORD, reserved
-from minisft.runs.record import Measured, Run, describe, read_metrics
+from minisft.runs.record import Measured, Run, describe, fingerprint, read_metrics
 from minisft.tokenizer import Tokenizer
 from minisft.train import State, default_learning_rate, steps_in
 
@@ -126,6 +126,9 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
     skipped = sum(row.get("num_target_tokens") == 0 for row in rows)
     if skipped:
         say(f"warning: {skipped} steps had no targets and changed nothing; look at the data with minisft inspect")
+    moving = any(row.get("num_target_tokens") and row.get("learning_rate") for row in rows)
+    if moving and fingerprint(state.theta) == run.record["sha256"]["model"]:
+        say("warning: the steps have not moved θ at all; look at --learning-rate, --adam-epsilon and --max-grad-norm")
     reduction = run.settings.loss_reduction
     if arguments.json:
         result = {

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from minisft.errors import MinisftError
+from minisft.formats.files import real
 
 
 def require_apart(output: Path, sources: Iterable[Path], flag: str) -> None:
@@ -26,15 +27,15 @@ def require_apart(output: Path, sources: Iterable[Path], flag: str) -> None:
 def holds(directory: Path, source: Path) -> bool:
     """Whether a file of data lies in a directory, at any depth, or a model is the directory, or has files in it."""
     if source.is_dir():
-        places = {source.resolve(), *(file.resolve().parent for file in files_in(source))}
-        return directory.resolve() in places
+        places = {real(source), *(real(file).parent for file in files_in(source))}
+        return real(directory) in places
     return lies_in(source, directory)
 
 
 def lies_in(path: Path, directory: Path) -> bool:
     """Whether a path, or what it links to, lies in a directory, at any depth, or is that directory."""
-    here, link = directory.resolve(), path.parent.resolve() / path.name
-    return any(here in (place, *place.parents) for place in (link, path.resolve()))
+    here, link = real(directory), real(path.parent) / path.name
+    return any(here in (place, *place.parents) for place in (link, real(path)))
 
 
 def files_in(source: Path) -> list[Path]:
@@ -44,6 +45,6 @@ def files_in(source: Path) -> list[Path]:
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths name one file or folder, by whatever links."""
     try:
-        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+        return real(one) == real(other) or os.path.samefile(one, other)
     except (OSError, ValueError):  # one of the two is not there
         return False

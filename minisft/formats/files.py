@@ -37,8 +37,50 @@ class Stored(NamedTuple):
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
+def real(path: Path) -> Path:
+    """The place of a path, links followed. Unlike Path.resolve it raises nothing for a circle of links."""
+    return Path(os.path.realpath(path))
+
+
+def require_regular(path: str | Path, advice: str = MODEL_ADVICE) -> None:
+    """Refuse a pipe or a device in the place of a file, which might keep a reader waiting, or never end."""
+    if special(path):
+        raise MinisftError(f"{path}: is not a regular file; {advice}")
+
+
+def require_end(path: str | Path) -> None:
+    """Refuse a device that can be read for ever, such as /dev/zero. Terminals, pipes and /dev/null are none."""
+    mode = special(path)
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not os.path.samefile(path, os.devnull) and not is_terminal(path)):
+        raise MinisftError(f"{path}: is a device without an end; give a file or a pipe")
+
+
+def special(path: str | Path) -> int:
+    """The kind of what is neither a file nor a directory, as stat knows it; 0 for those, and if nothing is there."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # who opens it will say why
+        return 0
+    return 0 if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else mode
+
+
+def is_terminal(path: str | Path) -> bool:
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOCTTY)) as file:
+            return file.isatty()
+    except OSError:
+        return False
+
+
 def read_bytes(path: str | Path, advice: str = MODEL_ADVICE) -> bytes:
-    """The content of a file. Raises MinisftError naming it, with the advice, if it is missing or unreadable."""
+    """The content of a file. Raises MinisftError naming it, with the advice, if it is missing or not one to be read."""
+    require_regular(path, advice)
+    return read_stream(path, advice)
+
+
+def read_stream(path: str | Path, advice: str) -> bytes:
+    """All that comes out of a file or a pipe. Raises MinisftError as `read_bytes` does, or for an endless device."""
+    require_end(path)
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
@@ -87,7 +129,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if "\0" in str(path):
             raise OSError(errno.EINVAL, "no file can have such a name")
         through = is_written_through(path)
-        target = path if through else Path(os.path.realpath(path))
+        target = path if through else real(path)
         if target.is_dir() or (target.is_symlink() and not through):  # a circle of links leads nowhere
             raise OSError(errno.EISDIR, "it is a directory" if target.is_dir() else "it is a circle of links")
         folder = Path(tempfile.gettempdir()) if through else target.parent
@@ -209,6 +251,12 @@ def is_alive(pid: int) -> bool:
     except OSError:  # it is there, and another user's
         return True
     return True
+
+
+def by_its_name(path: str | Path) -> Path:
+    """A path in which whatever is being written has the name that it is to have in the end."""
+    parts = ((part, PARTIAL.fullmatch(part)) for part in Path(path).parts)
+    return Path(*(partial["name"] if partial else part for part, partial in parts))
 
 
 def clear_leftovers(folder: Path, name: str) -> None:

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from minisft.config import LAYER_TYPES, ModelConfig, RopeScaling, is_whole
 from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats.families import FAMILIES, LEFT_OUT, family_of, gemma
-from minisft.formats.files import Stored, read_json, replacing
+from minisft.formats.files import Stored, read_json, replacing, require_regular
 from minisft.formats.native import native
 
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -217,6 +217,7 @@ def read_tensor(path: Path, name: str) -> np.ndarray:
 def opened(path: Path) -> Iterator[Any]:
     """A safetensors file, which the package maps into memory. Raises MinisftError naming it if it is not one."""
     advice = "it is missing, cut off or not safetensors, the only kind that is read: copy or convert the model again"
+    require_regular(path)
     with native(path, "cannot be read", advice), safe_open(path, framework="np") as file:
         yield file
 

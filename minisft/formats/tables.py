@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from minisft.errors import MinisftError, one_line
-from minisft.formats.files import read_bytes
+from minisft.formats.files import read_stream
 
 Row = tuple[Any, str]  # (value, or what is wrong with it; "file:line")
 
@@ -33,7 +33,7 @@ LARGEST_CELL = 2**30  # bytes
 
 def content(path: str | Path) -> bytes:
     """A file of data, unpacked, and without the byte order mark that some editors put first."""
-    raw = read_bytes(path, "check --data")
+    raw = read_stream(path, "check --data")
     if raw.startswith(GZIP):
         try:
             raw = gzip.decompress(raw)

@@ -19,17 +19,15 @@ from minisft.config import is_whole
 from minisft.errors import MinisftError
 from minisft.formats import huggingface
 from minisft.formats.files import bring_to_disk, delete, partial_name, read_json, write_json
-from minisft.runs.directory import METRICS, checkpoints
+from minisft.runs.directory import COUNTERS, METRICS, MOMENTS, checkpoints, is_checkpoint
 from minisft.runs.record import Run, fingerprint, rows_until
 from minisft.train import State, start
 
-MOMENTS, COUNTERS = "optimizer.safetensors", "trainer_state.json"
-
 
 def save_state(run: Run, state: State) -> None:
-    """Write checkpoint-N, if this run has not written it already: beside its place, and then renamed."""
+    """Write checkpoint-N, if this run has not written it already: beside its place, and then moved there."""
     path = run.directory / f"checkpoint-{state.step}"
-    if path.exists():
+    if (path / COUNTERS).exists():
         return
     beside = run.directory / partial_name(path.name)
     try:
@@ -39,7 +37,11 @@ def save_state(run: Run, state: State) -> None:
         huggingface.write_tensors(beside / MOMENTS, state.optimizer.moments)
         counters = {"step": state.step, "num_tokens": state.num_tokens, "updates": state.optimizer.updates}
         write_json(beside / COUNTERS, counters | {"sha256": fingerprints(state)})
-        os.rename(beside, path)
+        if path.exists():  # with files of somebody else in it; without its counters it is not whole
+            for file in sorted(beside.iterdir(), key=lambda file: file.name == COUNTERS):
+                os.replace(file, path / file.name)
+        else:
+            os.rename(beside, path)
         bring_to_disk(run.directory)
     except (OSError, MinisftError) as error:
         why = str(error).replace(str(beside), str(path))
@@ -63,6 +65,8 @@ def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[Stat
     """
     broken: list[tuple[Path, MinisftError]] = []
     for step, path in checkpoints(run.directory):
+        if not is_checkpoint(path):
+            continue
         try:
             state = load_state(run, path, step, dtype)
         except MinisftError as error:

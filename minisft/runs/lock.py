@@ -27,15 +27,15 @@ def alone_in(directory: Path) -> Iterator[None]:
     try:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            descriptor = taken(directory / LOCK) if fcntl else None
+            if fcntl:
+                descriptor = taken(directory / LOCK)
+                sign(descriptor)
+                require_nobody_around(directory, descriptor)
         except (OSError, ValueError) as error:  # ValueError: no directory can have such a name
             why = getattr(error, "strerror", None) or error
+            if directory.is_symlink() and not directory.exists():
+                why = "it is a link that leads nowhere"
             raise MinisftError(f"{directory}: cannot be written ({why}); choose another directory") from error
-        if descriptor is not None:
-            with suppress(OSError):  # a colleague's file, which everybody may lock
-                os.fchmod(descriptor, 0o666)  # or a killed process would keep out whoever else may write here
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode(errors="replace"))
         yield
     finally:
         if descriptor is not None:
@@ -44,6 +44,43 @@ def alone_in(directory: Path) -> Iterator[None]:
         for path in made:
             with suppress(OSError):  # it is not empty
                 path.rmdir()
+
+
+def sign(descriptor: int) -> None:
+    """Write into a lock whose it is."""
+    with suppress(OSError):  # a colleague's file, which everybody may lock
+        os.fchmod(descriptor, 0o666)  # or a killed process would keep out whoever else may write here
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode(errors="replace"))
+
+
+def require_nobody_around(directory: Path, own: int) -> None:
+    """Refuse a directory that lies in one that another process holds, or that has such a one two levels down or less.
+
+    Called with its own lock in hand: of two processes that begin at once, at least one sees the other.
+    """
+    above = [parent / LOCK for parent in Path(os.path.realpath(directory)).parents]
+    for path in [*above, *directory.glob(f"*/{LOCK}"), *directory.glob(f"*/*/{LOCK}")]:
+        if holder := held_by(path, own):
+            raise MinisftError(f"{directory}: {holder} is writing in {path.parent}; give another directory")
+
+
+def held_by(path: Path, own: int) -> str:
+    """Who has locked the file of this name; empty if nobody has, or if it is our own, by a link."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # there is none, or it is not for us to read
+        return ""
+    try:
+        if not os.path.samestat(os.fstat(descriptor), os.fstat(own)):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(descriptor, 200).decode(errors="replace") or "another process"
+    except OSError:  # a file system without locks
+        pass
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def taken(path: Path) -> int:

@@ -71,6 +71,7 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
         if holds_run(run.directory):
             remove(run.directory)
         write_json(run.directory / RECORD, run.record)
+        write_atomically(run.directory / METRICS, b"")
         return fresh
     old = require_same(run)
     end = finished(run, old, theta.flat.dtype)
@@ -162,6 +163,7 @@ def follow(run: Run, state: State, report: Callable[[dict], None]) -> State:
             if whole and (is_best or is_multiple(state.step, run.save_steps)):
                 save_state(run, state)
             if is_over(run, state.step == total, measured.waited):
+                rows_until(run.directory, state.step)  # or somebody has changed the file meanwhile
                 break
             whole = False
             with ctrl_c_waits():  # so that θ, state.step and metrics.jsonl say the same

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -125,11 +126,14 @@ def require_same(run: Run) -> dict[str, Any]:
 
 
 def write_row(run: Run, row: dict[str, Any], report: Callable[[dict], None]) -> None:
-    """Append a row to metrics.jsonl, and report it."""
+    """Append a row to metrics.jsonl, and report it. A file that somebody has removed or moved is not made anew."""
     path = run.directory / METRICS
     try:
-        with open(path, "a", encoding="utf-8") as file:
+        with open(path, "r+", encoding="utf-8") as file:
+            file.seek(0, os.SEEK_END)
             file.write(json.dumps(row, allow_nan=False) + "\n")
+    except FileNotFoundError as error:
+        raise MinisftError(f"{path}: cannot be written, since it was removed or moved; start the run again") from error
     except OSError as error:
         raise MinisftError(f"{path}: cannot be written ({error.strerror}); make room") from error
     report(row)

@@ -14,6 +14,7 @@ from minisft.cli.inputs import model_directory
 from minisft.errors import MinisftError
 from minisft.formats.apart import require_apart
 from minisft.formats.gguf import write as gguf_export
+from minisft.runs.directory import require_no_part
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def run(arguments: Namespace) -> None:
         why = "is a directory" if target.is_dir() else "does not end in .gguf"
         raise MinisftError(f"--gguf: {target} {why}; name a file that ends in .gguf")
     require_apart(target, [source], "--gguf")
+    require_no_part(target, "--gguf")
     if target.exists() and not arguments.overwrite:
         raise MinisftError(f"--gguf: {target} already exists; name another file, or give --overwrite")
     theta, config, tokenizer = checkpoint.load(source)

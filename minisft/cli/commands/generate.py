@@ -15,6 +15,7 @@ from minisft.cli.console import print_json, row_file, say, show, show_answer, tr
 from minisft.cli.inputs import model_directory, sampling_of
 from minisft.errors import MinisftError
 from minisft.evaluate import PROMPTS
+from minisft.formats.messages import require_text
 from minisft.generate import before, generate
 from minisft.runs.record import is_of_plain_text
 
@@ -89,6 +90,8 @@ def asked_by(arguments: Namespace, plain: bool) -> list[data.Example]:
         raise MinisftError("--parse-special: is for --raw; the chat template writes its special tokens itself")
     if arguments.data:
         return inputs.examples_of(arguments, arguments.data, answered=False)[0]
+    with data.named("--prompt"):
+        require_text(arguments.prompt)
     if plain and not arguments.raw:
         say("this model was trained on plain text: it continues --prompt as it is, without the chat template")
     if arguments.raw or plain:

@@ -22,7 +22,7 @@ from minisft.errors import MinisftError, one_line, quoted
 from minisft.formats import sentencepiece
 from minisft.formats.chat_templates import CHAT_TEMPLATE
 from minisft.formats.families import FAMILIES, family_of, gemma
-from minisft.formats.files import Stored
+from minisft.formats.files import Stored, require_regular
 from minisft.formats.gguf.header import Entry, Walk
 from minisft.formats.native import native
 from minisft.formats.tokenizer_files import own_config
@@ -90,6 +90,7 @@ def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
         import gguf  # an extra
     except ImportError:
         raise MinisftError(f'{path}: a GGUF file is read by the package gguf: pip install "minisft[gguf]"') from None
+    require_regular(path)
     try:
         with open(path, "rb") as file:
             walk = Walk(file, path)
@@ -121,11 +122,9 @@ def read_config(path: Path, fields: dict[str, Any], entries: dict[str, Entry]) -
     if "token_embd.weight" not in entries:
         raise MinisftError(f"{path}: tensor token_embd.weight is missing; copy the file again")
     values = {field: number(key) for field, key in SIZES.items()}
-    values["vocab_size"] = entries["token_embd.weight"][0][0]
     values["num_key_value_heads"] = number("attention.head_count_kv", values["num_attention_heads"])
-    values["head_dim"] = number("attention.key_length", 0)
-    values["rope_base"] = number("rope.freq_base", 10000.0)
-    values["tie_word_embeddings"] = "output.weight" not in entries
+    values |= {"head_dim": number("attention.key_length", 0), "rope_base": number("rope.freq_base", 10000.0)}
+    values |= {"vocab_size": entries["token_embd.weight"][0][0], "tie_word_embeddings": "output.weight" not in entries}
     values |= FAMILIES[NAMES[family]].has
     if family == "gemma3":
         values |= {"sliding_window": number(WINDOW), "rope_local_base": number(LOCAL, 10000.0)}
