@@ -84,7 +84,7 @@ CUTS: dict[str, list[pre_tokenizers.PreTokenizer]] = {
 def read(path: Path) -> tuple[ModelConfig, Tokenizer, list[Stored]]:
     """Sizes, tokenizer and tensors of a model, under the names of θ. No tensor of θ is read yet.
 
-    Raises MinisftError naming the file and the key or tensor that is damaged or not implemented, or the missing package.
+    Raises MinisftError naming the file and what is damaged or not implemented in it, or the package that is missing.
     """
     try:
         import gguf  # an extra
