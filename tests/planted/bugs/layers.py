@@ -24,7 +24,7 @@ BUGS = [
         "Fancy indexing adds once for a token that occurs twice.",
         "layers/embedding.py",
         "g.weight[tokens] += np.add.reduceat(dx[order], first, axis=0)",
-        "g.weight[ids] += scale * dx",
+        "g.weight[ids] += dx",
         "habit: a[i] += b looks like a loop over i",
     ),
     Bug(
@@ -32,7 +32,7 @@ BUGS = [
         "The embedding sets its gradient and so loses what the head, the same matrix, has added.",
         "layers/embedding.py",
         "g.weight[tokens] += np.add.reduceat",
-        "g.weight[tokens] = scale * np.add.reduceat",
+        "g.weight[tokens] = np.add.reduceat",
         "paiml/entrenar#314",
     ),
     Bug(
