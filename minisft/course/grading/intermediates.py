@@ -4,12 +4,16 @@ import sys
 
 import numpy as np
 
+from minisft.course.grading.limits import STUBBORN
 from minisft.course.grading.verdict import same
 
 
 def intermediate_values(answer, arguments) -> dict:
     """The local names of the answer when it returns; none if it is not a function of Python or does not return."""
     code, found = getattr(answer, "__code__", None), {}
+
+    if STUBBORN:
+        return {}
 
     def entered(frame, event, argument):
         return left if frame.f_code is code else None
