@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from minisft.course.grading.limits import SECONDS, within
+from minisft.course.grading.limits import STUBBORN
 from minisft.course.grading.verdict import same
 
 
@@ -12,18 +12,25 @@ def intermediate_values(answer, arguments) -> dict:
     """The local names of the answer when it returns; none if it is not a function of Python or does not return."""
     code, found = getattr(answer, "__code__", None), {}
 
-    def look(frame, event, argument):
-        if event == "return" and frame.f_code is code:
-            found.update(frame.f_locals)
+    if STUBBORN:
+        return {}
 
-    before = sys.getprofile()
+    def entered(frame, event, argument):
+        return left if frame.f_code is code else None
+
+    def left(frame, event, argument):
+        if event == "return":
+            found.update(frame.f_locals)
+        return left
+
+    before = sys.gettrace()
     try:
-        sys.setprofile(look)
-        within(SECONDS, lambda: answer(*arguments))
+        sys.settrace(entered)
+        answer(*arguments)
     except BaseException:  # it was run before, and was met with a sentence then
         return {}
     finally:
-        sys.setprofile(before)
+        sys.settrace(before)
     return found
 
 
