@@ -161,10 +161,7 @@ class ModelConfig:
 
 
 class Numbers(NamedTuple):
-    """The numbers that a setting may be, whole or any finite ones: low ≤ number ≤ high and above < number < below.
-
-    zero  0 is one of them, whatever the limits
-    """
+    """The numbers a setting may be, whole or any finite: low ≤ number ≤ high, above < number < below; 0 too, if `zero`."""
 
     whole: bool
     low: float = -math.inf
@@ -178,9 +175,8 @@ class Numbers(NamedTuple):
         known = is_whole(value) if self.whole else is_number(value)
         if known and value > self.high:
             return f"is too large; at most {self.high} is allowed"
-        if known and (
-            value == unset or (self.zero and value == 0) or (self.low <= value and self.above < value < self.below)
-        ):
+        inside = known and self.low <= value and self.above < value < self.below
+        if inside or (known and (value == unset or (self.zero and value == 0))):
             return ""
         limits = {"of at least": self.low, "above": self.above, "below": self.below}
         words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
