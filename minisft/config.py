@@ -161,7 +161,7 @@ class ModelConfig:
 
 
 class Numbers(NamedTuple):
-    """The numbers a setting may be, whole or any finite: low ≤ number ≤ high, above < number < below; 0 too, if `zero`."""
+    """The numbers a setting may be, whole or any: low ≤ number ≤ high, above < number < below; 0 too, if `zero`."""
 
     whole: bool
     low: float = -math.inf
