@@ -38,9 +38,9 @@ BUGS = [
     Bug(
         "user-turns-trained",
         "The turns of system and user are targets as well.",
-        "data.py",
-        'message["role"] == "assistant" for i, message',
-        "True for i, message",
+        "tokenizer.py",
+        'role + "\\n" + content, "<|im_end|>"], False)',
+        'role + "\\n" + content, "<|im_end|>"], True)',
         "labels = input_ids: the default of many trainers",
     ),
     Bug(
