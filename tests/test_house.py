@@ -8,7 +8,8 @@ import pytest
 import minisft
 
 HOUSE = Path(minisft.__file__).parent
-FILES = sorted(path for path in HOUSE.rglob("*.py") if "shipped" not in path.relative_to(HOUSE).parts)
+APART = {"shipped", "notebooks"}  # folders of data, the solutions of the exercises among it
+FILES = sorted(path for path in HOUSE.rglob("*.py") if not APART & set(path.relative_to(HOUSE).parts))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 SUBJECT = {"errors", "config", "params", "objective", "layers", "model", "gradcheck", "data", "tokenizer", "optim"}

@@ -20,10 +20,8 @@ from jinja2.utils import Namespace
 
 LONGEST = 10**5  # characters of a template
 ROUND = 300
-BASE, EACH = (
-    10**8,
-    10**3,
-)  # what a rendering may cost, and that for each character and 10 times for each item of its data
+BASE, EACH = 10**8, 10**3  # what a rendering may cost: BASE, and EACH for a character of its data, 10 times for an item
+WRITTEN = 100  # characters it may write for one of its data, and twice as many as a template may have
 
 # Filters that cost no more than what they are given, and methods of texts that may make much of little.
 FILTERS = set(
@@ -110,8 +108,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def render(self, template: Any, size: int, **names: Any) -> str:
         """What it writes, given its names, whose texts have `size` characters. Raises what it raises, and TooMuch."""
-        self.left = BASE + EACH * size
-        return "".join(template.generate(**names))
+        self.left, most = BASE + EACH * size, 2 * LONGEST + WRITTEN * size
+        pieces, length = [], 0
+        for piece in template.generate(**names):
+            pieces.append(piece)
+            length += len(piece)
+            if length > most:
+                raise TooMuch(f"it writes more than {most:,} characters")
+        return "".join(pieces)
 
     # --- what things cost ---
 

@@ -83,6 +83,14 @@ def test_the_budget_grows_with_the_conversation():
         sandbox.render(sandbox.template(source), 0, ms=["a"] * 1000)
 
 
+def test_what_is_written_grows_with_the_conversation_and_not_with_the_budget():
+    """Or its tokens would take minutes."""
+    sandbox, long = Sandbox(), "{% for i in range(99999) %}12345{% endfor %}"
+    with pytest.raises(TooMuch, match="writes more"):
+        sandbox.render(sandbox.template(long), 0)
+    assert len(sandbox.render(sandbox.template(long), 10**4)) == 5 * 99999
+
+
 @pytest.mark.parametrize(
     "source",
     [
