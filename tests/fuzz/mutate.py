@@ -100,7 +100,7 @@ def mutant_of_json(value, rng):
             holder[key] = mark
     text = json.dumps(value, ensure_ascii=rng.random() < 0.5, indent=rng.choice((None, 1)))
     if rng.random() < 0.1:  # a key twice
-        keys = [part for part in text.split('"') if part and part.isprintable()]
+        keys = [part for part in text.split('"') if part and part.isprintable()] or ["a"]
         text = text.replace("{", f'{{"{rng.choice(keys)}": {rng.choice(HOSTILE)}, ', 1)
     for mark, hostile in raw.items():
         text = text.replace(mark, hostile)
