@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from datetime import date
 
 import pytest
 from support.commandline import (
@@ -20,7 +21,7 @@ from support.commandline import (
 )
 
 from minisft import checkpoint, train
-from minisft.formats import files
+from minisft.formats import chat_templates, files
 from minisft.runs.directory import RECORD
 
 
@@ -32,6 +33,30 @@ def test_a_resumed_run_ends_in_the_same_bytes(sft, tmp_path, flags):
     (tmp_path / "parts" / "model.safetensors").unlink()
     assert sft("parts", *flags, "--save-steps", 2, "--resume") == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_is_resumed_on_another_day_keeps_the_date_of_its_start(sft, shared, tmp_path, monkeypatch):
+    """The template of this model writes the date; a run from another day learns other tokens."""
+    dated, flags = tmp_path / "dated", ("--save-steps", "2")
+    shutil.copytree(shared / "theta_hat", dated)
+    template = dated / "chat_template.jinja"
+    template.write_text("{{ strftime_now('%d %b %Y') }}\n" + template.read_text())
+
+    def on(day, output_dir, *more):
+        monkeypatch.setattr(chat_templates, "date", type("date", (date,), {"today": staticmethod(lambda: day)}))
+        assert sft(output_dir, "--model", str(dated), *flags, *more) == 0
+
+    first, later = date(2026, 2, 27), date(2027, 11, 30)
+    on(first, "whole")
+    on(first, "parts")
+    shutil.rmtree(tmp_path / "parts" / "checkpoint-6")
+    (tmp_path / "parts" / "model.safetensors").unlink()
+    on(later, "parts", "--resume")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert json.loads((tmp_path / "parts" / RECORD).read_text())["date"] == "2026-02-27"
+    on(later, "other")
+    theta, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "other"))
+    assert theta != other
 
 
 def test_without_a_checkpoint_resume_starts_from_the_beginning(sft, tmp_path):
