@@ -21,23 +21,23 @@ EQUIVALENT = {
     ): LEFT,
     (
         "layers/attention.py",
-        "hidden, result, s, row, key = causal(max([1, *rooms])), [], 0, 0, 0",
-        "hidden, result, s, row, key = causal(max([2, *rooms])), [], 0, 0, 0",
+        "hidden, result, s, row, key = causal(max([1, *rooms]), window), [], 0, 0, 0",
+        "hidden, result, s, row, key = causal(max([2, *rooms]), window), [], 0, 0, 0",
     ): "The triangle may be larger than what is read of it.",
     (
         "layers/attention.py",
-        "row = np.repeat(np.float32([0, -np.inf]), n)",
-        "row = np.repeat(np.float32([1, -np.inf]), n)",
+        "row = np.repeat(np.float32([-np.inf, 0, -np.inf]), [n - seen, seen, n])",
+        "row = np.repeat(np.float32([-np.inf, 1, -np.inf]), [n - seen, seen, n])",
     ): "A softmax does not see what is added to all scores of a query.",
     (
         "model.py",
-        "every = np.arange(positions.max(initial=0) + 1)",
-        "every = np.arange(positions.max(initial=0) + 2)",
+        "every, result = np.arange(positions.max(initial=0) + 1), {}",
+        "every, result = np.arange(positions.max(initial=0) + 2), {}",
     ): "One row of the table more, which nobody reads.",
     (
         "model.py",
-        "every = np.arange(positions.max(initial=0) + 1)",
-        "every = np.arange(positions.max(initial=1) + 1)",
+        "every, result = np.arange(positions.max(initial=0) + 1), {}",
+        "every, result = np.arange(positions.max(initial=1) + 1), {}",
     ): "One row of the table more, which nobody reads.",
     (
         "data.py",
