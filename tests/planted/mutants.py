@@ -30,7 +30,7 @@ from run import AT_A_TIME, PRELOADED, ROOT, Verdict, asked, copy_of_the_reposito
 FILES = sorted(f"layers/{path.name}" for path in (ROOT / "minisft/layers").glob("*.py"))
 FILES += ["objective.py", "model.py", "optim.py", "data.py", "formats/rows.py", "train.py", "accidents.py"]
 ORDER = ["layers", "objective", "model", "optim", "data", "train", "gradcheck", "params"]
-ORDER += ["accidents", "generate", "evaluate", "golden", "train_only"]
+ORDER += ["accidents", "generate", "evaluate", "golden", "train_only", "doors", "families"]
 ENOUGH = 0.95
 LIMIT = 60  # seconds for one mutant
 
