@@ -1,6 +1,6 @@
 """The figures that the demo and several notebooks use; a figure of one notebook alone is kept with that notebook.
 
-The functions return a matplotlib Figure, which `save` writes; those called draw_… draw into axes that are given.
+The functions return a Picture, which `save` writes; those called draw_… draw into axes that are given.
 """
 
 import textwrap
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from minisft.plots.style import (
@@ -60,7 +59,7 @@ def draw_curves(ax: Axes, series: dict[str, list[tuple]], xlabel: str, ylabel: s
         ax.annotate(typeset("\n".join(lines)), (x, y), (1.06, place), annotation_clip=False, arrowprops=leader, **font)
 
 
-def curves(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Figure:
+def curves(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Picture:
     """Curves over steps, each with its name at its end; xlabel and ylabel say the units.
 
     series  {name: [(step, value), …]}, steps ascending. A value may be a list with a number for each seed: the curve is
@@ -83,14 +82,14 @@ def draw_heat_map(ax: Axes, log_probs: np.ndarray, steps: list[int], token_texts
     colour_bar(ax, mesh, r"$\log\,\Pr(y_i \mid x, y_{<i})$  (nats)", extend="min")
 
 
-def heat_map(log_probs: np.ndarray, steps: list[int], token_texts: list[str], title: str = "") -> Figure:
+def heat_map(log_probs: np.ndarray, steps: list[int], token_texts: list[str], title: str = "") -> Picture:
     """log Pr(y_i | x, y_<i) in nats, (T, n), as colours: a row per recorded step t, a column per token of y."""
     figure = Picture()
     draw_heat_map(figure.subplots(), log_probs, steps, token_texts, title)
     return figure
 
 
-def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", ylabel: str = "") -> Figure:
+def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", ylabel: str = "") -> Picture:
     """A bar for each value (n,), with its label or else its index below; ylabel says the unit."""
     labels = [str(i) for i in range(len(values))] if labels is None else labels
     figure = Picture()
@@ -107,7 +106,7 @@ def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", y
     return figure
 
 
-def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = "", ylabel: str = "") -> Figure:
+def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = "", ylabel: str = "") -> Picture:
     """A bar for each group at each label, side by side; ylabel says the unit. A value may be a list with a number for
     each seed: the bar is then their mean, with a line from the lowest to the highest."""
     figure = Picture()
@@ -128,7 +127,7 @@ def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = 
     return figure
 
 
-def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, title: str = "") -> Figure:
+def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, title: str = "") -> Picture:
     """A bar for each token (n,): its log Pr given the tokens before it, in nats. Those of x are hatched."""
     figure = Picture()
     ax = figure.subplots()
@@ -144,7 +143,7 @@ def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, 
     return figure
 
 
-def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.ndarray, title: str = "") -> Figure:
+def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.ndarray, title: str = "") -> Picture:
     """A panel for each name, with a bar for each position (n,) in the colour of x or y; the labels are tokens."""
     figure = Picture(12, max(6, 1.2 + 1.7 * len(series)))
     axes = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
@@ -171,7 +170,7 @@ def demo_picture(
     question: str,
     answers: list[tuple[int, str]],
     title: str,
-) -> Figure:
+) -> Picture:
     """The whole story on one slide, 16:9: what is learned, at which tokens, and how an answer changes.
 
     curves   {name: [(step, fraction of the held-out questions answered exactly), …]}, as in `curves`; from 0 to 1

@@ -42,14 +42,21 @@ SLANTED: dict[str, Any] = {"rotation": 70, "rotation_mode": "anchor", "ha": "rig
 class Picture(Figure):
     """A matplotlib Figure, 1600 pixels wide, that a notebook shows by itself, without pyplot; sizes in inches."""
 
+    alt = ""
+
     def __init__(self, width: float = 12.0, height: float = 6.75) -> None:
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
         super().__init__(figsize=(width, height), dpi=1600 / width, layout=layout, facecolor="white")
 
-    def _repr_png_(self) -> bytes:
+    def described(self, alt: str) -> "Picture":
+        """Itself, with a text alternative: one or two sentences that say what a reader should see."""
+        self.alt = alt
+        return self
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=self.dpi * 0.75)
-        return buffer.getvalue()
+        return buffer.getvalue(), {"alt": self.alt}
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -272,4 +272,4 @@ def test_pictures_of_tokens_and_of_groups_have_a_bar_for_each():
     figure = plots.token_bars(np.array([-1.0, -2.0, -3.0]), ["a", "b ", "\n"], np.array([False, True, True]), "title")
     assert len(figure.axes[0].patches) == 3
     figure = plots.grouped_bars({"θ̂": [0.1, 0.2], "other": [[0.1, 0.3], [0.5, 0.5]]}, ["a", "$b"], "title", "share")
-    assert len(figure.axes[0].patches) == 4 and figure._repr_png_()
+    assert len(figure.axes[0].patches) == 4 and figure._repr_png_()[0]

@@ -75,7 +75,13 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_notebook_shows_a_picture_by_itself():
-    assert imread(io.BytesIO(plots.bars([1, 2])._repr_png_())).shape[:2] == (675, 1200)
+    assert imread(io.BytesIO(plots.bars([1, 2])._repr_png_()[0])).shape[:2] == (675, 1200)
+
+
+def test_a_notebook_gets_the_picture_with_its_text_alternative():
+    DisplayFormatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter
+    data, metadata = DisplayFormatter().format(plots.bars([1, 2]).described("Two bars, the second twice as high"))
+    assert "image/png" in data and metadata["image/png"] == {"alt": "Two bars, the second twice as high"}
 
 
 def test_pictures_need_neither_pyplot_nor_a_screen():

@@ -3,12 +3,11 @@
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
 from minisft.plots.style import INK, LARGE, MONO, PALE, SLANTED, SMALL, Picture, colour_bar, dress, typeset, visible
 
 
-def rotations(angles: np.ndarray, title: str = "") -> Figure:
+def rotations(angles: np.ndarray, title: str = "") -> Picture:
     """Angles in radians, (positions, pairs of channels): a circle for each pair, with a hand for each position."""
     figure = Picture(12, 4.6)
     figure.suptitle(typeset(title), fontsize=LARGE, color=INK, x=0.02, ha="left")
@@ -36,7 +35,7 @@ def attention_map(
     xlabel: str = "token that is read (key)",
     ylabel: str = "token that asks (query)",
     unit: str = "probability $P$",
-) -> Figure:
+) -> Picture:
     """Numbers P (T, T) from 0 to 1, as the probabilities of one head: a row for each token; white is exactly 0."""
     figure = Picture(12, 9)
     ax = figure.subplots()

@@ -1,12 +1,11 @@
 """The figure of notebook 04: the error of a numerical derivative against its step."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minisft.plots.style import DASHED, DOTTED, INK, LONG, OTHERS, PALE, SMALL, Picture, dress
 
 
-def error_against_step(measured: dict, predicted: dict, optimum: tuple, title: str = "") -> Figure:
+def error_against_step(measured: dict, predicted: dict, optimum: tuple, title: str = "") -> Picture:
     """Relative error of numerical slopes over the step h, both logarithmic; an error of 0 is drawn at 1e-17.
 
     measured  {name: (h (n,), error (n,))}: thick, with a mark a step;  predicted: the same, thin lines

@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from minisft.plots.style import COLOURS, INK, MONO, SMALL, Picture, dress, visible
 
 
-def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = "", columns: int = 12) -> Figure:
+def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = "", columns: int = 12) -> Picture:
     """Rows of a batch: the token that row i reads, and in a box the one it predicts, filled if its weight is not 0."""
     figure = Picture()
     ax = figure.subplots()
@@ -28,7 +27,7 @@ def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = ""
     return figure
 
 
-def squares(series: dict[str, np.ndarray], starts: np.ndarray, label: str = "") -> Figure:
+def squares(series: dict[str, np.ndarray], starts: np.ndarray, label: str = "") -> Picture:
     """Matrices side by side: rows that ask (downwards), rows that are read (to the right), lines between sequences."""
     figure = Picture()
     axes = figure.subplots(1, len(series), sharey=True, squeeze=False)[0]

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from minisft.plots.figures import draw_curves
@@ -13,7 +12,7 @@ DASHES, MARKS = ["-", DASHED, LONG, DOTTED], "os^D"
 
 def contest(
     panels: dict[str, dict[str, list]], ylabels: list[str], title: str = "", xlabel: str = "", rows: int = 1
-) -> Figure:
+) -> Picture:
     """Panels in rows with a bar for each contestant: the mean of its seeds, written above, and a dot a seed.
 
     panels  {heading: {contestant: a number for each seed}}; the first has the colour of y, the last that of x
@@ -38,7 +37,7 @@ def contest(
     return figure
 
 
-def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Figure:
+def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: str = "") -> Picture:
     """What is gained against what is lost: a curve for each objective, with a mark and the step t for every look.
 
     series  {objective: [(step, loss, gain), …]}, steps ascending; the first has the colour of y, the last that of x
@@ -60,7 +59,7 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
     return figure
 
 
-def twins(left: dict, right: dict, xlabel: str, ylabels: tuple, titles: tuple, title: str = "") -> Figure:
+def twins(left: dict, right: dict, xlabel: str, ylabels: tuple, titles: tuple, title: str = "") -> Picture:
     """Two pictures of `curves` side by side; the vertical axis of the left one is logarithmic."""
     figure = Picture(16, 7.5)
     figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)

@@ -1,7 +1,6 @@
 """The figures of notebook 02: small pictures side by side, and a matrix of signed numbers."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minisft.plots.style import (
     INK,
@@ -18,7 +17,7 @@ from minisft.plots.style import (
 )
 
 
-def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabel: str, unit: str) -> Figure:
+def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabel: str, unit: str) -> Picture:
     """A square matrix of signed numbers, each written into its cell; labels (n,) name its rows and its columns."""
     figure = Picture(12, 7.8)
     ax = figure.subplots()
@@ -35,7 +34,7 @@ def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabe
     return figure
 
 
-def panels(series: dict[str, dict[str, list[tuple]]], xlabel: str, ylabel: str, title: str = "") -> Figure:
+def panels(series: dict[str, dict[str, list[tuple]]], xlabel: str, ylabel: str, title: str = "") -> Picture:
     """Small pictures of the same axes side by side, three a row: {its title: {name: points}}, points as in `curves`.
 
     The same names in every panel, since there is one legend.

@@ -3,12 +3,11 @@
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
 from minisft.plots.style import COLOURS, DOTTED, INK, LARGE, SMALL, Picture, colour_bar, dress, typeset, visible
 
 
-def film(right: np.ndarray, steps: list[int], groups: dict[str, list[int]], title: str = "") -> Figure:
+def film(right: np.ndarray, steps: list[int], groups: dict[str, list[int]], title: str = "") -> Picture:
     """Which answers are right (filled) at which recorded step: (T, n) bool; a row for each question.
 
     groups  {name: its columns of `right`}; within a group, what is right longest stands on top
@@ -28,7 +27,7 @@ def film(right: np.ndarray, steps: list[int], groups: dict[str, list[int]], titl
     return figure
 
 
-def cells(values: np.ndarray, rows: list[str], columns: list[str], title: str = "", unit: str = "") -> Figure:
+def cells(values: np.ndarray, rows: list[str], columns: list[str], title: str = "", unit: str = "") -> Picture:
     """A table of positive numbers as shades, each written into its cell; NaN is left empty."""
     figure = Picture()
     ax = figure.subplots()
@@ -44,7 +43,9 @@ def cells(values: np.ndarray, rows: list[str], columns: list[str], title: str = 
     return figure
 
 
-def path_plane(coordinates: np.ndarray, grid: tuple, values: np.ndarray, title: str = "", unit: str = "nats") -> Figure:
+def path_plane(
+    coordinates: np.ndarray, grid: tuple, values: np.ndarray, title: str = "", unit: str = "nats"
+) -> Picture:
     """The path θ̂ → θ_t → θ̃ in the plane of `trajectory.plane`, over contours of −J.
 
     coordinates  (T, 2): the path, from θ̂ to θ̃       grid  a (A,) and b (B,): where −J was computed

@@ -41,4 +41,4 @@ def test_the_pictures_can_be_drawn():
     rows = check.token_rows(["a", "$b", "c"], ["b", "c", "<|im_end|>"], np.array([0, 0.5, 1]), "rows", columns=2)
     bars = plots.position_bars({"‖∂J/∂logits‖": np.array([0.0, 1]), "none": np.zeros(2)}, ["a", "b"], [False, True])
     pair = check.squares({"apart": np.eye(3), "together": np.ones((3, 3))}, np.array([0, 2, 3]), "share")
-    assert all(len(figure._repr_png_()) > 1000 for figure in (rows, bars, pair))
+    assert all(len(figure._repr_png_()[0]) > 1000 for figure in (rows, bars, pair))

@@ -24,4 +24,4 @@ def test_a_matrix_is_drawn_with_a_number_in_each_cell_and_panels_with_one_legend
     assert {text.get_text() for text in figure.axes[0].texts} == {"1.00", "-0.50", "0.25"}
     series = {name: {"θ̃: whole": [(0, 1.0), (2, [2.0, 3.0])], "without": [(0, 1.0), (2, 0.0)]} for name in "abcd"}
     figure = check.panels(series, "step $t$", "nats", "title")
-    assert len(figure.legends) == 1 and len(figure.axes) == 6 and figure._repr_png_()
+    assert len(figure.legends) == 1 and len(figure.axes) == 6 and figure._repr_png_()[0]
