@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import data, doors, model, objective, optim
+from minisft import adapter, data, doors, model, objective, optim
 from minisft.accidents import LastGood
 from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Batch, Sequence
@@ -108,7 +108,7 @@ def step(
 def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> None:
     """Raises MinisftError for what `step` alone would not notice; what the model reads, `model.forward` looks at."""
     doors.number("learning_rate", learning_rate, number(low=0))
-    if np.may_share_memory(theta.flat, grad.flat):
+    if np.may_share_memory(theta.flat, grad.flat) or grad.frozen:
         raise MinisftError("grad: expected a vector of its own, received that of theta; make it with theta.like()")
     doors.parameters("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
     if batch.is_y.dtype != bool:
@@ -195,23 +195,27 @@ def step_metrics(
 
 
 def default_learning_rate(theta: Params) -> float:
-    """1e-3 for models under 10 million parameters, 2e-5 above."""
-    return 1e-3 if theta.flat.size < 10_000_000 else 2e-5
+    """1e-3 for models under 10 million parameters, 2e-5 above; ten times as much where an adapter moves."""
+    return (1e-3 if theta.base.flat.size < 10_000_000 else 2e-5) * (10 if theta.frozen else 1)
 
 
 def trained(theta: Params, settings: TrainConfig) -> list[str]:
     """The names of the tensors that are not frozen. Raises MinisftError if a pattern of --train-only matches none."""
     for pattern in settings.train_only:
         if not any(fnmatchcase(name, pattern) for name in theta.named):
-            first, second, *_, last = theta.named
+            first, *others = theta.named
+            others = [*others[:1], "…", *others[-1:]] if others[2:] else others
             raise MinisftError(
-                f"--train-only: '{pattern}' matches no tensor; their names are {first}, {second}, …, {last}"
+                f"--train-only: '{pattern}' matches no tensor; their names are {', '.join([first, *others])}"
             )
     return [name for name in theta.named if settings.trains(name)]
 
 
 def start(theta: Params, settings: TrainConfig) -> State:
+    """θ_0: θ itself, which the run will move, or θ, frozen, with a new adapter, as --lora-r says."""
     doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
+    if settings.lora_r and not theta.frozen:
+        theta = adapter.start(theta, settings)
     trained(theta, settings)  # or a mistake would be noticed when an old run has been removed
     return State(0, theta, optim.make(theta, settings))
 
@@ -223,10 +227,17 @@ def finetune(
     settings: TrainConfig,
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
-    """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified."""
+    """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified.
+
+    With settings.lora_r, θ_t is θ̂ with an adapter, and `adapter.merged(state.theta)` a model like θ̂. θ̂ with an
+    adapter is taken as well: then that one moves on.
+    """
     doors.of_kind("theta_hat", theta_hat, Params, "parameters, as of checkpoint.load")
     doors.of_kind("config", config, ModelConfig, "a ModelConfig")
-    yield from train(start(theta_hat.copy(), settings), config, sequences, settings, ranks)
+    doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
+    shared = settings.lora_r and not theta_hat.frozen  # a new adapter leaves θ̂ as it is
+    theta = theta_hat if shared else theta_hat.copy()
+    yield from train(start(theta, settings), config, sequences, settings, ranks)
 
 
 def pretrain(
