@@ -25,10 +25,10 @@ def linear_maps(theta: Params) -> dict[str, tuple[int, ...]]:
     return {name.removesuffix(".weight"): s for name, s in matrices.items() if name.startswith("model.layers.")}
 
 
-def chosen(theta: Params, names: Iterable[str]) -> list[str]:
+def chosen(theta: Params, names: Iterable[str], where: str = "--lora-target-modules") -> list[str]:
     """The modules that names mean: "all-linear", or each by its whole name or the end of it, as q_proj. In θ's order.
 
-    Raises MinisftError if a name means none.
+    Raises MinisftError, which begins with `where`, if a name means none.
     """
     known = linear_maps(theta)
     meant = {name: [m for m in known if name == ALL_LINEAR or f".{m}".endswith(f".{name}")] for name in names}
@@ -36,23 +36,29 @@ def chosen(theta: Params, names: Iterable[str]) -> list[str]:
         if not modules:
             ends = sorted({module.rpartition(".")[2] for module in known})
             raise MinisftError(
-                f"--lora-target-modules: {quoted(name)} is not a linear map of a block; use {ALL_LINEAR}, "
+                f"{where}: {quoted(name)} is not a linear map of a block; use {ALL_LINEAR}, "
                 f"{', '.join(ends)}, or a whole name such as {next(iter(known), 'none')}"
             )
     return [module for module in known if any(module in modules for modules in meant.values())]
 
 
-def attach(theta_hat: Params, modules: Iterable[str], r: int, alpha: float) -> Params:
-    """θ̂, frozen and shared, with an adapter of zeros at these modules: A is (r, in), B is (out, r)."""
-    maps, modules = linear_maps(theta_hat), list(modules)
-    shapes: dict[str, tuple[int, ...] | None] = {}
-    for name in theta_hat.shapes:  # so that the adapter, too, is in the order of forward
-        shapes[name], module = None, name.removesuffix(".weight")
+def shapes(theta_hat: Params, modules: Iterable[str], r: int) -> dict[str, tuple[int, ...] | None]:
+    """Those of θ̂ with an adapter at these modules, in the order of forward: A is (r, in), B is (out, r)."""
+    maps, modules = linear_maps(theta_hat), set(modules)
+    result: dict[str, tuple[int, ...] | None] = {}
+    for name in theta_hat.shapes:
+        result[name], module = None, name.removesuffix(".weight")
         if module in modules:
             out, width = maps[module]
-            shapes |= {f"{module}.{A}": (r, width), f"{module}.{B}": (out, r), f"{module}.{ALPHA}": None}
+            result |= {f"{module}.{A}": (r, width), f"{module}.{B}": (out, r), f"{module}.{ALPHA}": None}
+    return result
+
+
+def attach(theta_hat: Params, modules: Iterable[str], r: int, alpha: float) -> Params:
+    """θ̂, frozen and shared, with an adapter of zeros at these modules."""
+    modules = list(modules)
     numbers = {f"{module}.{ALPHA}": alpha for module in modules}
-    return Params(shapes, theta_hat.flat.dtype, frozen=theta_hat, numbers=numbers)
+    return Params(shapes(theta_hat, modules, r), theta_hat.flat.dtype, frozen=theta_hat, numbers=numbers)
 
 
 def start(theta_hat: Params, settings: TrainConfig) -> Params:
@@ -65,16 +71,30 @@ def start(theta_hat: Params, settings: TrainConfig) -> Params:
     return theta
 
 
+def modules(theta: Params) -> list[str]:
+    """The names of the linear maps with an adapter."""
+    return [name.removesuffix(f".{ALPHA}") for name in theta.numbers]
+
+
+def rank_and_alpha(theta: Params) -> tuple[int, float]:
+    """r and α, which are the same for all of its maps."""
+    module = modules(theta)[0]
+    return len(theta.named[f"{module}.{A}"]), theta.numbers[f"{module}.{ALPHA}"]
+
+
 def changes(theta: Params) -> Iterator[tuple[str, np.ndarray]]:
     """(name of W, ΔW) of every linear map with an adapter; ΔW = (α / r) B A."""
-    for module in (name.removesuffix(f".{ALPHA}") for name in theta.numbers):
+    for module in modules(theta):
         a, b, alpha = theta.named[f"{module}.{A}"], theta.named[f"{module}.{B}"], theta.numbers[f"{module}.{ALPHA}"]
         yield f"{module}.weight", alpha / len(a) * (b @ a)
 
 
-def merged(theta: Params) -> Params:
-    """One whole model, with a vector of its own: W + ΔW where there is an adapter, else the tensors of θ̂."""
-    whole = theta.base.copy()
+def merged(theta: Params, into: Params | None = None) -> Params:
+    """One whole model: W + ΔW where there is an adapter, else the tensors of θ̂.
+
+    into  θ̂ itself, to be overwritten; by default the model has a vector of its own
+    """
+    whole = theta.base.copy() if into is None else into
     for name, change in changes(theta):
         whole.named[name] += change
     return whole

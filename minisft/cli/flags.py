@@ -24,8 +24,8 @@ also ShareGPT's and Dolly's forms, one JSON array, .csv, .parquet, and any of th
 
 """
 
-# Settings that take a model to start from: what of it moves, and what is kept of the rest.
-OF_A_MODEL = ("train_only", "lora_r", "lora_alpha", "lora_target_modules", "cache_frozen")
+LORA = ("lora_r", "lora_alpha", "lora_target_modules")
+OF_A_MODEL = ("train_only", *LORA, "cache_frozen")  # settings that take a model to start from
 
 Parser = argparse._ActionsContainer  # whatever takes flags: a parser, or a group of flags that exclude each other
 

@@ -14,6 +14,7 @@ from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, quoted
 from minisft.evaluate import evaluate
 from minisft.formats.files import read_json
+from minisft.formats.places import lasting
 from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
@@ -90,13 +91,15 @@ def train(
         patience=arguments.early_stopping_patience or 0,
         eval_steps=arguments.eval_steps or 0,
         evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        base_model=lasting(arguments.model) if theta.frozen else "",
         licence=licence,
         ranks=ranks,
     )
     total = steps_in(sequences, settings)
     state = loop.begin(run, theta, arguments.resume, say)
+    of = f" of an adapter of {theta.base.flat.size:,}" if theta.frozen else ""
     say(
-        f"{theta.flat.size:,} parameters, {counts['read']} examples, {total} steps; "
+        f"{theta.flat.size:,} parameters{of}, {counts['read']} examples, {total} steps; "
         f"learning rate {settings.learning_rate:g} ({settings.lr_scheduler_type})"
     )
     warn_of(counts)
@@ -127,7 +130,8 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
     if skipped:
         say(f"warning: {skipped} steps had no targets and changed nothing; look at the data with minisft inspect")
     moving = any(row.get("num_target_tokens") and row.get("learning_rate") for row in rows)
-    if moving and fingerprint(state.theta) == run.record["sha256"]["model"]:
+    start = run.record["sha256"]["adapter" if state.theta.frozen else "model"]
+    if moving and fingerprint(state.theta) == start:
         say("warning: the steps have not moved θ at all; look at --learning-rate, --adam-epsilon and --max-grad-norm")
     reduction = run.settings.loss_reduction
     if arguments.json:
@@ -136,7 +140,7 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
             "steps": state.step,
             "steps_without_target": skipped,
             "num_tokens": state.num_tokens,
-            "num_parameters": state.theta.flat.size,
+            "num_parameters": state.theta.base.flat.size,
             "learning_rate": run.settings.learning_rate,
             "loss_reduction": reduction,
             "loss": last.get("loss"),
