@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import adapter, data, doors, model, objective, optim
+from minisft import adapter, data, doors, frozen, model, objective, optim
 from minisft.accidents import LastGood
 from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Batch, Sequence
@@ -55,6 +55,9 @@ def train(
     doors.number("state.step", state.step, whole(0, total))
     settings = replace(settings, learning_rate=settings.learning_rate or default_learning_rate(theta))
     grad = theta.part(trained(theta, settings))
+    if block := model.lowest(grad):
+        kept = frozen.fitting(theta, config, sequences, read_again(sequences, settings), settings.cache_frozen)
+        sequences = frozen.remember(theta, config, sequences, block, kept, ranks)
     optimizer = LastGood(state.optimizer, theta, grad)  # the same updates, and what to go back to after an accident
     for chosen, batch in batches(sequences, settings, state.step, theta.flat.dtype):
         began = time.perf_counter()
@@ -120,7 +123,8 @@ def value_and_grad(
 ) -> tuple[Any, objective.Cache]:
     """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
-    logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
+    below = frozen.below(theta, config, batch)
+    logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, None, model.lowest(grad), below)
     J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
     del logits  # of the size of what follows: the largest arrays of a step
     model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ))
@@ -149,6 +153,15 @@ def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
     """How many steps a run has: --max-steps, or all epochs; a fraction of one is rounded up to whole steps."""
     per_step = settings.batch_size * settings.gradient_accumulation_steps
     return settings.max_steps or math.ceil(settings.num_train_epochs * math.ceil(len(sequences) / per_step))
+
+
+def read_again(sequences: list[Sequence], settings: TrainConfig) -> np.ndarray:
+    """Whether the whole run reads a sequence more than once, for each of them: (S,) bool."""
+    count, per_step = len(sequences), settings.batch_size * settings.gradient_accumulation_steps
+    epochs, steps = divmod(steps_in(sequences, settings), math.ceil(count / per_step))
+    times = np.full(count, epochs)
+    times[order(count, settings, epochs)[: steps * per_step]] += 1
+    return times > 1
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:

@@ -3,13 +3,16 @@
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
+from minisft import frozen, model
 from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
 from minisft.cli.inputs import max_length, settings_of, warn_of
-from minisft.config import ModelConfig, flag
+from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, quoted
 from minisft.evaluate import evaluate
@@ -21,7 +24,7 @@ from minisft.runs import loop, model_card
 from minisft.runs.directory import RECORD, reserved
 from minisft.runs.record import Measured, Run, describe, fingerprint, read_metrics
 from minisft.tokenizer import Tokenizer
-from minisft.train import State, default_learning_rate, steps_in
+from minisft.train import State, default_learning_rate, read_again, steps_in, trained
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
 
@@ -46,6 +49,35 @@ def keep_date(arguments: Namespace, tokenizer: Tokenizer) -> None:
             tokenizer.chat.day = date.fromisoformat(written) if written else tokenizer.chat.day
         except (TypeError, ValueError) as error:
             raise MinisftError(f"{path}: date {quoted(written)} is not a date; correct it, or --overwrite") from error
+
+
+@dataclass
+class Evaluation:
+    """θ -> the numbers of `minisft evaluate` on held-out examples.
+
+    sequences  the examples in tokens; learned: what the run learns from
+    repeated   whether it is called more than once: then what is frozen is computed once, in the memory that is left
+    """
+
+    config: ModelConfig
+    tokenizer: Tokenizer
+    examples: list[Example]
+    sequences: list[Sequence]
+    settings: TrainConfig
+    learned: list[Sequence]
+    repeated: bool
+
+    def __call__(self, theta: Params) -> dict:
+        if self.repeated and (block := model.lowest(theta.part(trained(theta, self.settings)))):
+            self.remember(theta, block)
+        return evaluate(theta, self.config, self.tokenizer, self.examples, self.sequences, self.settings)[0]
+
+    def remember(self, theta: Params, block: int) -> None:
+        self.repeated, room, per_row = False, self.settings.cache_frozen, frozen.row(theta, self.config)
+        kept = frozen.fitting(theta, self.config, self.learned, read_again(self.learned, self.settings), room)
+        room -= per_row * sum(len(self.learned[i].ids) - 1 for i in kept)
+        kept = frozen.fitting(theta, self.config, self.sequences, np.full(len(self.sequences), True), room)
+        self.sequences = frozen.remember(theta, self.config, self.sequences, block, kept)
 
 
 def train(
@@ -90,7 +122,7 @@ def train(
         load_best=arguments.load_best_model_at_end,
         patience=arguments.early_stopping_patience or 0,
         eval_steps=arguments.eval_steps or 0,
-        evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        evaluation=tested and Evaluation(config, tokenizer, *tested, settings, sequences, bool(arguments.eval_steps)),
         base_model=lasting(arguments.model) if theta.frozen else "",
         licence=licence,
         ranks=ranks,

@@ -239,7 +239,10 @@ def test_what_would_be_computed_wrongly_is_refused_by_its_field(directory, field
     [
         *(("r", value) for value in (0, -1, 2.0, "3", None, True, 2**40, [3])),
         *(("lora_alpha", value) for value in (0, -1, "16", None, True, [])),
-        *(("target_modules", value) for value in (None, [], "q_proj", ".*", [1], [""], {"q_proj": 1}, ["q_proj", None])),
+        *(
+            ("target_modules", value)
+            for value in (None, [], "q_proj", ".*", [1], [""], {"q_proj": 1}, ["q_proj", None])
+        ),
         *(("lora_dropout", value) for value in ("a", -1, 1, [1])),
         *(("base_model_name_or_path", value) for value in (3, ["a"], "a\nb", "x" * 5000, "a\0b")),
     ],

@@ -161,7 +161,9 @@ def test_a_checkpoint_that_is_not_of_the_run_is_passed_over(sft, tmp_path, capsy
 def test_the_best_adapter_is_what_a_run_leaves_and_evaluation_is_of_theta_t(sft, shared, tmp_path):
     held_out = ["--eval-data", shared / "train.jsonl"]
     assert sft("out", *LORA, *HELD_OUT, *held_out, "--learning-rate", 0.3) == 0
-    rows = {row["step"]: row["eval_loss"] for row in read_rows(tmp_path / "out" / "metrics.jsonl") if "eval_loss" in row}
+    rows = {
+        row["step"]: row["eval_loss"] for row in read_rows(tmp_path / "out" / "metrics.jsonl") if "eval_loss" in row
+    }
     best = record_of(tmp_path / "out")["saved"]["best_step"]
     assert rows[best] == min(rows.values()) and len(set(rows.values())) == len(rows) == 3
     kept = tmp_path / "out" / f"checkpoint-{best}" / "adapter_model.safetensors"
