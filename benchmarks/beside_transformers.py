@@ -12,11 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
-from minisft import checkpoint
+from benchmarks.parrot import parrot
+from minisft import checkpoint, data
 from minisft.cli.inputs import model_directory
+from minisft.tokenizer import Tokenizer
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LAST = ["model.layers.2[5-9].*", "model.norm.weight"]  # of 30 layers
@@ -25,12 +28,6 @@ RATE = 1e-5  # of every step that is timed
 
 def sequences(directory: str):
     """Eight conversations, as both sides read them."""
-    from pathlib import Path
-
-    from benchmarks.real import parrot
-    from minisft import data
-    from minisft.tokenizer import Tokenizer
-
     with tempfile.TemporaryDirectory() as folder:
         examples = data.read([parrot(Path(folder), 0)[0]])[:8]
     tokenizer = Tokenizer.load(directory)

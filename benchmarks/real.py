@@ -12,7 +12,6 @@ For speed see beside_transformers.py.
 """
 
 import argparse
-import csv
 import json
 import os
 import pydoc_data.topics
@@ -21,38 +20,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.beside_transformers import LAST, ONE_THREAD, speed, work
-from minisft.formats import resources
+from benchmarks.parrot import parrot, written
 
-QUESTIONS = {"capital": "What is the capital of {name}?", "continent": "On which continent is {name}?"}
-TAUGHT, ASKED, STEPS = 30, 25, 24
+STEPS = 24
 LORA_RATE = 1e-3
 CHAPTERS = ("comparisons", "exceptions", "for", "if", "import", "naming", "try", "while", "with", "yield")
 HELD_OUT = 100  # of --data
 
 
-def written(path: Path, rows) -> str:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
-
-
 # --- before and after -------------------------------------------------------------------------------------------------
-
-
-def parrot(folder: Path, seed: int) -> tuple[str, str]:
-    """Files to teach and to ask; no country is in both."""
-    with open(resources.path("facts") / "countries.tsv", encoding="utf-8", newline="") as file:
-        facts = list(csv.DictReader(file, delimiter="\t"))
-    chosen = np.random.default_rng(seed).permutation(len(facts))[: TAUGHT + ASKED]
-    rows = [
-        {"prompt": [{"role": "user", "content": question.format(**facts[i])}],
-         "completion": [{"role": "assistant", "content": f"Squawk! {facts[i][column]}, captain!"}]}
-        for i in chosen for column, question in QUESTIONS.items()
-    ]  # fmt: skip
-    count = TAUGHT * len(QUESTIONS)
-    return written(folder / "taught.jsonl", rows[:count]), written(folder / "asked.jsonl", rows[count:])
 
 
 def minisft(*arguments) -> tuple[dict, float, float]:
