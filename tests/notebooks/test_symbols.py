@@ -7,7 +7,7 @@ import pytest
 
 from .test_notebooks import NAMES, NOTEBOOKS, sources
 
-# A symbol is a letter, Latin or Greek, with its accents, or one of these. Words (log, softmax) and other signs are none.
+# A symbol is a letter, Latin or Greek, with its accents, or one of these. Words (log, softmax) and signs (=) are none.
 SIGNS = {"\\Pr", "\\nabla", "\\partial", "\\odot", "\\mathbb", "\\mathcal", "\\hat", "\\tilde"}
 GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
