@@ -178,7 +178,7 @@ def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.nda
         ax.grid(axis="y", color=PALE)
         ax.yaxis.set_major_locator(MaxNLocator(3))
     shown = every(labels, 44)
-    texts = [visible(labels[i], 10) for i in shown]
+    texts = [visible(labels[i], 12) for i in shown]
     axes[-1].set_xticks(shown, texts, family=MONO, parse_math=False, **SLANTED)
     for tick, i in zip(axes[-1].get_xticklabels(), shown):
         tick.set_color(COLOURS["y" if is_y[i] else "x"])
