@@ -169,6 +169,10 @@ byId("back").addEventListener("input", ({ target }) => {
 });
 byId("back").addEventListener("change", ({ target }) => look(Number(target.value)));
 byId("data").addEventListener("change", () => state.made === 0 && byId("data").value !== "pasted rows" && startAgain());
+byId("question").addEventListener("input", () => {
+  // the answer that came with the first question is not the answer to another one
+  if (byId("expected").value === state.current?.begin.pairs[0]?.expected) byId("expected").value = "";
+});
 byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   ask();
