@@ -22,8 +22,9 @@ FOLDERS = {
     "runs": SUBJECT | {"formats"},
     "verification": SUBJECT | {"formats"},
     "plots": {"errors", "formats"},
+    "lab": SUBJECT | {"formats"},
     "playground": SUBJECT | {"formats", "runs"},
-    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "playground", "course"},
+    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground", "course"},
     "course": SUBJECT | {"formats", "runs", "verification", "plots"},
 }
 DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room
