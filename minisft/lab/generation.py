@@ -41,7 +41,7 @@ class Spans(ChatTemplate):
         self.day = chat.day
 
     @property
-    def marked(self) -> bool:
+    def has_blocks(self) -> bool:
         """Whether it has such blocks."""
         return isinstance(self.source, str) and TAG.search(self.source) is not None
 

@@ -50,7 +50,7 @@ def end_not_trained(case: Case) -> Found:
             return Found([])  # it cannot be rendered at all: every row is a bad one
         return Found(place, "The template writes no special token after an answer.")
     spans = Spans(chat)
-    if spans.marked:
+    if spans.has_blocks:
         text, found = spans.spans([USER, ANSWER, USER])
         begin = text.rfind(ANSWER["content"])
         at = text.find(chat.ends[0], begin)
