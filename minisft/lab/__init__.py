@@ -1,0 +1,1 @@
+"""Mistakes as switches around an unchanged library, what each of them costs, and what to look for before training."""
