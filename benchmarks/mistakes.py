@@ -1,10 +1,10 @@
 """What every mistake of minisft/lab costs, over three seeds, with date and machine. A quarter of an hour on one core.
 
-    python -m benchmarks.mistakes                       writes minisft/lab/runs.json and minisft/lab/prices.json
+    python -m benchmarks.mistakes                       writes minisft/lab/runs.json, prices.json and docs/mistakes.md
     python -m benchmarks.mistakes --only no-shift sign  these alone; the others stay as they are
-    python -m benchmarks.mistakes --table               only writes the prices and the table of minisft/lab/README.md
+    python -m benchmarks.mistakes --table               makes no run: asks the checks, and writes the rest anew
 
-runs.json has every run with its curve, prices.json the means over the seeds.
+runs.json has every run with its curve and what each check finds, prices.json the means over the seeds.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.conditional_versus_joint import kernel, processor
-from minisft.lab import experiment, prices
+from benchmarks.mistakes_page import PAGE, page
+from minisft.lab import checks, experiment, prices
 from minisft.lab.mistakes import MISTAKES
 
-LAB = Path(prices.__file__).parent
 SEEDS = 3
 WITHOUT = 8  # seeds of the runs without a mistake: the band of curves that are right
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[m.name for m in MISTAKES], metavar="MISTAKE")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
-    runs = json.loads((LAB / "runs.json").read_text(encoding="utf-8")) if (LAB / "runs.json").exists() else {}
+    runs = json.loads(prices.RUNS.read_text(encoding="utf-8")) if prices.RUNS.exists() else {}
     if not arguments.table:
         began = time.process_time()
         todo = {m.name: m for m in MISTAKES if not arguments.only or m.name in arguments.only}
@@ -69,11 +69,14 @@ def main() -> None:
         for name, mistake in todo.items():
             runs[name] = measured(mistake, SEEDS)
             print(f"{time.process_time() - began:.0f} s {name}: {prices.means(runs[name])}", flush=True)
-        runs = {"measured": head()} | {
-            name: runs[name] for name in ("without", *(m.name for m in MISTAKES)) if name in runs
-        }
-        write(LAB / "runs.json", runs)
-    write(LAB / "prices.json", prices.summary(runs))
+        runs["measured"] = head()
+    for mistake in MISTAKES:
+        runs[mistake.name]["found"] = checks.found(mistake)
+    names = ("measured", "without", *(m.name for m in MISTAKES))
+    runs = {name: runs[name] for name in names}
+    write(prices.RUNS, runs)
+    write(prices.PRICES, prices.summary(runs))
+    PAGE.write_text(page(runs), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minisft import optim, train
+from minisft.config import TrainConfig
 from minisft.lab.mistakes.mistake import mistake
 
 LATE = 10**6  # updates after which β₁ᵗ and β₂ᵗ are 0
@@ -80,7 +81,7 @@ def clipping_before_sum(value_and_grad):
 
     def wrong(theta, grad, config, batch, dJ):
         result = value_and_grad(theta, grad, config, batch, dJ)
-        optim.clip(grad, train.TrainConfig.max_grad_norm)
+        optim.clip(grad, TrainConfig.max_grad_norm)
         return result
 
     return wrong
