@@ -10,7 +10,9 @@ def page():
     top = parser()
     [commands] = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]
     parts = [f"# Commands\n\n{top.description} {top.epilog}.\n"]
-    parts += [f"- [`minisft {name}`](#minisft-{name}): {cell(one.description)}" for name, one in commands.choices.items()]
+    parts += [
+        f"- [`minisft {name}`](#minisft-{name}): {cell(one.description)}" for name, one in commands.choices.items()
+    ]
     for name, one in commands.choices.items():
         parts.append(f"\n## minisft {name}\n\n{cell(one.description)}\n\n```text\n{one.epilog.strip()}\n```\n")
         parts.append("| flag | value | meaning |\n|---|---|---|")

@@ -41,7 +41,7 @@ def on_files(files, config):
         files.append(File.generated(config, name, content=text, inclusion=level))
     for name, content in pictures.items():
         files.append(File.generated(config, name, content=content))
-    for path in linked:
+    for path in [*linked, *repository.NOTEBOOKS]:
         files.append(File.generated(config, path.relative_to(repository.ROOT).as_posix(), abs_src_path=str(path)))
     return files
 
@@ -49,3 +49,10 @@ def on_files(files, config):
 def on_page_content(html, page, config, files):
     """Formulas become MathML, which a browser shows without any script."""
     return mathematics.render(html)
+
+
+def on_post_page(output, page, config):
+    """The theme's search is a dialog, and a dialog needs a name."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )

@@ -20,7 +20,7 @@ def page(path):
             for output in cell["outputs"]:
                 parts.append(shown(output, path, pictures))
     title, _, rest = "\n\n".join(part for part in parts if part).partition("\n")
-    return f"{title}\n\n[This notebook]({path.name}){{ download }} as a file.\n{rest}\n", pictures
+    return f'{title}\n\n<a href="../{path.name}" download>This notebook as a file</a>\n{rest}\n', pictures
 
 
 def shown(output, path, pictures):

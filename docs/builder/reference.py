@@ -27,7 +27,9 @@ def pages():
         rows.append(f"| [`{module}`]({module}.md) | {repository.plain(first)} |")
         made[f"docs/reference/{module}.md"] = "\n".join(page(path, tree, module))
     intro = "# Reference\n\nEvery public function of the subject, with shapes, units, errors and source, from its docstring.\n"
-    return {"docs/reference/README.md": f"{intro}\n| module | what it is |\n|---|---|\n" + "\n".join(rows) + "\n"} | made
+    return {
+        "docs/reference/README.md": f"{intro}\n| module | what it is |\n|---|---|\n" + "\n".join(rows) + "\n"
+    } | made
 
 
 def page(path, tree, module):

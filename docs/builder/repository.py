@@ -10,9 +10,9 @@ PAGES = [
     *("docs/using.md", "minisft/README.md", "notebooks/README.md", "tests/README.md"),
 ]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-AS_THEY_ARE = {".html", ".ipynb", ".jsonl", ".png", ".svg"}  # given to the browser; anything else is shown as text
+AS_THEY_ARE = {".html", ".jsonl", ".png", ".svg"}  # given to the browser; anything else is shown as text
 CODE = re.compile(r"(^(`{3,})[^\n]*\n.*?^\2`*$|^ {4}[^\n]*$|``[^\n]+?``|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
-TARGET = re.compile(r"\]\(([^)\s]+)\)|(?<=href=\")([^\"]+)|(?<=src=\")([^\"]+)")
+TARGET = re.compile(r"\]\(([^)\s]+)\)|(?<=src=\")([^\"]+)")
 APART = "---\nsearch:\n  exclude: true\n---\n"
 LANGUAGES = {".py": "python", ".json": "json", ".cff": "yaml", ".toml": "toml", ".yml": "yaml"}
 
@@ -68,8 +68,7 @@ def with_links(pages, made):
                 return found[0]
             if not path.exists():
                 raise ValueError(f"{here}: a link leads to {plain}, which is not there")
-            as_page = path.suffix not in AS_THEY_ARE or (path.suffix == ".ipynb" and found[0].startswith("]"))
-            if not as_page:
+            if path.suffix in AS_THEY_ARE:
                 linked.add(path)
                 return found[0]
             page = page_of(path)

@@ -16,3 +16,14 @@ if (film && !still) {
   if (film.contentDocument?.readyState === "complete" && film.contentDocument.getElementById("play")) play();
   else film.addEventListener("load", play, { once: true });
 }
+
+// What is wider than its column can be scrolled by the keyboard, too.
+function reachable() {
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .formula, .output")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
+addEventListener("load", () => setTimeout(reachable));
+addEventListener("resize", reachable);
