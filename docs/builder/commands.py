@@ -22,12 +22,15 @@ def page():
 
 def row(command, action):
     """A flag, what it takes and what it means, as its help says."""
-    values = command._get_formatter()._format_args(action, action.metavar or action.dest.upper())
+    show = command._get_formatter()
+    values = show._format_args(action, action.metavar or action.dest.upper())
     if action.choices:
         values = ", ".join(map(str, action.choices)) + (" …" if action.nargs == "+" else "")
-    needed = ", needed" if action.required and action.option_strings else ""
-    flag = f"`{action.option_strings[-1]}`{needed}" if action.option_strings else f"`{values}`"
-    return f"| {flag} | {cell(values) if action.nargs != 0 and action.option_strings else ''} | {cell(command._get_formatter()._expand_help(action))} |"
+    if not action.option_strings:  # an argument without a flag
+        flag, values = f"`{values}`", ""
+    else:
+        flag = f"`{action.option_strings[-1]}`" + (", needed" if action.required else "")
+    return f"| {flag} | {'' if action.nargs == 0 else cell(values)} | {cell(show._expand_help(action))} |"
 
 
 def cell(text):

@@ -5,10 +5,11 @@ A page has the address that its file has in the repository, so that links betwee
 
 import commands
 import mathematics
-import notebooks
 import reference
 import repository
 from mkdocs.structure.files import File, InclusionLevel
+
+import notebooks
 
 
 def on_config(config):

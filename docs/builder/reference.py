@@ -26,7 +26,7 @@ def pages():
         first = (ast.get_docstring(tree) or "").partition("\n")[0]
         rows.append(f"| [`{module}`]({module}.md) | {repository.plain(first)} |")
         made[f"docs/reference/{module}.md"] = "\n".join(page(path, tree, module))
-    intro = "# Reference\n\nEvery public function of the subject, with shapes, units, errors and source, from its docstring.\n"
+    intro = "# Reference\n\nEvery public function of the subject, with shapes, units, errors and source.\n"
     return {
         "docs/reference/README.md": f"{intro}\n| module | what it is |\n|---|---|\n" + "\n".join(rows) + "\n"
     } | made

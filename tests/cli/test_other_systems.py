@@ -70,8 +70,7 @@ def test_a_model_is_replaced_where_open_files_cannot_be(shared, tmp_path, here):
         "generate --model {model} --prompt Hi --max-new-tokens 4 --json",
         "inspect --model {model} --data {data} --json",
         "gradcheck --json",
-        "pretrain --data {texts} --output-dir {out} --max-steps 2 --vocab-size 300 --hidden-size 16 --num-hidden-layers 1 "
-        "--num-attention-heads 2 --num-key-value-heads 1 --json",
+        "pretrain --data {texts} --output-dir {out} --max-steps 2 --vocab-size 300 --hidden-size 16 --json",
         "course {out} --json",
     ],
     ids=lambda line: line.split()[0],
