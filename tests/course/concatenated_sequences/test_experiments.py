@@ -20,8 +20,8 @@ def test_padding_is_what_the_longest_sequence_of_a_batch_leaves_empty():
 
 
 def test_the_rows_that_count_are_those_that_predict_a_token_of_y():
-    shown = str(check.rows_that_count({"one": [of_length(3), of_length(7)]}))
-    assert "| one | 4 | 2 | 50 % |" in shown
+    shown = str(check.rows_that_count({"one": [of_length(2), of_length(8)]}))  # the first token is predicted by no row
+    assert "| one | 4 | 1.5 | 38 % |" in shown
 
 
 def test_a_row_of_the_picture_of_who_reads_whom_sums_to_1_and_stays_in_its_sequence():
@@ -30,6 +30,7 @@ def test_a_row_of_the_picture_of_who_reads_whom_sums_to_1_and_stays_in_its_seque
     together = check.reading(THETA, CONFIG, batch, np.array([0, len(batch.ids)]))
     for found in (apart, together):
         assert np.allclose(found.sum(1), 1) and np.allclose(np.triu(found, 1), 0)
+    assert (apart[3, :4] > 0).all()  # the last row of the first sequence reads all of it
     assert (apart[4:, :4] == 0).all() and (together[4:, :4] > 0).any()
 
 
