@@ -16,6 +16,13 @@ BACKWARD = (
     "one block: each gradient has the shape of what it belongs to; below a layer stands what it adds for its parameters"
 )
 
+ALT = (
+    "The model in one row, from token ids over embedding, blocks, norm and head to J; below it one block in two rows, "
+    "attention and SwiGLU, each with a branch that passes it by. Every layer has the number of its derivation."
+)
+ALT_FORTH = "Arrows run to the right, with the shape of every value."
+ALT_BACK = "Dashed arrows run back to the left, each value now its gradient; a layer adds to that of its parameters."
+
 
 class Box(NamedTuple):
     """A layer: where its middle is, how wide, which derivation it has, and whether it has parameters."""
@@ -118,7 +125,11 @@ def model_graph(backward: bool = False, marked: tuple = (), title: str = "") -> 
         ax.text(x, y, "+", fontsize=LARGE, color=INK, ha="center", va="center")
     for edge in EDGES:
         draw_edge(ax, edge, backward)
-    return figure
+    return figure.described(" ".join((ALT, ALT_BACK if backward else ALT_FORTH, *places(marked))))
+
+
+def places(marked: tuple) -> list[str]:
+    return [f"Filled are the places {', '.join(NUMBERS[number - 1] for number in marked)}."] if marked else []
 
 
 def draw_box(ax: Any, box: Box, backward: bool, marked: bool) -> None:
