@@ -4,7 +4,7 @@ import numpy as np
 
 from minisft.course.attention_by_hand.head import softmax
 
-SIZES, SEEDS, KEYS = (4, 16, 64, 256), (0, 1, 2), 64
+SIZES, SEEDS, KEYS = (4, 16, 64, 256), range(20), 64
 
 
 def probabilities(D, seed):
