@@ -5,8 +5,6 @@ A layer's number is that of its derivation, the same wherever the layer stands: 
 
 from typing import Any, NamedTuple
 
-from matplotlib.patches import FancyBboxPatch
-
 from minisft.plots.style import INK, LARGE, SMALL, Picture
 
 BACK, MARKED = "#6a2c91", "#ffe3a3"
@@ -134,14 +132,12 @@ def places(marked: tuple) -> list[str]:
 
 def draw_box(ax: Any, box: Box, backward: bool, marked: bool) -> None:
     """A layer, its number in front of its name; backward: with the gradient that it adds to below."""
-    height = 0.7
     look: dict[str, Any] = {
-        "facecolor": MARKED if marked else "#f4f4f4",
+        "color": MARKED if marked else "#f4f4f4",
         "edgecolor": INK,
         "linewidth": 3 if marked else 1.3,
     }
-    corner = (box.x - box.width / 2, box.y - height / 2)
-    ax.add_patch(FancyBboxPatch(corner, box.width, height, boxstyle="round,pad=0,rounding_size=0.1", **look))
+    ax.barh(box.y, box.width, height=0.7, left=box.x - box.width / 2, **look)
     middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": SMALL}
     ax.text(box.x, box.y, f"{NUMBERS[box.number - 1]} {box.name}", color=INK, **middle)
     if backward and box.weight:

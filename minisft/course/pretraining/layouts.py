@@ -1,5 +1,6 @@
 """The same sentences in two layouts: a document for each, or four about the same country. What does a model learn?"""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ from minisft.tokenizer import Tokenizer
 
 LAYOUTS = ("one sentence a document", "four sentences a document")
 ASKED, TOKENS = 8, 500  # countries that fine-tuning asks about; tokens in a step of pre-training, nearly
-PRETRAINING = {"learning_rate": 6e-3, "max_steps": 280, "lr_scheduler_type": "cosine", "warmup_steps": 20}
-FINETUNING = {"learning_rate": 1e-3, "max_steps": 40, "batch_size": 16}
+PRETRAINING = TrainConfig(learning_rate=6e-3, max_steps=280, lr_scheduler_type="cosine", warmup_steps=20)
+FINETUNING = TrainConfig(learning_rate=1e-3, max_steps=40, batch_size=16)
 
 
 class Outcome(NamedTuple):
@@ -34,11 +35,11 @@ def read_and_asked(layout, seed) -> Outcome:
     read = [data.encode(data.example({"text": text}, "small world"), words) for text in texts]
     size = round(TOKENS / np.mean([len(sequence.ids) for sequence in read]))
     config = ModelConfig(words.vocab_size, 64, 128, 2, 4, 2)
-    *_, pretrained = train.pretrain(config, read, TrainConfig(batch_size=size, seed=seed, **PRETRAINING))
+    *_, pretrained = train.pretrain(config, read, replace(PRETRAINING, batch_size=size, seed=seed))
     theta_hat, held_out = pretrained.theta, world[ASKED:]
     known = synthetic_corpus.known(theta_hat, config, words, held_out)
     copied = synthetic_corpus.copied(theta_hat, config, words, documents, np.random.default_rng(seed))
     pairs = [data.encode(pair, words) for pair in synthetic_corpus.pairs(world[:ASKED])[0]]
-    *_, tuned = train.finetune(theta_hat, config, pairs, TrainConfig(seed=seed, **FINETUNING))
+    *_, tuned = train.finetune(theta_hat, config, pairs, replace(FINETUNING, seed=seed))
     answers, exact, about = synthetic_corpus.answered(tuned.theta, config, words, held_out)
     return Outcome(known, copied, about, exact, answers)
