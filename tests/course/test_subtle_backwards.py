@@ -170,5 +170,5 @@ def test_a_backward_may_name_the_parts_of_its_cache(of_the_library):
 
 def test_a_small_row_is_compared_as_a_large_one_is_and_rounding_is_not_a_mistake():
     wanted = np.array([[1.0, 2.0], [1e-4, 2e-4]])
-    wrong, rounded = wanted * [[1, 1], [1 + 1e-6, 1]], wanted + [[0, 0], [1e-16, 0]]
+    wrong, rounded = wanted * [[1, 1], [1 + 1e-6, 1]], wanted + np.array([[0, 0], [1e-16, 0]])
     assert distance(wrong, wanted, wanted) > 1e-7 > 1e-9 > distance(rounded, wanted, wanted)
