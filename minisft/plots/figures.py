@@ -128,6 +128,7 @@ def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = 
     ax.grid(axis="y", color=PALE)
     ax.set_xticks(range(len(labels)), [typeset(visible(label, 24).replace("$", r"\$")) for label in labels])
     bottom, top = ax.get_ylim()
+    ax.set_yticks([tick for tick in ax.get_yticks() if bottom <= tick <= top])
     ax.set_ylim(bottom, top + 0.1 * len(groups) * (top - bottom))  # room for the legend
     ax.legend(fontsize=SMALL, frameon=False)
     return figure

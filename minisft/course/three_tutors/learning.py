@@ -18,7 +18,7 @@ class Learning(NamedTuple):
     longest: int
 
 
-def learned(learning: Learning) -> tuple[dict[int, Params], list[list[dict]]]:
+def learned(learning: Learning) -> tuple[dict[int, Params], list[list[dict | None]]]:
     """{t: θ_t} at the steps looked at, and the answers of θ̃ to each list of questions."""
     thetas = finetuned(learning.run)
     theta, config, longest = thetas[max(thetas)], learning.run.config, learning.longest
