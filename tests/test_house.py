@@ -22,9 +22,10 @@ FOLDERS = {
     "runs": SUBJECT | {"formats"},
     "verification": SUBJECT | {"formats"},
     "plots": {"errors", "formats"},
-    "playground": SUBJECT | {"formats", "runs"},
-    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "playground", "course"},
-    "course": SUBJECT | {"formats", "runs", "verification", "plots", "playground"},
+    "lab": SUBJECT | {"formats", "verification"},
+    "playground": SUBJECT | {"formats", "runs", "lab"},
+    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground", "course"},
+    "course": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground"},
 }
 DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from minisft.plots.style import (
@@ -147,6 +148,28 @@ def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, 
     texts = [visible(text, 12) for text in token_texts]
     ax.set_xticks(range(len(texts)), texts, family=MONO, parse_math=False, **slanted(len(texts)))
     ax.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    return figure
+
+
+def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = "", below: list | None = None) -> Picture:
+    """Rows of a batch, seven in a line: the token that row i reads, and in a box the one that it predicts, filled if
+    its weight is not 0. Below the box stands below[i], or else the weight."""
+    columns = 7  # so that the longest special token, <|im_start|>, is not cut
+    lines = 1 + (len(weights) - 1) // columns
+    figure = Picture(12, 1 + 1.3 * lines)
+    ax = figure.subplots()
+    dress(ax, title, "", "")
+    ax.axis("off")
+    font: dict[str, Any] = {"family": MONO, "fontsize": SMALL, "ha": "center", "va": "center", "parse_math": False}
+    for i, (read, predicted, w) in enumerate(zip(inputs, targets, weights)):
+        line, column = divmod(i, columns)
+        colour, top = COLOURS["y" if w else "x"], 3 * line
+        ax.text(column + 0.5, top + 0.45, visible(read, 12), color=INK, **font)
+        corner, filled = (column + 0.02, top + 0.95), colour if w else "white"
+        ax.add_patch(Rectangle(corner, 0.96, 0.9, edgecolor=colour, facecolor=filled, linewidth=2))
+        ax.text(column + 0.5, top + 1.4, visible(predicted, 12), color="white" if w else colour, **font)
+        ax.text(column + 0.5, top + 2.25, f"{w:.2g}" if below is None else below[i], color=colour, **font)
+    ax.set(xlim=(0, min(columns, len(weights))), ylim=(3 * lines, 0))
     return figure
 
 
