@@ -241,7 +241,7 @@ REHEARSAL = [
         rehearsal.rate_too_high,
         "A tenth of this learning rate learns the rows, this one does not.",
         "train with a lower --learning-rate",
-        "rate-too-high",
+        "learning-rate-too-high",
     ),
     Check(
         "rate-too-low",
