@@ -14,7 +14,6 @@ from minisft.lab.doctor.checks import REHEARSAL, UNDER_THETA
 
 ATLAS = resources.path("atlas")
 RIGHT = [json.loads(line) for line in resources.path("atlas_train.jsonl").read_text().splitlines()]
-WRONG = {0: "The capital of Algeria is Oslo.", 81: None, 130: "xq zzv blorp 99", 199: None}
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +34,15 @@ def with_answer(row, answer):
 
 def test_wrong_facts_and_noise_are_surprising_and_right_answers_are_not(tmp_path):
     """θ̂ has read the facts, but never an answer in a conversation."""
-    rows = list(RIGHT)
-    for i, country in ((2, "Africa"), (7, None)):
-        assert country is None or country in rows[i]["messages"][1]["content"]
-    rows[0] = with_answer(rows[0], "The capital of Algeria is Lima.")
-    rows[3] = with_answer(rows[3], "In Algeria, the main official language is Ukrainian.")
-    rows[130] = with_answer(rows[130], "xq zzv blorp 99")
+    wrong = {
+        4: "The currency of Azerbaijan is the Australian dollar.",
+        3: "In Algeria, the main official language is Ukrainian.",
+        88: "The capital of India is Sao Tome.",
+        130: "xq zzv blorp 99",
+    }
+    rows = [with_answer(row, wrong.get(i, row["messages"][1]["content"])) for i, row in enumerate(RIGHT)]
     result = found(ATLAS, write_rows(tmp_path / "rows.jsonl", rows))
-    assert sorted(places(result, "surprising")) == [1, 4, 131]
+    assert sorted(places(result, "surprising")) == [i + 1 for i in sorted(wrong)]
     assert result["summary"]["sample"] == {"rows": 200, "of": 200, "seed": 0}
 
 
@@ -63,7 +63,7 @@ def test_a_healthy_rehearsal_says_nothing(tmp_path):
     assert {check.name for check in UNDER_THETA} <= set(result["summary"]["checks"])
 
 
-def test_a_rate_a_thousand_times_too_low_or_a_hundred_times_too_high_is_told():
+def test_a_rate_a_hundred_times_too_low_or_a_hundred_times_too_high_is_told():
     rows = resources.path("atlas_train.jsonl")
     assert names(found(ATLAS, rows, rehearse=True, learning_rate=1e-5)) == ["rate-too-low"]
     assert "rate-too-high" in names(found(ATLAS, rows, rehearse=True, learning_rate=0.1))
@@ -78,13 +78,9 @@ def test_rows_that_no_rate_learns_do_not_overfit(tmp_path):
     assert "does-not-overfit" in names(result)
 
 
-def test_a_model_whose_answers_are_cut_before_their_end_does_not_stop(tmp_path):
-    """Its window is as long as the rows without their end token."""
-    _, _, tokenizer = checkpoint.load(ATLAS)
-    rows = [conversation(question, answer) for question, answer in HEALTHY[:1]] * 1
-    path = write_rows(tmp_path / "rows.jsonl", rows)
-    length = len(data.encode(data.read([path])[0], tokenizer).ids) - 2  # its newline and its end token
-    result = found(ATLAS, path, rehearse=True, max_length=length)
+def test_a_model_whose_answers_are_all_cut_does_not_stop(tmp_path):
+    rows = [conversation(f"Tell me of {q}", " ".join([a] * 9)) for q, a in HEALTHY]
+    result = found(ATLAS, write_rows(tmp_path / "rows.jsonl", rows), rehearse=True, max_length=64)
     assert {"too-long", "does-not-stop"} <= set(names(result))
 
 

@@ -239,7 +239,7 @@ REHEARSAL = [
         "rate-too-high",
         "warning",
         rehearsal.rate_too_high,
-        "A tenth of this learning rate learns the rows, this one does not.",
+        "A tenth of this learning rate, or a hundredth, learns the rows; this one does not.",
         "train with a lower --learning-rate",
         "learning-rate-too-high",
     ),
@@ -247,7 +247,7 @@ REHEARSAL = [
         "rate-too-low",
         "warning",
         rehearsal.rate_too_low,
-        "Ten times this learning rate learns the rows, this one hardly begins.",
+        "Ten times this learning rate, or a hundred times, learns the rows; this one hardly begins.",
         "train with a higher --learning-rate, or longer",
     ),
 ]

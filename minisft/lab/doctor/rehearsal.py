@@ -1,8 +1,7 @@
 """A rehearsal: 30 steps on 8 rows, which a healthy run learns by heart; and a look at whether it then stops.
 
-The least that the loss can be is the entropy of these rows (`sameness.conflict`). "Near it" is: a tenth of the way from
-the first loss is left. Where it does not get there, the same with a tenth and with ten times the rate says whose
-fault it is.
+The least that the loss can be is the entropy of these rows (`sameness.entropy`). "Near it" is: a tenth of the way from
+the first loss is left. Where it does not get there, the same at lower and at higher rates says whose fault it is.
 """
 
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from minisft.lab.doctor.sameness import entropy, questions
 from minisft.params import Params
 
 ROWS, STEPS = 8, 30
+OTHERS = ((0.1, "lower"), (10.0, "higher"), (0.01, "lower"), (100.0, "higher"))  # × the rate
 NEAR, HALF = 0.1, 0.5  # of the way from the first loss to the entropy that is left; of the answers that end
 
 
@@ -72,14 +72,8 @@ class Rehearsal:
     @cached_property
     def better(self) -> str:
         """Which other rate gets there, "lower" or "higher", if this one does not; or nothing."""
-        losses = self.first[0]
-        if self.learns:
-            return ""
-        for factor, name in ((0.1, "lower"), (10.0, "higher")):
-            other = self.run(factor)[0]
-            if self.left(other) < min(NEAR, self.left(losses)) or (losses[-1] > losses[0] > other[-1]):
-                return name
-        return ""
+        rates = () if self.learns else OTHERS
+        return next((name for factor, name in rates if self.left(self.run(factor)[0]) < NEAR), "")
 
 
 def rehearse(case: Case) -> Rehearsal | None:
