@@ -47,7 +47,7 @@ def other_questions(run):
 
 def batch_row(run):
     """The first sequence of the first batch: what is read, what is to be predicted, and with which weight."""
-    _, config, tokenizer = experiment.world()
+    _, _, tokenizer = experiment.world()
     _, batch = next(train.batches(run.sequences, run.settings))
     rows = slice(*batch.starts[:2])
     text = tokenizer.token_text

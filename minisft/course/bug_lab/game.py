@@ -12,6 +12,7 @@ from minisft import data
 from minisft.config import TrainConfig
 from minisft.course.bug_lab import evidence
 from minisft.course.bug_lab.figures import curve
+from minisft.course.display import table
 from minisft.course.grading.verdict import Verdict
 from minisft.data import Sequence
 from minisft.errors import MinisftError, quoted
@@ -90,6 +91,11 @@ class Game:
         if not right:
             self.points += WRONG
         return Verdict(right, f"{text} You have paid {self.points} points.")
+
+
+def price_list():
+    """What can be asked, what it costs, and what it shows."""
+    return table(["measurement", "points", "what it shows"], [[n, PRICES[n], MADE[n].__doc__] for n in PRICES])
 
 
 def training_rows() -> list[Sequence]:
