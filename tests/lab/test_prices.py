@@ -34,7 +34,7 @@ def test_the_prices_are_the_means_of_the_runs():
 
 @pytest.mark.parametrize("name", AGAIN)
 def test_a_run_made_again_has_the_symptoms_that_are_recorded(name):
-    """Another machine rounds otherwise, which is as if it drew another seed: within the spread of the seeds, doubled."""
+    """Another machine rounds otherwise, as if it drew another seed: within the spread of the seeds, doubled."""
     symptoms, losses = experiment.run(by_name(name), seed=0)
     seeds = prices.runs()[name]["seeds"]
     assert losses[0] == pytest.approx(seeds[0]["losses"][0], rel=1e-3, abs=1e-3)

@@ -1,8 +1,8 @@
 """The exercises and predictions of notebook 10."""
 
 import pytest
-from course.solutions import solution
 
+from course.solutions import solution
 from minisft.course import bug_lab as check
 from minisft.course.bug_lab import quizzes
 from minisft.lab import prices
