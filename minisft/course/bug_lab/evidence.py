@@ -46,13 +46,14 @@ def other_questions(run):
 
 
 def batch_row(run):
-    """The first sequence of the first batch: what is read, what is to be predicted, and with which weight."""
+    """The first sequence of the first batch, without its middle: what is read, the target, and its weight."""
     _, _, tokenizer = experiment.world()
     _, batch = next(train.batches(run.sequences, run.settings))
     rows = slice(*batch.starts[:2])
     text = tokenizer.token_text
     triples = zip(batch.ids[rows], batch.targets[rows], batch.weights[rows])
-    return table(["read", "target", "weight"], [[text(int(i)), text(int(j)), float(w)] for i, j, w in triples])
+    lines = [[text(int(i)), text(int(j)), float(w)] for i, j, w in triples]
+    return table(["read", "target", "weight"], [*lines[:3], ["…", "…", "…"], *lines[-24:]])
 
 
 def rows(run):

@@ -6,6 +6,7 @@ from minisft.lab import prices
 from minisft.plots.style import COLOURS, INK, LARGE, PALE, SMALL, Picture, dress
 
 TINY = 9.5  # points: 42 names below one another
+ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # behind a word that stands on a line
 
 
 def curve(losses: list[float]) -> Picture:
@@ -41,7 +42,7 @@ def unseen() -> Picture:
         healthy, never = means[name]["looks_healthy"], means[name]["seen_at"] is None
         left.plot([0, seen[name]], [y, y], color=COLOURS["θ_t"] if healthy else "#525252", linewidth=4)
         if never:
-            left.text(last + 2, y, "never", fontsize=TINY, va="center", color=INK)
+            left.text(last + 2, y, "never", fontsize=TINY, va="center", color=INK, bbox=ON_WHITE)
         shown, true = (100 * means[name][which] for which in ("exact_match", "true_exact_match"))
         right.plot([shown, true], [y, y], color="#8fa3b0", linewidth=2)
         right.plot(shown, y, "o", color="white", markeredgecolor=INK, markersize=8)
@@ -49,6 +50,7 @@ def unseen() -> Picture:
     right.axvline(100 * without["true_exact_match"], color=INK, linewidth=1, linestyle="--")
     left.set_yticks(range(len(names)), names)
     left.set_xlim(0, last + 12)
+    left.set_ylim(-0.8, len(names) - 0.2)
     keys = [
         left.plot([], [], color=COLOURS["θ_t"], linewidth=4, label="falls like a healthy one")[0],
         left.plot([], [], color="#525252", linewidth=4, label="does not")[0],
@@ -73,7 +75,7 @@ def found_by(found: dict[str, dict[str, bool]]) -> Picture:
             if found[name][check]:
                 ax.plot(x, y, "o", color=COLOURS["θ̃"], markersize=9)
         if not some:
-            ax.text(len(checks) - 0.4, y, "none", fontsize=TINY, va="center", color=INK)
+            ax.text(len(checks) - 0.4, y, "none", fontsize=TINY, va="center", color=INK, bbox=ON_WHITE)
     ax.set_yticks(range(len(names)), names, fontsize=TINY)
     ax.set_xticks(range(len(checks)), checks, fontsize=SMALL - 2)
     ax.xaxis.tick_top()
