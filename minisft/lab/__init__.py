@@ -1,1 +1,1 @@
-"""Mistakes as switches around an unchanged library, what each of them costs, and what to look for before training."""
+"""Mistakes of fine-tuning, made on purpose and measured; and the doctor, who looks for them before a run."""
