@@ -44,7 +44,8 @@ def start(frame):
     for section in sections:
         heading, _, body = section.partition("\n")
         parts[heading] = f"## {heading}\n{body}"
-    return re.sub(r"<!-- README: ?(.*?) -->", lambda wanted: parts[wanted[1]], frame)
+    framed = re.sub(r"<!-- README: ?(.*?) -->", lambda wanted: parts[wanted[1]], frame)
+    return framed.replace("../../", "")  # it is shown at the root
 
 
 def with_links(pages, made):
