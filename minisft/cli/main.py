@@ -19,6 +19,7 @@ from minisft.cli.commands import (
     chat,
     course,
     demo,
+    doctor,
     evaluate,
     export,
     film,
@@ -35,7 +36,7 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course)
+COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor, gradcheck, export, course)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 
