@@ -25,11 +25,7 @@ FOLDERS = {
     "lab": SUBJECT | {"formats", "verification"},
     "playground": SUBJECT | {"formats", "runs", "lab"},
     "cli": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground", "course"},
-<<<<<<< HEAD
     "course": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground"},
-=======
-    "course": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground"},
->>>>>>> k-lab
 }
 DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room
 

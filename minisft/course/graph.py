@@ -124,7 +124,11 @@ def model_graph(backward: bool = False, marked: tuple = (), title: str = "") -> 
 def draw_box(ax: Any, box: Box, backward: bool, marked: bool) -> None:
     """A layer, its number in front of its name; backward: with the gradient that it adds to below."""
     height = 0.7
-    look = {"facecolor": MARKED if marked else "#f4f4f4", "edgecolor": INK, "linewidth": 3 if marked else 1.3}
+    look: dict[str, Any] = {
+        "facecolor": MARKED if marked else "#f4f4f4",
+        "edgecolor": INK,
+        "linewidth": 3 if marked else 1.3,
+    }
     corner = (box.x - box.width / 2, box.y - height / 2)
     ax.add_patch(FancyBboxPatch(corner, box.width, height, boxstyle="round,pad=0,rounding_size=0.1", **look))
     middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": SMALL}

@@ -49,7 +49,25 @@ KINDS = {  # form of the rows, settings of both
 }
 WITHOUT_TEMPLATE = {"two texts", "two texts, all, cut", "text"}
 CASES = [(f, k) for f in FAMILIES for k in KINDS if k not in WITHOUT_TEMPLATE or f in ("ChatML", "brackets")]
-WORDS = "the cat Ünï  Hi\n what 2+2 東京 don't <|im_end|> </s> <|end|> 🙂 . , \t a".split(" ")
+WORDS = [
+    "the",
+    "cat",
+    "Ünï",
+    "",
+    "Hi\n",
+    "what",
+    "2+2",
+    "東京",
+    "don't",
+    "<|im_end|>",
+    "</s>",
+    "<|end|>",
+    "🙂",
+    ".",
+    ",",
+    "\t",
+    "a",
+]
 ROWS = 9
 
 
