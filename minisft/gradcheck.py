@@ -26,7 +26,7 @@ STEP = 1e-5  # length of the step, over all entries of the tensor together
 
 
 def slope(f: Callable[[], float], value: np.ndarray, direction: np.ndarray, step: float = STEP) -> float:
-    """Numerical derivative of f() at `value`, which f reads, along a direction of the shape of it; it is put back exactly."""
+    """Numerical derivative of f() at `value`, which f reads, along a direction of the shape of it; it is put back."""
     kept = value.copy()
     value[...] = kept + step * direction
     above = f()
@@ -37,7 +37,7 @@ def slope(f: Callable[[], float], value: np.ndarray, direction: np.ndarray, step
 
 
 def complex_slope(f: Callable[[], complex], value: np.ndarray, direction: np.ndarray, step: float = 1e-30) -> float:
-    """Derivative of f() at a complex `value`, of imaginary part 0, that f reads, along a direction of the shape of it."""
+    """Derivative of f() at `value`, complex with imaginary part 0, along a direction of the shape of it."""
     value.imag = step * direction
     slope = f().imag / step
     value.imag = 0
