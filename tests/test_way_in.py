@@ -1,11 +1,13 @@
 """The way in is the same on every system: one script of checks, commands for every shell, versions that are known."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
 
 import ci
 import pytest
+from support import systems
 from test_pages import FENCED, INDENTED, PAGES, text_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,3 +75,33 @@ def test_a_template_for_issues_has_what_the_platform_needs(path):
     assert all(re.search(rf"^{key}: ?", written, re.MULTILINE) for key in ("name", "description", "body"))
     identifiers = re.findall(r"^    id: (\w+)$", written, re.MULTILINE)
     assert len(identifiers) == len(set(identifiers)) == written.count("  - type: ")
+
+
+class Item:
+    """A test as pytest collects it."""
+
+    def __init__(self, function):
+        self.function, self.markers = function, []
+
+    def add_marker(self, marker):
+        self.markers.append(marker.name)
+
+
+def makes_a_pipe():
+    os.mkfifo("pipe")
+
+
+def writes_a_file():
+    Path("file").write_text("a", encoding="utf-8")
+
+
+def test_a_test_that_needs_posix_is_skipped_elsewhere_and_no_other_one():
+    elsewhere, here = ([Item(makes_a_pipe), Item(writes_a_file)] for _ in range(2))
+    systems.skip_what_needs_posix(elsewhere, posix=False)
+    systems.skip_what_needs_posix(here, posix=True)
+    assert [item.markers for item in elsewhere + here] == [["skip"], [], [], []]
+
+
+def test_what_cannot_be_imported_elsewhere_is_there_and_listed():
+    for pattern in systems.NOT_IMPORTABLE:
+        assert list((ROOT / "tests").glob(pattern))
