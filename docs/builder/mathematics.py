@@ -6,7 +6,12 @@ from html import unescape
 from latex2mathml.converter import convert
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.+?)\\\)|\\\[(.+?)\\\])</\1>', re.DOTALL)
-SPELLED = {r"\\arg(?![a-z])": r"\\operatorname{arg}", r"\\[Bb]ig[lr]?(?=\\[lr]angle)": ""}  # what the converter lacks
+SPELLED = {  # what the converter lacks
+    r"\\arg(?![a-z])": r"\\operatorname{arg}",
+    r"\\[Bb]ig[lr]?(?=\\[lr]angle)": "",
+    r"\\(mathcal|mathbb) (\w)": r"\\\1{\2}",
+}
+NAME = re.compile(r"(?<!<msub>)(?<!<msup>)(<mi>(?:log|exp|sin|cos|tanh)</mi>)(?=<m)(?!<mo stretchy)")  # log π, log(x)
 HEADING = re.compile(r'<span class="md-ellipsis">[^<]*</span>')
 IN_HEADING = re.compile(r"\\\((.+?)\\\)")
 
@@ -28,4 +33,5 @@ def mathml(latex, block):
     made = convert(latex, display="block" if block else "inline")
     if left := re.findall(r"\\[A-Za-z]+", made):
         raise ValueError(f"{latex}: no MathML for {left[0]}")
+    made = NAME.sub(r'\1<mspace width="0.17em"/>', made)
     return f'<div class="formula">{made}</div>' if block else made
