@@ -176,7 +176,7 @@ def rows_entering(theta: Params, config: ModelConfig, ids: np.ndarray, starts: n
     asking, _ = attending(theta, config, starts, np.arange(len(ids)))
     x, _ = embedded(theta, config, ids)
     for i in range(block):
-        x, _ = through(theta, config, i, x, asking[i])
+        x = through(theta, config, i, x, asking[i])[0]  # its cache is of no use
     return x
 
 
