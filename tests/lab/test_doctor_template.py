@@ -155,6 +155,11 @@ def test_a_prompt_that_leaves_the_header_out_differs(model, said):
     assert "template-differs" in said()
 
 
+def test_a_block_that_begins_behind_the_prompt_leaves_tokens_that_other_trainers_never_train(model, said):
+    template(model, CHAT_TEMPLATE.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant'"))
+    assert said() == ["template-differs"]
+
+
 def test_thoughts_that_history_loses_differ_only_in_what_is_asked(model, said):
     """A prompt that begins a thought, which the answers of the data do not."""
     template(model, PLAIN.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\n<think>'"))
