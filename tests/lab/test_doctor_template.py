@@ -126,6 +126,12 @@ def test_a_check_finds_its_plant_and_no_other_does(check, model, said):
     assert said() == [check]
 
 
+def test_a_template_that_differs_in_a_probe_is_named_itself_and_not_every_row(model, tmp_path):
+    template_differs(model)
+    (finding,) = found(model, write_rows(tmp_path / "rows.jsonl", GOOD))["findings"]
+    assert finding["where"] == [str(model / "chat_template.jinja")]
+
+
 def test_every_check_of_the_model_has_its_plant():
     assert {check.name for check in TEMPLATE} == set(ILL)
 
