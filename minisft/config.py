@@ -21,15 +21,16 @@ DTYPES = ("float32", "float64")
 CHOICES = {"qk_norm": ["none", "head", "all"], "norms": ["before", "after", "both"]}
 CHOICES["hidden_act"] = ["silu", "gelu_pytorch_tanh"]
 LAYER_TYPES = ("full_attention", "sliding_attention")
-LARGEST = 2**24  # the largest size: only a damaged file asks for more
-MOST_LAYERS = 2**12
+LARGEST, MOST_LAYERS = 2**24, 2**12  # only a damaged file asks for more
 
 
 def is_whole(value: object) -> bool:
+    """Whether it is a whole number; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
+    """Whether it is a finite number; True and False are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
@@ -289,8 +290,7 @@ class TrainConfig:
                 raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
         patterns = self.train_only
         if not (isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p for p in patterns)):
-            given = one_line(repr(patterns))
-            raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
+            raise MinisftError(f"--train-only: {one_line(repr(patterns))} is not a list of patterns, such as '*norm*'")
         object.__setattr__(self, "train_only", tuple(patterns))
 
 

@@ -88,6 +88,7 @@ def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.fl
 
 
 def head(theta: Params, config: ModelConfig) -> Any:
+    """The branch of θ that makes logits (M, V) of rows (M, C): the embedding's, if it is tied."""
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
@@ -116,7 +117,7 @@ def require(
     rows: np.ndarray | tuple = (),
     lowest: int = 0,
 ) -> None:
-    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    """Raises MinisftError unless θ is of this config, and can read these ids (N,) by sequence and predict rows (M,)."""
     doors.parameters("theta", theta, shapes(config), "fc")
     doors.indices("ids", ids, config.vocab_size)
     doors.starts(starts, len(ids))

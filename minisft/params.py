@@ -84,6 +84,7 @@ class Params(Branch):
         return Params(shapes, self.flat.dtype)
 
     def copy(self) -> "Params":
+        """The same numbers in memory of its own."""
         return Params(self.shapes, flat=self.flat.copy())
 
     def astype(self, dtype: DTypeLike) -> "Params":

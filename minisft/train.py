@@ -118,7 +118,7 @@ def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> 
 def value_and_grad(
     theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
 ) -> tuple[Any, objective.Cache]:
-    """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
+    """Adds dJ · ∇J(θ) of a batch to grad. Returns J in nats, and the objective's cache of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
     logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
     J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
@@ -152,7 +152,7 @@ def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order of the examples in an epoch: depends on seed and epoch alone, so a resumed run meets the same."""
+    """The order (n,) of the examples in an epoch: made of seed and epoch alone, so a resumed run meets the same."""
     if not settings.shuffle:
         return np.arange(count)
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
@@ -162,7 +162,7 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
 
 
 def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
-    """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
+    """(4,) float64, over rows of weight > 0: J, right guesses, log Pr in x and in y (nats). Sums, so slices add up."""
     rows = np.flatnonzero(batch.weights)
     log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
     correct = cache.log_pi.argmax(-1) == batch.targets[rows]
@@ -173,7 +173,7 @@ def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
 def step_metrics(
     batch: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float
 ) -> dict:
-    """The metrics of one step: `sums` of `measured` over all of its batch, in the units of its reduction."""
+    """The metrics of one step, in nats: `sums` (4,) of `measured` over all of its batch, in its reduction."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
     targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.is_y, batch.is_y))
     targets = targets_x + targets_y
@@ -211,6 +211,7 @@ def trained(theta: Params, settings: TrainConfig) -> list[str]:
 
 
 def start(theta: Params, settings: TrainConfig) -> State:
+    """The state before the first step. Raises MinisftError for settings that cannot train this θ."""
     doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
     trained(theta, settings)  # or a mistake would be noticed when an old run has been removed
     return State(0, theta, optim.make(theta, settings))
