@@ -53,8 +53,8 @@ not prove the lines. Where no check finds a mistake, look at the data, the sched
 
 {explained}
 
-`minisft doctor` reads the data and the files of a model, and no code. So it says nothing while a switch is on. Where the
-same fault stands in the data or in these files, its check is named in the last column.
+`minisft doctor` reads the data and the files of a model, and no code. So it says nothing while a switch is on. Where
+the same fault stands in the data or in these files, its check is named in the last column.
 
 ## Each of them
 """
