@@ -89,9 +89,12 @@ def one_per_row(logits: np.ndarray, targets: ArrayLike, weights: ArrayLike) -> N
 
 
 def parameters(name: str, given: Any, shapes: Mapping, kinds: str = "f") -> None:
-    """Refuse all but the tensors of `shapes`, of real numbers; kinds "fc": or complex ones, for gradcheck."""
-    if getattr(given, "shapes", {}) != shapes:
-        found = getattr(given, "shapes", {})
+    """Refuse all but the tensors of `shapes`, of real numbers; kinds "fc": or complex ones, for gradcheck.
+
+    Where an adapter moves, they may be its own, or those of the model that it is for.
+    """
+    found = getattr(getattr(given, "base", given), "shapes", {})
+    if shapes not in (found, getattr(given, "shapes", {})):
         tensor = min(dict(found.items() ^ shapes.items()))
         one, other = (of.get(tensor, "no such tensor") for of in (shapes, found))
         raise MinisftError(

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from minisft import doors, model, objective
+from minisft import doors, frozen, model, objective
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Batch, Example, Sequence, collate, question
 from minisft.errors import MinisftError
@@ -62,7 +62,8 @@ def token_log_probs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """For every row of a batch log Pr(next token | before), nats (N,), and whether it is the likeliest, bool (N,)."""
     rows = np.arange(len(part.ids))
-    logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, lowest=config.num_hidden_layers)
+    below = frozen.below(theta, config, part) if past is None else None
+    logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, config.num_hidden_layers, below)
     log_pi = objective.forward(logits, part.targets, part.weights)[1].log_pi
     return log_pi[rows, part.targets], log_pi.argmax(-1) == part.targets
 

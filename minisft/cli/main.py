@@ -26,6 +26,7 @@ from minisft.cli.commands import (
     generate,
     gradcheck,
     inspect,
+    merge,
     playground,
     pretrain,
     sft,
@@ -36,7 +37,22 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor, gradcheck, export, course)
+COMMANDS = (
+    demo,
+    playground,
+    pretrain,
+    sft,
+    film,
+    evaluate,
+    generate,
+    chat,
+    inspect,
+    doctor,
+    gradcheck,
+    merge,
+    export,
+    course,
+)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

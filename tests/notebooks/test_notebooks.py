@@ -21,6 +21,7 @@ COURSE = [
     "07_three_states",
     "08_conditional_versus_joint",
     "09_three_tutors",
+    "10_bug_lab",
     REAL,
 ]
 CONCEPTS = {  # the notebook that shows each of the twenty
