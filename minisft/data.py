@@ -76,6 +76,7 @@ class Batch:
             yield self.part(rows, starts - starts[0], self.below[first : first + size])
 
     def part(self, rows: Any, starts: np.ndarray, below: tuple) -> "Batch":
+        """Some of the rows, whose sequences begin at starts (S + 1,), with the weights they have here."""
         return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows], below)
 
 
