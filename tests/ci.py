@@ -115,7 +115,7 @@ def course(work, elsewhere):
     if (found := sorted(os.listdir(elsewhere / "course"))) != wanted:
         raise Failed(f"not the notebooks of the repository: {found}")
     for path in work.bin("demo").parent.rglob("minisft/notebooks/**/*"):
-        if path.is_file() and path.suffix != ".ipynb" and path.parent.name != "solutions":
+        if path.is_file() and path.suffix != ".ipynb" and "solutions" not in path.parts:
             raise Failed(f"{path}: is installed, and should not be")
 
 
