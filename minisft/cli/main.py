@@ -24,6 +24,7 @@ from minisft.cli.commands import (
     film,
     generate,
     gradcheck,
+    grade,
     inspect,
     playground,
     pretrain,
@@ -35,7 +36,7 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course)
+COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course, grade)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

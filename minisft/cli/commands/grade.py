@@ -1,0 +1,88 @@
+"""Judge the notebooks that students handed in: a row for each student and exercise.
+
+PATH is a folder with a folder for each student, or with files named by student; it may also be one notebook. An answer
+is taken out of its notebook with what it needs, and runs in a process of its own, with bounded time and memory. What a
+notebook has done to its kernel or to its checks has no effect.
+
+examples:
+  minisft grade submitted --csv grades.csv
+  minisft grade submitted --predictions
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+
+from minisft.cli import flags
+from minisft.cli.console import Bar, print_json, print_table, say
+from minisft.config import whole
+from minisft.course.grade import notebook_file, predictions, submissions, table
+from minisft.course.grade import run as grading
+from minisft.errors import MinisftError
+from minisft.formats.apart import require_apart
+from minisft.formats.files import write_atomically
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("paths", type=flags.path, nargs="+", metavar="PATH", help="submissions: folders or notebooks")
+    flags.option(parser, "--csv", "write the rows to this file", flags.path, metavar="FILE")
+    flags.switch(parser, "--predictions", "count what the class predicted instead; nothing is run")
+    flags.option(parser, "--seed", "seed of the random cases (default: a fresh one, which is told)", whole(0))
+    flags.as_json(parser)
+
+
+def run(arguments: Namespace) -> None:
+    handed, lines = submissions.found([Path(path) for path in arguments.paths])
+    for line in lines:
+        say(line)
+    target = Path(arguments.csv) if arguments.csv else None
+    if target is not None:
+        require_table(target, handed)
+    if arguments.predictions:
+        tallied(arguments, handed, target)
+        return
+    seed = int(np.random.default_rng().integers(2**31)) if arguments.seed is None else arguments.seed
+    total, finished = grading.count(handed), []
+    with Bar("answers judged", total) as bar:
+
+        def done() -> None:
+            finished.append(1)
+            bar.show(len(finished))
+
+        rows = grading.graded(handed, seed, done)
+    if target is not None:
+        write_atomically(target, table.as_csv(rows))
+    if arguments.json:
+        print_json({"seed": seed, "rows": [row._asdict() for row in rows], "skipped": lines})
+        return
+    students = len({row.student for row in rows})
+    columns = ["notebook", "exercise", "right", "wrong", "not written", "the commonest mistake"]
+    print_table(f"{students} students, seed {seed}", columns, table.summary(rows))
+
+
+def require_table(target: Path, handed: list[submissions.Handed]) -> None:
+    """Refuse a file that is none of ours, or one of those handed in, before anything is judged."""
+    if target.is_dir():
+        raise MinisftError(f"--csv: {target} is a directory; name a file")
+    require_apart(target, grading.places(handed), "--csv")
+    if target.exists() and target.suffix != ".csv":
+        raise MinisftError(f"--csv: {target} exists and is not a .csv; name another file")
+    if not target.absolute().parent.is_dir():
+        raise MinisftError(f"--csv: {target.parent} is not there; make it first")
+
+
+def tallied(arguments: Namespace, handed: list[submissions.Handed], target: Path | None) -> None:
+    said = []
+    for one in handed:
+        try:
+            said += predictions.made(one, notebook_file.cells_of(str(one.path)))
+        except MinisftError as error:
+            say(f"{one.path}: {error}")
+    counted = predictions.tally(said)
+    if target is not None:
+        write_atomically(target, table.tally_as_csv(counted))
+    if arguments.json:
+        print_json({"predictions": [one._asdict() for one in said]})
+        return
+    print_table(f"{len({one.student for one in said})} students", list(table.TALLY), counted)
