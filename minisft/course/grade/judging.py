@@ -112,15 +112,8 @@ def started(folder: str) -> subprocess.Popen:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")}
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     own = {"PYTHONPATH": str(Path(minisft.__file__).parents[1]), "HOME": folder, "MPLCONFIGDIR": folder}
-    command = [
-        *prefix(),
-        sys.executable,
-        "-P",
-        "-B",
-        "-m",
-        "minisft.course.grade.worker",
-        str(Path(folder, "answer.py")),
-    ]
+    program = ["-P", "-B", "-m", "minisft.course.grade.worker", str(Path(folder, "answer.py")), f"{SECONDS:.0f}"]
+    command = [*prefix(), sys.executable, *program]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=folder, env=kept | threads | own, start_new_session=True, **pipes)  # type: ignore
 

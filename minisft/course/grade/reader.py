@@ -1,6 +1,7 @@
 """The nodes of a message turned into values, each of them checked."""
 
 import math
+import re
 from collections import namedtuple
 from functools import cache
 from typing import Any
@@ -24,6 +25,7 @@ from minisft.course.grade.values import (
 )
 
 MISSING = object()
+TENSOR = re.compile(r"[A-Za-z]\w*(\.[A-Za-z0-9]\w*)*")
 
 
 class Reader:
@@ -76,14 +78,17 @@ class Reader:
     def made(self, kind: str, rest: list, depth: int) -> Any:
         if kind == "array":
             dtype, shape, start, size = rest
-            return self.numbers(dtype, start, size).reshape(shape)
+            return self.numbers(dtype, start, size).reshape(shape).copy()  # its own memory: a view knows it by that
         if kind == "scalar":
             return self.numbers(*rest)[0]
         if kind == "view":
             place, dtype, shape, offset, strides = rest
             if math.prod(shape) * 16 > LARGEST:
                 raise Broken("an array that is too large")
-            root = np.ascontiguousarray(self.item([place], depth)).reshape(-1).view(np.uint8)
+            root = self.item([place], depth)
+            if not isinstance(root, np.ndarray):
+                raise Broken("a view of no array")
+            root = np.ascontiguousarray(root).reshape(-1).view(np.uint8)
             return np.ndarray(shape, self.dtype(dtype), root, offset, strides)
         if kind == "tuple":
             values, name, names = rest
@@ -92,7 +97,9 @@ class Reader:
         if kind in ("set", "frozenset"):
             return {"set": set, "frozenset": frozenset}[kind](self.item(value, depth) for value in rest[0])
         if kind == "params":
-            shapes = {str(name): shape and tuple(shape) for name, shape in rest[0]}
+            if not all(TENSOR.fullmatch(name) for name, _ in rest[0]):
+                raise Broken("a name that is none")
+            shapes = {name: shape and tuple(shape) for name, shape in rest[0]}
             return the("Params")(shapes, flat=self.item(rest[1], depth))
         if kind == "record":
             return the(rest[0], RECORDS)(*(self.item(value, depth) for value in rest[1]))
@@ -105,8 +112,7 @@ class Reader:
         if kind == "complex":
             return complex(*rest)
         if kind == "bytes":
-            start, size = rest
-            return bytes(self.body[start : start + size])
+            return self.content(*rest).tobytes()
         if kind == "ellipsis":
             return ...
         if kind == "yours" and rest[0] >= 0:
@@ -128,9 +134,12 @@ class Reader:
         return np.dtype(text)
 
     def numbers(self, dtype: str, start: int, size: int) -> np.ndarray:
+        return np.frombuffer(self.content(start, size), self.dtype(dtype))
+
+    def content(self, start: int, size: int) -> memoryview:
         if not 0 <= start <= start + size <= len(self.body):
             raise Broken("bytes that are not there")
-        return np.frombuffer(self.body[start : start + size], self.dtype(dtype)).copy()
+        return self.body[start : start + size]
 
     # --- arguments that a call changes --------------------------------------------------------------------------------
 

@@ -49,8 +49,8 @@ def written(columns: Iterable[str], rows: Iterable[list]) -> bytes:
 
 def cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula: the apostrophe in front says so to all of them."""
-    text = visible(text)
-    return f"'{text}" if text.lstrip(" \t\r\n'\"").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
+    shown = visible(text)
+    return f"'{shown}" if text.lstrip(" \t\r\n'\"").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else shown
 
 
 def summary(rows: list[Row]) -> list[list]:
