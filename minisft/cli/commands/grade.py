@@ -9,6 +9,8 @@ examples:
   minisft grade submitted --predictions
 """
 
+import csv
+import io
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -21,13 +23,15 @@ from minisft.course.grade import notebook_file, predictions, submissions, table
 from minisft.course.grade import run as grading
 from minisft.errors import MinisftError
 from minisft.formats.apart import require_apart
-from minisft.formats.files import write_atomically
+from minisft.formats.files import read_text, write_atomically
 
 
 def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("paths", type=flags.path, nargs="+", metavar="PATH", help="submissions: folders or notebooks")
     flags.option(parser, "--csv", "write the rows to this file", flags.path, metavar="FILE")
     flags.switch(parser, "--predictions", "count what the class predicted instead; nothing is run")
+    noted = "who was given which variant: a .csv with the columns student and variant (default: what a notebook says)"
+    flags.option(parser, "--variants", noted, flags.path, metavar="FILE")
     flags.option(parser, "--seed", "seed of the random cases (default: a fresh one, which is told)", whole(0))
     flags.as_json(parser)
 
@@ -42,19 +46,23 @@ def run(arguments: Namespace) -> None:
     if arguments.predictions:
         tallied(arguments, handed, target)
         return
+    given = variants(Path(arguments.variants)) if arguments.variants else None
+    numbers, others = grading.variants_of(handed, given)
+    for line in others:
+        say(line)
     seed = int(np.random.default_rng().integers(2**31)) if arguments.seed is None else arguments.seed
-    total, finished = grading.count(handed), []
-    with Bar("answers judged", total) as bar:
+    wanted, finished = grading.all_wanted(handed, seed, numbers), []
+    with Bar("answers judged", len(wanted)) as bar:
 
         def done() -> None:
             finished.append(1)
             bar.show(len(finished))
 
-        rows = grading.graded(handed, seed, done)
+        rows = grading.graded(wanted, done)
     if target is not None:
         write_atomically(target, table.as_csv(rows))
     if arguments.json:
-        print_json({"seed": seed, "rows": [row._asdict() for row in rows], "skipped": lines})
+        print_json({"seed": seed, "rows": [row._asdict() for row in rows], "lines": lines + others})
         return
     students = len({row.student for row in rows})
     columns = ["notebook", "exercise", "right", "wrong", "not written", "the commonest mistake"]
@@ -65,11 +73,25 @@ def require_table(target: Path, handed: list[submissions.Handed]) -> None:
     """Refuse a file that is none of ours, or one of those handed in, before anything is judged."""
     if target.is_dir():
         raise MinisftError(f"--csv: {target} is a directory; name a file")
-    require_apart(target, grading.places(handed), "--csv")
+    require_apart(target, [one.path for one in handed], "--csv")
     if target.exists() and target.suffix != ".csv":
         raise MinisftError(f"--csv: {target} exists and is not a .csv; name another file")
     if not target.absolute().parent.is_dir():
         raise MinisftError(f"--csv: {target.parent} is not there; make it first")
+
+
+def variants(path: Path) -> dict[str, int]:
+    """{student: number} of a table. Raises MinisftError for another one."""
+    found = {}
+    rows = csv.DictReader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
+    for number, row in enumerate(rows, 2):
+        student, variant = row.get("student"), (row.get("variant") or "").strip()
+        if not student or not variant.isdecimal() or int(variant) >= 2**31:
+            raise MinisftError(f"{path}:{number}: a row has a student and a variant, a whole number; write both")
+        found[student] = int(variant)
+    if not found:
+        raise MinisftError(f"{path}: has no rows; write the columns student and variant, and a row for each student")
+    return found
 
 
 def tallied(arguments: Namespace, handed: list[submissions.Handed], target: Path | None) -> None:

@@ -24,6 +24,7 @@ from minisft.course.grade.notebook_file import cells_of
 from minisft.course.grade.values import NAME, Broken
 from minisft.course.grading.limits import SECONDS, allowance
 from minisft.course.grading.verdict import Stumbled, Verdict, kindly
+from minisft.course.variants import judged_by_hand
 from minisft.errors import MinisftError, one_line
 
 PATIENCE = 40.0  # seconds by the clock, of an answer that waits
@@ -33,9 +34,12 @@ NOT_WRITTEN = "not written yet"
 
 
 class Job(NamedTuple):
+    """seed: of the random cases; variant: of what is matched by hand, None for a function."""
+
     path: str
     exercise: Exercise
     seed: int
+    variant: int | None = None
 
 
 class Judged(NamedTuple):
@@ -118,7 +122,7 @@ def started(folder: str) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, env=kept | threads | own, start_new_session=True, **pipes)  # type: ignore
 
 
-def verdict(program: str, exercise: Exercise, seed: int) -> Verdict:
+def verdict(program: str, exercise: Exercise, seed: int, variant: int | None = None) -> Verdict:
     """What the check of an exercise says about the answers of a program, which runs in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="minisft-grade-", ignore_cleanup_errors=True) as folder:
         Path(folder, "answer.py").write_text(program, encoding="utf-8")
@@ -128,7 +132,7 @@ def verdict(program: str, exercise: Exercise, seed: int) -> Verdict:
         alarm.daemon = True
         alarm.start()
         try:
-            return kindly(asked)(answering, exercise, seed)
+            return kindly(asked)(answering, exercise, seed, variant)
         finally:
             alarm.cancel()
             process.kill()
@@ -143,7 +147,7 @@ def stop(answering: Answering) -> None:
     answering.process.kill()
 
 
-def asked(answering: Answering, exercise: Exercise, seed: int) -> Verdict:
+def asked(answering: Answering, exercise: Exercise, seed: int, variant: int | None) -> Verdict:
     """The answers are fetched, and handed to the check."""
     try:
         found = answering.call(0, ())
@@ -154,6 +158,8 @@ def asked(answering: Answering, exercise: Exercise, seed: int) -> Verdict:
         raise Stumbled(False, text) from None
     if not isinstance(found, list) or len(found) != len(exercise.answers):
         raise Stumbled(False, "its process answers for something else")
+    if variant is not None:
+        return judged_by_hand(exercise.notebook, found[0], variant)
     measured = exercises.MEASURED.get(exercise.name)
     given = [*found, measured()] if measured else found
     with allowance():
@@ -166,7 +172,7 @@ def judged(job: Job) -> Judged:
     try:
         program = taken(cells_of(job.path), job.exercise)
         unwritten = program == taken(exercises.installed(job.exercise.notebook), job.exercise)
-        right, text = (None, "") if unwritten else verdict(program, job.exercise, job.seed)
+        right, text = (None, "") if unwritten else verdict(program, job.exercise, job.seed, job.variant)
     except Missing as missing:
         right, text = missing.args
     if right is None and text.startswith(NOT_WRITTEN):

@@ -3,19 +3,20 @@
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from queue import Queue
+from typing import NamedTuple
 
 import numpy as np
 
-from minisft.course.grade import exercises, judging, predictions
+from minisft.course.grade import exercises, judging, notebook_file, predictions
 from minisft.course.grade.judging import Job, Judged
 from minisft.course.grade.submissions import Handed
 from minisft.course.grade.table import Row
+from minisft.course.variants import BY_HAND
 
 AT_ONCE = 2
 OVERDUE = judging.PATIENCE + 60  # seconds, after which a judge itself is given up
@@ -60,50 +61,73 @@ class Judge:
             self.process = None
 
 
-def graded(handed: list[Handed], seed: int, done: Callable[[], object]) -> list[Row]:
-    """A row for each student and each exercise of the notebooks that anybody handed in, in this order.
+class Wanted(NamedTuple):
+    """One answer; `one` is the notebook that it is in, None if it was not handed in."""
 
-    seed  decides the random cases of all checks; done() is called after each answer
-    """
+    student: str
+    exercise: exercises.Exercise
+    one: Handed | None
+    seed: int
+    variant: int | None
+
+
+def graded(wanted: list[Wanted], done: Callable[[], object]) -> list[Row]:
+    """A row for each answer wanted, in this order; done() is called after each."""
     idle: Queue[Judge] = Queue()
     for _ in range(AT_ONCE):
         idle.put(Judge())
 
-    def row(wanted: tuple[str, exercises.Exercise, Handed | None, int]) -> Row:
-        student, exercise, one, number = wanted
-        judged, tries = Judged(None, "not handed in", 0.0), None
-        if one is not None:
-            tries = predictions.tries(one, exercise.name)
+    def row(answer: Wanted) -> Row:
+        judged, tries, exercise = Judged(None, "not handed in", 0.0), None, answer.exercise
+        if answer.one is not None:
+            tries = predictions.tries(answer.one, exercise.name)
             judge = idle.get()
             try:
-                judged = judge.judge(Job(str(one.path), exercise, number))
+                judged = judge.judge(Job(str(answer.one.path), exercise, answer.seed, answer.variant))
             finally:
                 idle.put(judge)
         done()
-        return Row(student, exercise.notebook, exercise.name, judged.right, judged.mistake, tries, judged.seconds)
+        return Row(answer.student, exercise.notebook, exercise.name, *judged[:2], tries, judged.seconds)
 
     try:
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            return list(threads.map(row, asked_for(handed, seed)))
+            return list(threads.map(row, wanted))
     finally:
         while not idle.empty():
             idle.get().stop()
 
 
-def asked_for(handed: list[Handed], seed: int) -> Iterator[tuple[str, exercises.Exercise, Handed | None, int]]:
-    """(student, exercise, the notebook if there is one, the seed of its cases)."""
+def all_wanted(handed: list[Handed], seed: int, variants: dict[str, int]) -> list[Wanted]:
+    """For each student each exercise of the notebooks that anybody handed in.
+
+    seed      decides the random cases of all checks
+    variants  {student: number}: with it, what is matched by hand is judged, too
+    """
     rng = np.random.default_rng(seed)
     of = {(one.student, one.notebook): one for one in handed}
     notebooks = [name for name in exercises.notebooks() if any(one.notebook == name for one in handed)]
+    result = []
     for student in dict.fromkeys(one.student for one in handed):
         for notebook in notebooks:
-            for exercise in exercises.of(notebook):
-                yield student, exercise, of.get((student, notebook)), int(rng.integers(2**31))
+            one = of.get((student, notebook))
+            result += [Wanted(student, e, one, int(rng.integers(2**31)), None) for e in exercises.of(notebook)]
+            if student in variants:
+                result += [Wanted(student, e, one, 0, variants[student]) for e in exercises.by_hand(notebook)]
+    return result
 
 
-def count(handed: list[Handed]) -> int:
-    return sum(1 for _ in asked_for(handed, 0))
+def variants_of(handed: list[Handed], given: dict[str, int] | None) -> tuple[dict[str, int], list[str]]:
+    """{student: variant}, and a line for each notebook that is of another one than its student was given.
 
-
-def places(handed: list[Handed]) -> list[Path]:
-    return [one.path for one in handed]
+    given  what the teacher has noted; None: what the notebooks say themselves counts
+    """
+    found: dict[str, int] = {}
+    lines = []
+    for one in handed:
+        said = notebook_file.variant_of(str(one.path)) if one.notebook in BY_HAND or given is not None else None
+        if given is None and said is not None:
+            found.setdefault(one.student, said)
+        elif given is not None and said != given.get(one.student):
+            wanted = given.get(one.student, "none")
+            lines.append(f"{one.path}: is of variant {'none' if said is None else said}; {one.student} has {wanted}")
+    return found if given is None else given, lines

@@ -66,14 +66,14 @@ def world(theta_hat, theta_t, theta_tilde, config, rows, prompt, rng) -> World:
     return World(things, log_pi, prompt, {letter: (STATES + TOKENS)[i] for letter, i in zip("KLMNP", order)})
 
 
-def toy(rng) -> World:
-    """A small world: 12 random pairs, 14 steps of all of them; θ_t is θ_5."""
+def toy(rng, dealer=None) -> World:
+    """A small world: 12 random pairs, 14 steps of all of them; θ_t is θ_5. `dealer`, or rng, deals the letters."""
     rows = rng.integers(0, SMALL.vocab_size, (12, 6))
     theta_hat = Params.random(rng, model.shapes(SMALL))
     sequences = [Sequence(row, np.arange(6) >= 3, "toy") for row in rows]
     settings = TrainConfig(learning_rate=0.03, max_steps=14, batch_size=12)
     path = [state.theta.copy() for state in train.finetune(theta_hat, SMALL, sequences, settings)]
-    return world(theta_hat, path[4], path[-1], SMALL, rows, 3, rng)
+    return world(theta_hat, path[4], path[-1], SMALL, rows, 3, dealer or rng)
 
 
 def misnamed(answer, w: World) -> str:
