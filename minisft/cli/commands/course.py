@@ -19,11 +19,13 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.switch(parser, "--overwrite", "replace notebooks in DIR, and the answers in them")
     dealt = "deal the letters of what is matched by hand by a seed of its own, so that neighbours' answers differ"
     flags.option(parser, "--variant", dealt, whole(0), metavar="N")
+    flags.switch(parser, "--nbgrader", "write an assignment of nbgrader for each notebook, below DIR/source")
     flags.as_json(parser)
 
 
 def run(arguments: Namespace) -> None:
-    written = [str(path) for path in copies.write(Path(arguments.directory), arguments.overwrite, arguments.variant)]
+    given = arguments.overwrite, arguments.variant, arguments.nbgrader
+    written = [str(path) for path in copies.write(Path(arguments.directory), *given)]
     if arguments.json:
         print_json({"notebooks": written})
     for path in [] if arguments.json else written:

@@ -21,7 +21,7 @@ from minisft.cli.console import Bar, print_json, print_table, say
 from minisft.config import whole
 from minisft.course.grade import notebook_file, predictions, submissions, table
 from minisft.course.grade import run as grading
-from minisft.errors import MinisftError
+from minisft.errors import MinisftError, quoted
 from minisft.formats.apart import require_apart
 from minisft.formats.files import read_text, write_atomically
 
@@ -29,6 +29,7 @@ from minisft.formats.files import read_text, write_atomically
 def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("paths", type=flags.path, nargs="+", metavar="PATH", help="submissions: folders or notebooks")
     flags.option(parser, "--csv", "write the rows to this file", flags.path, metavar="FILE")
+    flags.option(parser, "--exercise", "judge this one only", flags.text, metavar="NAME")
     flags.switch(parser, "--predictions", "count what the class predicted instead; nothing is run")
     noted = "who was given which variant: a .csv with the columns student and variant (default: what a notebook says)"
     flags.option(parser, "--variants", noted, flags.path, metavar="FILE")
@@ -52,6 +53,12 @@ def run(arguments: Namespace) -> None:
         say(line)
     seed = int(np.random.default_rng().integers(2**31)) if arguments.seed is None else arguments.seed
     wanted, finished = grading.all_wanted(handed, seed, numbers), []
+    if arguments.exercise:
+        wanted = [one for one in wanted if one.exercise.name == arguments.exercise]
+        if not wanted:
+            raise MinisftError(
+                f"--exercise: no notebook here has {quoted(arguments.exercise)}; the table names them all"
+            )
     with Bar("answers judged", len(wanted)) as bar:
 
         def done() -> None:

@@ -71,7 +71,7 @@ class Answering(wire.Link):
             self.process.kill()
             return f"what came back cannot be read: {one_line(broken, 100)}"
         if self.late:
-            return f"it was stopped after {PATIENCE:.0f} s: it waits for something that never comes"
+            return f"it was stopped after {PATIENCE:.0f} s by the clock: does it wait for something that never comes?"
         if spent() - self.before >= SECONDS:
             return f"it was stopped after {SECONDS:.0f} s of processor time: does a loop never end?"
         return f"it ended the process it ran in (status {status})"

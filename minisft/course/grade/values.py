@@ -27,6 +27,9 @@ class Remote:
     def __init__(self, link: Any, number: int, name: str) -> None:
         self.__dict__["__link"] = (link, number, name)
 
+    def __deepcopy__(self, memo: dict) -> "Remote":
+        return self
+
     def __repr__(self) -> str:
         return f"a {self.__dict__['__link'][2]}"
 

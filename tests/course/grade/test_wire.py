@@ -250,14 +250,35 @@ FORGED += [
 FORGED += [
     node(*parts)
     for parts in (
-        ["array", "O", [1], 0, 8], ["array", "<f8", [1], 0, 8], ["array", "<f8,O", [1], 0, 0], ["array", "<f8", [-1], 0, -8],
-        ["scalar", "V8", 0, 0], ["scalar", "<f8", 0, 0], ["view", 0, "<f8", [2], 0, [8]], ["view", 1, "<f8", [2], 0, [8]],
-        ["params", [["a", [2]]], 3], ["params", [["__class__", [0]]], None], ["record", "State", []], ["record", "eval", []],
-        ["record", "ModelConfig", [1]], ["object", "Params", []], ["object", "Popen", []], ["complex", []], ["bytes", 0, 9],
-        ["yours", 0], ["yours", -1], ["mine", "x", "f", True, []], ["rng", -1], ["plain", [0]], ["pickle", "cos"], [], ["set", [[1]]],
-        ["dict", [[{}, 1]]], ["frozenset", 5],
+        ["array", "O", [1], 0, 8],
+        ["array", "<f8", [1], 0, 8],
+        ["array", "<f8,O", [1], 0, 0],
+        ["array", "<f8", [-1], 0, -8],
+        ["scalar", "V8", 0, 0],
+        ["scalar", "<f8", 0, 0],
+        ["view", 0, "<f8", [2], 0, [8]],
+        ["view", 1, "<f8", [2], 0, [8]],
+        ["params", [["a", [2]]], 3],
+        ["params", [["__class__", [0]]], None],
+        ["record", "State", []],
+        ["record", "eval", []],
+        ["record", "ModelConfig", [1]],
+        ["object", "Params", []],
+        ["object", "Popen", []],
+        ["complex", []],
+        ["bytes", 0, 9],
+        ["yours", 0],
+        ["yours", -1],
+        ["mine", "x", "f", True, []],
+        ["rng", -1],
+        ["plain", [0]],
+        ["pickle", "cos"],
+        [],
+        ["set", [[1]]],
+        ["dict", [[{}, 1]]],
+        ["frozenset", 5],
     )
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=lambda f: str(f)[:60])
