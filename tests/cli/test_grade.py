@@ -4,9 +4,9 @@ import csv
 import json
 
 import pytest
+from course.grade.made_up import CHECK, LOG_PR, RIGHT, WRONG, write
 
 from minisft.cli.main import main
-from tests.course.grade.made_up import CHECK, LOG_PR, RIGHT, WRONG, write
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
-"""The assignments of nbgrader, as files: what nbgrader itself makes of them is tested in tests/nbgrader."""
+"""The assignments of nbgrader, as files: what nbgrader itself makes of them is tested in tests/assignments."""
 
 import pytest
 
+from course.grade.made_up import LOG_PR, RIGHT, WRONG, write
 from minisft.cli.main import main
 from minisft.course import copies, nbgrader
 from minisft.course.grade import exercises, points
 from minisft.course.grade.exercises import source
 from minisft.formats import resources
 from minisft.formats.files import read_json
-from tests.course.grade.made_up import LOG_PR, RIGHT, WRONG, write
 
 SOME = [notebook for notebook in exercises.notebooks() if exercises.of(notebook)]
 

@@ -5,7 +5,9 @@ import re
 import sys
 from typing import Any
 
-LARGEST = 1 << 25  # bytes of a message, and of one array in it
+LARGEST = 1 << 25  # bytes of all arrays of a message
+LONGEST = 1 << 22  # bytes of its lists, numbers and texts
+ENTRIES = 100_000  # of an iterator
 DEEPEST = 60  # containers in containers
 DTYPE = re.compile(r"[<>|=]?(b1|[iuf][1248]|f16|c(8|16|32)|[US]\d{1,6})")
 RECORDS = {"ModelConfig": "config", "TrainConfig": "config", "Sequence": "data", "Batch": "data"}

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from minisft.course.grade.reader import Reader
-from minisft.course.grade.values import LARGEST, Broken, Unfit
+from minisft.course.grade.values import ENTRIES, LARGEST, LONGEST, Broken, Unfit
 from minisft.course.grade.writer import Writer
 
 
@@ -35,8 +35,8 @@ class Link:
 
     def send(self, message: dict, blobs: list[bytes]) -> None:
         head = json.dumps(message).encode()
-        if len(head) + sum(map(len, blobs)) > LARGEST:
-            raise Unfit(f"it is larger than {LARGEST >> 20} MB")
+        if len(head) > LONGEST:
+            raise Unfit(f"its lists and texts are longer than {LONGEST >> 20} MB: return arrays")
         self.writer.write(struct.pack("<II", len(head), sum(map(len, blobs))) + head + b"".join(blobs))
         self.writer.flush()
 
@@ -44,7 +44,7 @@ class Link:
         """Raises Broken."""
         try:
             sizes = struct.unpack("<II", self.exactly(8))
-            if max(sizes) > LARGEST:
+            if sizes[0] > LONGEST or sizes[1] > LARGEST:
                 raise Broken("a message that is too large")
             head, body = (self.exactly(size) for size in sizes)
             message = json.loads(head)
@@ -122,4 +122,10 @@ def text_of(error: BaseException) -> str:
 
 
 def written_out(result: Any) -> Any:
-    return list(islice(result, 1_000_000)) if isinstance(result, Iterator) else result
+    """A result; an iterator as the list of what it gives. Raises Unfit if that has no end."""
+    if not isinstance(result, Iterator):
+        return result
+    entries = list(islice(result, ENTRIES + 1))
+    if len(entries) > ENTRIES:
+        raise Unfit(f"it gives more than {ENTRIES:,} values, perhaps without an end")
+    return entries

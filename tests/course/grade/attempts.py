@@ -1,6 +1,6 @@
 """What an answer may do to be taken for a right one, or to do harm: {what it is: the cells above the check}."""
 
-from tests.course.grade.made_up import RIGHT, WRONG
+from course.grade.made_up import RIGHT, WRONG
 
 
 def function(*lines):

@@ -2,8 +2,8 @@
 
 import json
 
+from course.solutions import sections
 from minisft.course.grade import exercises
-from tests.course.solutions import sections
 
 LOG_PR = "01_log_probability"
 RIGHT = sections(LOG_PR)["log_pr"]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from course.grade.made_up import CHECK, RIGHT, WRONG, cells, exercise
 from minisft.course.grade.answers import Missing, taken
-from tests.course.grade.made_up import CHECK, RIGHT, WRONG, cells, exercise
 
 
 def namespace(*sources, name="log_pr", notebook="01_log_probability"):

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from course.grade.made_up import LOG_PR, cells
 from minisft.course.grade import exercises, predictions
 from minisft.course.grade.submissions import Handed
 from minisft.course.grading import progress
-from tests.course.grade.made_up import LOG_PR, cells
 
 
 def handed(folder, notebook=LOG_PR):

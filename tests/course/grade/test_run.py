@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from course.grade.made_up import CHECK, LOG_PR, RIGHT, WRONG, write
+from course.solutions import sections
 from minisft.course.grade import exercises, run
 from minisft.course.grade.submissions import found
 from minisft.course.grading import progress
-from tests.course.grade.made_up import CHECK, LOG_PR, RIGHT, WRONG, write
-from tests.course.solutions import sections
 
 
 def graded(top, seed=0):

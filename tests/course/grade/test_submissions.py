@@ -5,10 +5,10 @@ import os
 
 import pytest
 
+from course.grade.made_up import WRONG, write
 from minisft.course.grade import notebook_file
 from minisft.course.grade.submissions import found
 from minisft.errors import MinisftError
-from tests.course.grade.made_up import WRONG, write
 
 NAME = "01_log_probability"
 

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from course.solutions import sections
 
 import minisft
 from minisft.course import copies
 from minisft.course.grade import exercises
 from minisft.course.grade.exercises import source
-from tests.course.solutions import sections
 
 pytest.importorskip("nbgrader")
 
@@ -58,6 +58,14 @@ def answered(release, notebook, answers):
 def wrong(notebook):
     """Functions of the right names that give nothing of use."""
     return {e.name: "\n\n".join(f"def {name}(*a):\n    return 7" for name in e.answers) for e in exercises.of(notebook)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_programs():
+    """nbgrader starts alembic by its name, and reads its version of the gradebook from it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture(scope="module")
