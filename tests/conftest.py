@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+from support.browser import chromium, visit  # noqa: F401  (fixtures)
 from support.commandline import make_theta_hat, minisft, sft_line, write_pairs
 
 from minisft import checkpoint, model

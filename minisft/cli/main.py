@@ -19,6 +19,7 @@ from minisft.cli.commands import (
     chat,
     course,
     demo,
+    doctor,
     evaluate,
     export,
     film,
@@ -36,7 +37,8 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, export, course, grade)
+COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor, gradcheck, export)
+COMMANDS += (course, grade)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

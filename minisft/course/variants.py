@@ -59,5 +59,5 @@ def judged_by_hand(notebook: str, answer: Any, variant: int) -> Verdict:
         return match_symbols.symbols(answer, match_symbols.toy(np.random.default_rng(0), seed_of(variant)))
     from minisft.course.three_states import match_arrays
 
-    world = match_arrays.toy(np.random.default_rng(0), np.random.default_rng(seed_of(variant)))
+    world = match_arrays.toy(np.random.default_rng(0), dealer=np.random.default_rng(seed_of(variant)))
     return match_arrays.match(answer, world)

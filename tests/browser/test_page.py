@@ -128,6 +128,16 @@ def test_enter_asks_and_markup_stays_text(playground):
     assert "caught" not in playground.page.title() and playground.page.locator("main img, main script").count() == 0
 
 
+def test_another_question_does_not_keep_the_answer_to_the_first(playground):
+    expected = playground.page.get_by_role("textbox", name="expected answer")
+    expect(expected).to_have_value(re.compile("Afghanistan"))
+    playground.page.get_by_role("textbox", name="question").fill("What is the capital of France?")
+    expect(expected).to_have_value("")
+    expected.fill("Paris")
+    playground.page.get_by_role("textbox", name="question").fill("Which city is the capital of France?")
+    expect(expected).to_have_value("Paris")
+
+
 def test_markup_in_pasted_rows_and_answers_stays_text(playground):
     playground.page.get_by_role("combobox", name="data").select_option("pasted rows")
     rows = json.dumps({"prompt": SCRIPT[:50], "completion": SCRIPT})

@@ -113,7 +113,7 @@ NAMED = {
     strict: "strip both texts",
     number: "divide by how many there are",
     per_cent: "in per cent",
-    error_rate: "the share of wrong answers",
+    error_rate: "the fraction of wrong answers",
     contained: "goes on after the right one",
     begun: "an unfinished answer counts as right",
     small: "capital letters count",

@@ -7,7 +7,7 @@ each position receives from the loss.
 from minisft.course.concatenated_sequences.batches import layout, step_weights
 from minisft.course.concatenated_sequences.build import build
 from minisft.course.concatenated_sequences.by_position import at_each_position, value_and_gradient
-from minisft.course.concatenated_sequences.figures import squares, token_rows
+from minisft.course.concatenated_sequences.figures import squares
 from minisft.course.concatenated_sequences.passes import passes
 from minisft.course.concatenated_sequences.quizzes import end_token, prompt_gradient
 from minisft.course.grading.cases import case
@@ -24,6 +24,5 @@ __all__ = [
     "prompt_gradient",
     "squares",
     "step_weights",
-    "token_rows",
     "value_and_gradient",
 ]
