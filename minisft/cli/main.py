@@ -37,8 +37,8 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor, gradcheck, export)
-COMMANDS += (course, grade)
+COMMANDS: tuple[ModuleType, ...] = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor)
+COMMANDS += (gradcheck, export, course, grade)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

@@ -59,7 +59,7 @@ def test_predictions_are_counted_and_nothing_is_run(submitted, tmp_path, capsys)
 
 
 def test_what_is_not_there_or_would_be_written_over_is_refused(submitted, tmp_path, capsys):
-    assert "is not there" in refused(capsys, tmp_path / "nowhere")
+    assert "neither a folder nor a file" in refused(capsys, tmp_path / "nowhere")
     assert "no notebook" in refused(capsys, write(tmp_path / "x" / "poem.ipynb", "x"))
     assert "--csv" in refused(capsys, submitted, "--csv", tmp_path)
     assert "--csv" in refused(capsys, submitted, "--csv", submitted / "ann" / f"{LOG_PR}.ipynb")

@@ -73,9 +73,10 @@ class Wanted(NamedTuple):
 
 def graded(wanted: list[Wanted], done: Callable[[], object]) -> list[Row]:
     """A row for each answer wanted, in this order; done() is called after each."""
+    judges = [Judge() for _ in range(AT_ONCE)]
     idle: Queue[Judge] = Queue()
-    for _ in range(AT_ONCE):
-        idle.put(Judge())
+    for judge in judges:
+        idle.put(judge)
 
     def row(answer: Wanted) -> Row:
         judged, tries, exercise = Judged(None, "not handed in", 0.0), None, answer.exercise
@@ -89,12 +90,13 @@ def graded(wanted: list[Wanted], done: Callable[[], object]) -> list[Row]:
         done()
         return Row(answer.student, exercise.notebook, exercise.name, *judged[:2], tries, judged.seconds)
 
+    threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            return list(threads.map(row, wanted))
-    finally:
-        while not idle.empty():
-            idle.get().stop()
+        return list(threads.map(row, wanted))
+    finally:  # also when it is interrupted: what has not begun does not begin
+        threads.shutdown(wait=False, cancel_futures=True)
+        for judge in judges:
+            judge.stop()
 
 
 def all_wanted(handed: list[Handed], seed: int, variants: dict[str, int]) -> list[Wanted]:

@@ -35,8 +35,8 @@ def found(paths: list[Path]) -> tuple[list[Handed], list[str]]:
     handed: dict[tuple[str, str], Handed] = {}
     lines = []
     for top in paths:
-        if not top.exists():
-            raise MinisftError(f"{top}: is not there; name a folder of submissions, or a notebook")
+        if not (top.is_dir() or top.is_file()):
+            raise MinisftError(f"{top}: is neither a folder nor a file; name a folder of submissions, or a notebook")
         for file in files(top):
             if file.is_symlink():
                 lines.append(f"{file}: is a link to another file, and is not followed")

@@ -128,3 +128,13 @@ def test_a_gradient_that_is_overwritten_is_found_as_in_the_notebook():
 
 def test_the_same_seed_gives_the_same_verdict():
     assert judged(WRONG, CHECK, seed=5) == judged(WRONG, CHECK, seed=5) != judged(WRONG, CHECK, seed=6)
+
+
+def test_what_an_answer_asks_of_the_judge_is_bounded(monkeypatch):
+    monkeypatch.setattr(judging, "PATIENCE", 4.0)
+    flood = "def draw(next_pr, rng, length):\n    while True: next_pr(())"
+    assert judged(flood, name="draw").right is False
+    huge = "import numpy as np\ndef identify(things, log_pi, prompt):\n"
+    huge += "    v = next(t for t in things.values() if t.ndim == 1)\n"
+    huge += "    return log_pi(v, np.zeros((1, 30_000), int))"
+    assert judged(huge, name="identify", notebook="07_three_states").right is False
