@@ -4,15 +4,32 @@ The fields of `ModelConfig` have the names used in config.json in the Hugging Fa
 names of TRL's flags, so nothing has to be translated on the way in or out.
 """
 
-import dataclasses
 import math
-import sys
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minisft.errors import MinisftError, one_line
+from minisft.setting import Numbers, is_number, is_whole, number, setting, whole
+
+__all__ = [
+    "DTYPES",
+    "LARGEST",
+    "LAYER_TYPES",
+    "MOST_LAYERS",
+    "REDUCTIONS",
+    "SCHEDULES",
+    "ModelConfig",
+    "Numbers",
+    "RopeScaling",
+    "TrainConfig",
+    "flag",
+    "is_number",
+    "is_whole",
+    "number",
+    "whole",
+]
 
 REDUCTIONS = ("token_mean", "sum", "sequence_mean")
 SCHEDULES = ("linear", "constant", "cosine")
@@ -21,16 +38,9 @@ DTYPES = ("float32", "float64")
 CHOICES = {"qk_norm": ["none", "head", "all"], "norms": ["before", "after", "both"]}
 CHOICES["hidden_act"] = ["silu", "gelu_pytorch_tanh"]
 LAYER_TYPES = ("full_attention", "sliding_attention")
+ALL_LINEAR = "all-linear"  # every linear map of the blocks
 LARGEST = 2**24  # the largest size: only a damaged file asks for more
 MOST_LAYERS = 2**12
-
-
-def is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -160,59 +170,6 @@ class ModelConfig:
             )
 
 
-class Numbers(NamedTuple):
-    """The numbers a setting may be, whole or any: low ≤ number ≤ high, above < number < below; 0 too, if `zero`."""
-
-    whole: bool
-    low: float = -math.inf
-    above: float = -math.inf
-    high: float = math.inf
-    below: float = math.inf
-    zero: bool = False
-
-    def complaint(self, value: Any, unset: Any = None) -> str:
-        """What is wrong with a value, in words that can follow it; empty if nothing is, or if the value is `unset`."""
-        known = is_whole(value) if self.whole else is_number(value)
-        if known and value > self.high:
-            return f"is too large; at most {self.high} is allowed"
-        inside = known and self.low <= value and self.above < value < self.below
-        if inside or (known and (value == unset or (self.zero and value == 0))):
-            return ""
-        limits = {"of at least": self.low, "above": self.above, "below": self.below}
-        words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if math.isfinite(limit))
-        return f"is not a {'whole' if self.whole else 'finite'} number {words}{', or 0' if self.zero else ''}"
-
-
-def whole(low: int, high: int = 2**63 - 1) -> Numbers:
-    """Whole numbers from low to high, by default to the largest 64-bit integer."""
-    return Numbers(True, low=low, high=high)
-
-
-def number(zero: bool = False, **limits: float) -> Numbers:
-    """All finite numbers within the limits: low, above, high, below; and 0, if `zero`."""
-    return Numbers(False, zero=zero, **limits)
-
-
-def setting(
-    default: Any,
-    allowed: Numbers | tuple[str, ...] | None,
-    help: str,
-    metavar: str | None = None,
-    model_card: str = "changed",
-    flag: str | None = None,
-) -> Any:
-    """A field of TrainConfig with everything there is to say about it: its check, its flag, its line on the model card.
-
-    allowed     Numbers, a tuple of names to choose from, or None where the type says enough. The default is always
-                allowed; if it is not one of the Numbers, it stands for "not given"
-    help        of the flag; metavar stands for the value there
-    model_card  when the model card shows it: "always", if it is "changed", or "never"
-    flag        its spelling, if that is not the name with hyphens
-    """
-    about = {"allowed": allowed, "help": help, "metavar": metavar, "model_card": model_card, "flag": flag}
-    return dataclasses.field(default=default, metadata=about)
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """Every setting that influences θ̃. Raises MinisftError naming the flag if a value makes no sense.
@@ -220,6 +177,7 @@ class TrainConfig:
     Names, defaults and meaning are those of the command line: see `minisft sft --help`. A `learning_rate` of 0 stands
     for the default for the model's size, `train.default_learning_rate`. `train_only` lists patterns, with * ? and
     [25-9]: tensors whose names match one of them are trained, all others are frozen; without patterns, all are trained.
+    With a `lora_r` above 0 θ̂ is frozen, and these tensors are those of an adapter (adapter.py).
     """
 
     learning_rate: float = setting(
@@ -271,6 +229,14 @@ class TrainConfig:
     train_only: tuple[str, ...] = setting(
         (), None, "train only the tensors whose names match, and freeze the others (default: train all)", "PATTERN"
     )
+    lora_r: int = setting(0, whole(0, 2**16), "LoRA: train two matrices of this rank for each linear map, not W", "R")
+    lora_alpha: float = setting(0.0, number(above=0), "their product is added to W times A/R (default: 2 R)", "A")
+    lora_target_modules: tuple[str, ...] = setting(
+        (ALL_LINEAR,), None, "the linear maps that get them: all of the blocks, or those of these names", "NAME"
+    )
+    cache_frozen: float = setting(
+        1024, number(low=0), "memory for what the frozen blocks at the bottom compute, kept for later epochs", "MB"
+    )
 
     def trains(self, name: str) -> bool:
         """Whether the tensor of this name is trained: it matches a pattern of `train_only`, or there is no pattern."""
@@ -287,11 +253,13 @@ class TrainConfig:
                 wrong = "is neither true nor false"
             if wrong:
                 raise MinisftError(f"{flag(field.name)}: {one_line(repr(value))} {wrong}")
-        patterns = self.train_only
-        if not (isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p for p in patterns)):
-            given = one_line(repr(patterns))
-            raise MinisftError(f"--train-only: {given} is not a list of patterns, such as 'model.layers.2[5-9].*'")
-        object.__setattr__(self, "train_only", tuple(patterns))
+        for name, example in (("train_only", "model.layers.2[5-9].*"), ("lora_target_modules", "q_proj")):
+            names = getattr(self, name)
+            if not (isinstance(names, (list, tuple)) and all(isinstance(n, str) and n for n in names)):
+                raise MinisftError(f"{flag(name)}: {one_line(repr(names))} is not a list of names, such as '{example}'")
+            object.__setattr__(self, name, tuple(names))
+        if not self.lora_target_modules:
+            raise MinisftError(f"--lora-target-modules: names nothing; give {ALL_LINEAR}, or names such as q_proj")
 
 
 def flag(name: str) -> str:

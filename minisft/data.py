@@ -8,7 +8,7 @@ the inputs and the last n − 1 the targets, and is_y is cut with the targets.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,20 +20,8 @@ from minisft.formats.documents import read_documents
 from minisft.formats.rows import Example, example, read
 from minisft.tokenizer import Tokenizer
 
-__all__ = [
-    "Batch",
-    "Example",
-    "Sequence",
-    "collate",
-    "encode",
-    "example",
-    "fit",
-    "pieces",
-    "question",
-    "read",
-    "read_documents",
-    "weights",
-]
+__all__ = ["Batch", "Example", "Sequence", "collate", "encode", "example", "fit", "pieces", "question", "read"]
+__all__ += ["read_documents", "weights"]
 
 LAMBDA = TrainConfig.__dataclass_fields__["prompt_loss_weight"].metadata["allowed"]
 
@@ -45,6 +33,7 @@ class Sequence(NamedTuple):
     is_y: np.ndarray  # (n,) bool: True where the token belongs to y
     where: str  # "file:line", for messages to the user
     weight: np.ndarray | float = 1.0  # (n,) float, or one for all: multiplies m of each token, as the data ask for
+    below: Any = None  # what frozen blocks have computed of it: of frozen.py
 
     def part(self, chosen: slice) -> "Sequence":
         """Some of the tokens, as a sequence."""
@@ -60,6 +49,7 @@ class Batch:
     weights  (N,) float     w of J = Σ wᵢ log π(yᵢ)
     starts   (S + 1,) int   sequence s is rows starts[s]:starts[s + 1]
     is_y     (N,) bool      True where the row predicts a token of y
+    below    S times what is known of a sequence beforehand, or None: of frozen.py
     """
 
     ids: np.ndarray
@@ -67,6 +57,7 @@ class Batch:
     weights: np.ndarray
     starts: np.ndarray
     is_y: np.ndarray
+    below: tuple = ()
 
     def only(self, chosen: list[bool]) -> "Batch":
         """The batch of the chosen ones of its S sequences, with the weights they have here."""
@@ -74,7 +65,7 @@ class Batch:
             doors.refuse("chosen", f"{len(self.starts) - 1} times true or false", chosen, "give one for each sequence")
         lengths = np.diff(self.starts)
         rows, starts = np.repeat(chosen, lengths), np.append(0, np.cumsum(lengths[chosen]))
-        return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows])
+        return self.part(rows, starts, tuple(one for one, taken in zip(self.below, chosen) if taken))
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
@@ -82,7 +73,10 @@ class Batch:
         for first in range(0, len(self.starts) - 1, size):
             starts = self.starts[first : first + size + 1]
             rows = slice(starts[0], starts[-1])
-            yield Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts - starts[0], self.is_y[rows])
+            yield self.part(rows, starts - starts[0], self.below[first : first + size])
+
+    def part(self, rows: Any, starts: np.ndarray, below: tuple) -> "Batch":
+        return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows], below)
 
 
 # --- tokens and is_y -------------------------------------------------------------------------------------------------
@@ -153,7 +147,7 @@ def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
 
 @contextmanager
 def named(where: str) -> Iterator[None]:
-    """What is wrong with an example is said with its place, "file:line"."""
+    """Raises what is wrong with an example anew, with its place, "file:line"."""
     try:
         yield
     except MinisftError as error:
@@ -289,6 +283,7 @@ def collate(
         weights(m, starts, reduction).astype(dtype),
         starts,
         is_y,
+        tuple(s.below for s in sequences),
     )
     doors.indices("ids", batch.ids, LARGEST)
     doors.indices("ids", batch.targets, LARGEST)

@@ -14,7 +14,7 @@ below 1e-6 for a step of length 1e-5, if the numbers involved are of order 1. A 
     ⟨∇f(θ), θ̇⟩ = Im f(θ + iτθ̇) / τ + O(τ²)
 
 Nothing is subtracted, so τ may be 1e-30 and the slope is exact up to rounding. It needs a forward made only of analytic
-functions: without abs, and without comparing complex numbers.
+functions: without abs, and without comparing complex numbers (Squire and Trapp, SIAM Review, 1998).
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ STEP = 1e-5  # length of the step, over all entries of the tensor together
 
 
 def slope(f: Callable[[], float], value: np.ndarray, direction: np.ndarray, step: float = STEP) -> float:
-    """Numerical derivative of f() along a direction at `value`, which f reads: moved in place, put back exactly."""
+    """Numerical derivative of f() at `value`, which f reads, along a direction of the shape of it; it is put back."""
     kept = value.copy()
     value[...] = kept + step * direction
     above = f()
@@ -37,7 +37,7 @@ def slope(f: Callable[[], float], value: np.ndarray, direction: np.ndarray, step
 
 
 def complex_slope(f: Callable[[], complex], value: np.ndarray, direction: np.ndarray, step: float = 1e-30) -> float:
-    """Derivative of f() along a direction at `value`, a complex array that f reads; its imaginary part stays 0."""
+    """Derivative of f() at `value`, complex with imaginary part 0, along a direction of the shape of it."""
     value.imag = step * direction
     slope = f().imag / step
     value.imag = 0
@@ -45,9 +45,9 @@ def complex_slope(f: Callable[[], complex], value: np.ndarray, direction: np.nda
 
 
 def relative(gradient: np.ndarray, direction: np.ndarray, numeric: float) -> float:
-    """How far ⟨gradient, direction⟩ is from the slope along a standard normal direction; 0: perfect, 1: unrelated.
+    """How far ⟨gradient, direction⟩, two arrays of the shape of θ, is from the slope; 0: perfect, 1: unrelated.
 
-    Along it the slope is typically as large as the gradient's norm, so the difference is measured by that norm.
+    Along a standard normal direction the slope is typically as large as the gradient's norm: this is the measure.
     """
     exact = (gradient * direction).sum()
     if not (np.isfinite(numeric) and np.isfinite(exact)):
@@ -66,14 +66,14 @@ def error(f: Callable[[], float], value: np.ndarray, gradient: np.ndarray, rng: 
 def errors(
     f: Callable[[], float], pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], rng: np.random.Generator
 ) -> dict[str, float]:
-    """{name: relative error} for every (name, value, gradient) of pairs; f() is the number that all values lead to."""
+    """{name: relative error} for all (name, value, gradient of the shape of value); f() is what all values lead to."""
     return {name: error(f, value, gradient, rng) for name, value, gradient in pairs}
 
 
 def complex_errors(
     f: Callable[[], complex], pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], rng: np.random.Generator
 ) -> dict[str, float]:
-    """The same by the complex step: the values are complex, with imaginary part 0."""
+    """The same by the complex step: values are complex, with imaginary part 0, and gradients of the shape of them."""
     result = {}
     for name, value, gradient in pairs:
         direction = rng.standard_normal(value.shape)

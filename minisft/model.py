@@ -20,6 +20,7 @@ from minisft.layers import attention, block, embedding, geglu, linear, rmsnorm, 
 from minisft.params import Params
 
 Cache = namedtuple("Cache", "embedding blocks norm head")
+Below = namedtuple("Below", "block x")  # x (N, C): the rows that enter this block
 
 
 @cache
@@ -88,6 +89,7 @@ def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.fl
 
 
 def head(theta: Params, config: ModelConfig) -> Any:
+    """The branch of θ that makes logits (M, V) of rows (M, C): the embedding's, if it is tied."""
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
@@ -116,7 +118,7 @@ def require(
     rows: np.ndarray | tuple = (),
     lowest: int = 0,
 ) -> None:
-    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    """Raises MinisftError unless θ is of this config, and can read these ids (N,) by sequence and predict rows (M,)."""
     doors.parameters("theta", theta, shapes(config), "fc")
     doors.indices("ids", ids, config.vocab_size)
     doors.starts(starts, len(ids))
@@ -136,6 +138,7 @@ def forward(
     rows: np.ndarray,
     past: Any = None,
     lowest: int = 0,
+    below: Below | None = None,
 ) -> tuple[np.ndarray, Cache]:
     """Logits of the token that follows, for some rows of a batch.
 
@@ -144,18 +147,61 @@ def forward(
     rows    (M,) int, increasing: the rows whose prediction is wanted
     past    None, or what was read of the sequences before (generate.Past): then ids continue them
     lowest  the number of the lowest block that backward will enter: what those below it computed is not kept
+    below   None, or what the blocks below one of them have computed of these ids: then they do not compute it again
     Returns logits (M, V) in the dtype of θ, and the cache for backward. Raises MinisftError as `require` does, or if
     past is not one of S sequences.
     """
-    R = config.num_attention_heads // config.num_key_value_heads
     doors.of_kind("starts", starts, np.ndarray, "an array of shape (S + 1,)")
     if past is None:
         require(theta, config, ids, starts, rows, lowest)
     elif not hasattr(past, "extend") or np.shape(getattr(past, "rooms", 0)) != (len(starts) - 1,):
         doors.refuse("past", f"a generate.Past of {len(starts) - 1} sequences", past, "make one for these sequences")
-    counts = starts[1:] - starts[:-1]
+    asking, places = attending(theta, config, starts, rows, past)
+    first, x, c_embedding = (*below, None) if below else (0, *embedded(theta, config, ids))
+    c_blocks = [None] * first
+    for i in range(first, config.num_hidden_layers):
+        remember = past and partial(past.remember, i, places)
+        x, c = through(theta, config, i, x, asking[i], remember)
+        c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
+    if first == config.num_hidden_layers:
+        x = x[rows]  # no block was left to do so
+    x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
+    logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
+    return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
+
+
+def rows_entering(theta: Params, config: ModelConfig, ids: np.ndarray, starts: np.ndarray, block: int) -> np.ndarray:
+    """x (N, C), the rows that enter this block: what the blocks below it compute of ids."""
+    require(theta, config, ids, starts)
+    asking, _ = attending(theta, config, starts, np.arange(len(ids)))
+    x, _ = embedded(theta, config, ids)
+    for i in range(block):
+        x, _ = through(theta, config, i, x, asking[i])
+    return x
+
+
+def embedded(theta: Params, config: ModelConfig, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+    x, c = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
+    if config.embedding_scale != 1:
+        x *= config.embedding_scale
+    return x, c
+
+
+def through(theta: Params, config: ModelConfig, i: int, x: np.ndarray, asking: tuple, remember: Any = None) -> Any:
+    """Block i: x and the cache."""
+    layer, more = block_of(config)
+    parts, cos, sin, asked = asking
+    return layer.forward(theta.model.layers[i], x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
+
+
+def attending(
+    theta: Params, config: ModelConfig, starts: np.ndarray, rows: np.ndarray, past: Any = None
+) -> tuple[list[tuple], Any]:
+    """For every block, (parts, cos, sin, the rows that ask): in the last one `rows` alone. And past's places."""
+    R = config.num_attention_heads // config.num_key_value_heads
+    counts, N = starts[1:] - starts[:-1], starts[-1]
     if past is None:
-        rooms, positions = counts, np.arange(len(ids)) - starts[:-1].repeat(counts)
+        rooms, places, positions = counts, None, np.arange(N) - starts[:-1].repeat(counts)
         turns = rotations(config, positions, theta.flat.real.dtype)
     else:
         rooms, (positions, places) = past.rooms, past.extend(starts)
@@ -164,22 +210,11 @@ def forward(
     for kind, reach in config.reaches.items():
         every[kind] = attention.parts(positions, counts, rooms, R, reach.window), *turns[kind], slice(None)
     asking = [every[kind] for kind in config.kinds]
-    if len(rows) < len(ids):  # the last block computes them alone
+    if len(rows) < N:  # the last block computes them alone
         bounds, kind = np.searchsorted(rows, starts), config.kinds[-1]
         alone = attention.parts(positions[rows], bounds[1:] - bounds[:-1], rooms, R, config.reaches[kind].window)
         asking[-1] = alone, *turns[kind], rows
-    layer, more = block_of(config)
-    x, c_embedding = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
-    if config.embedding_scale != 1:
-        x *= config.embedding_scale
-    c_blocks = []
-    for i, (p, (parts, cos, sin, asked)) in enumerate(zip(theta.model.layers, asking)):
-        remember = past and partial(past.remember, i, places)
-        x, c = layer.forward(p, x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
-        c_blocks.append(c if past is None and i >= lowest else None)  # nothing goes back through what was remembered
-    x, c_norm = rmsnorm.forward(theta.model.norm, x, config.rms_norm_eps)  # (M, C)
-    logits, c_head = linear.forward(head(theta, config), x)  # (M, C) -> (M, V)
-    return logits, Cache(c_embedding, c_blocks, c_norm, c_head)
+    return asking, places
 
 
 def backward(theta: Params, grad: Params, config: ModelConfig, cache: Cache, dlogits: np.ndarray) -> None:

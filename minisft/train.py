@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisft import data, doors, model, objective, optim
+from minisft import adapter, data, doors, frozen, model, objective, optim
 from minisft.accidents import LastGood
 from minisft.config import ModelConfig, TrainConfig, number, whole
 from minisft.data import Batch, Sequence
@@ -55,6 +55,9 @@ def train(
     doors.number("state.step", state.step, whole(0, total))
     settings = replace(settings, learning_rate=settings.learning_rate or default_learning_rate(theta))
     grad = theta.part(trained(theta, settings))
+    if block := model.lowest(grad):
+        kept = frozen.fitting(theta, config, sequences, read_again(sequences, settings), settings.cache_frozen)
+        sequences = frozen.remember(theta, config, sequences, block, kept, ranks)
     optimizer = LastGood(state.optimizer, theta, grad)  # the same updates, and what to go back to after an accident
     for chosen, batch in batches(sequences, settings, state.step, theta.flat.dtype):
         began = time.perf_counter()
@@ -108,7 +111,7 @@ def step(
 def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> None:
     """Raises MinisftError for what `step` alone would not notice; what the model reads, `model.forward` looks at."""
     doors.number("learning_rate", learning_rate, number(low=0))
-    if np.may_share_memory(theta.flat, grad.flat):
+    if np.may_share_memory(theta.flat, grad.flat) or grad.frozen:
         raise MinisftError("grad: expected a vector of its own, received that of theta; make it with theta.like()")
     doors.parameters("grad", grad, {name: grad.shapes.get(name) and shape for name, shape in theta.shapes.items()})
     if batch.is_y.dtype != bool:
@@ -118,9 +121,10 @@ def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> 
 def value_and_grad(
     theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
 ) -> tuple[Any, objective.Cache]:
-    """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
+    """Adds dJ · ∇J(θ) of a batch to grad. Returns J in nats, and the objective's cache of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
-    logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, lowest=model.lowest(grad))
+    below = frozen.below(theta, config, batch)
+    logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, None, model.lowest(grad), below)
     J, c_objective = objective.forward(logits, batch.targets[rows], batch.weights[rows])
     del logits  # of the size of what follows: the largest arrays of a step
     model.backward(theta, grad, config, c_model, objective.backward(c_objective, dJ))
@@ -151,8 +155,17 @@ def steps_in(sequences: list[Sequence], settings: TrainConfig) -> int:
     return settings.max_steps or math.ceil(settings.num_train_epochs * math.ceil(len(sequences) / per_step))
 
 
+def read_again(sequences: list[Sequence], settings: TrainConfig) -> np.ndarray:
+    """Whether the whole run reads a sequence more than once, for each of them: (S,) bool."""
+    count, per_step = len(sequences), settings.batch_size * settings.gradient_accumulation_steps
+    epochs, steps = divmod(steps_in(sequences, settings), math.ceil(count / per_step))
+    times = np.full(count, epochs)
+    times[order(count, settings, epochs)[: steps * per_step]] += 1
+    return times > 1
+
+
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order of the examples in an epoch: depends on seed and epoch alone, so a resumed run meets the same."""
+    """The order (n,) of the examples in an epoch: made of seed and epoch alone, so a resumed run meets the same."""
     if not settings.shuffle:
         return np.arange(count)
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
@@ -162,7 +175,7 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
 
 
 def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
-    """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
+    """(4,) float64, over rows of weight > 0: J, right guesses, log Pr in x and in y (nats). Sums, so slices add up."""
     rows = np.flatnonzero(batch.weights)
     log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
     correct = cache.log_pi.argmax(-1) == batch.targets[rows]
@@ -173,7 +186,7 @@ def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
 def step_metrics(
     batch: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float
 ) -> dict:
-    """The metrics of one step: `sums` of `measured` over all of its batch, in the units of its reduction."""
+    """The metrics of one step, in nats: `sums` (4,) of `measured` over all of its batch, in its reduction."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
     targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.is_y, batch.is_y))
     targets = targets_x + targets_y
@@ -195,23 +208,27 @@ def step_metrics(
 
 
 def default_learning_rate(theta: Params) -> float:
-    """1e-3 for models under 10 million parameters, 2e-5 above."""
-    return 1e-3 if theta.flat.size < 10_000_000 else 2e-5
+    """1e-3 for models under 10 million parameters, 2e-5 above; ten times as much where an adapter moves."""
+    return (1e-3 if theta.base.flat.size < 10_000_000 else 2e-5) * (10 if theta.frozen else 1)
 
 
 def trained(theta: Params, settings: TrainConfig) -> list[str]:
     """The names of the tensors that are not frozen. Raises MinisftError if a pattern of --train-only matches none."""
     for pattern in settings.train_only:
         if not any(fnmatchcase(name, pattern) for name in theta.named):
-            first, second, *_, last = theta.named
+            first, *others = theta.named
+            others = [*others[:1], "…", *others[-1:]] if others[2:] else others
             raise MinisftError(
-                f"--train-only: '{pattern}' matches no tensor; their names are {first}, {second}, …, {last}"
+                f"--train-only: '{pattern}' matches no tensor; their names are {', '.join([first, *others])}"
             )
     return [name for name in theta.named if settings.trains(name)]
 
 
 def start(theta: Params, settings: TrainConfig) -> State:
+    """θ_0: θ itself, which the run will move, or θ, frozen, with a new adapter, as --lora-r says."""
     doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
+    if settings.lora_r and not theta.frozen:
+        theta = adapter.start(theta, settings)
     trained(theta, settings)  # or a mistake would be noticed when an old run has been removed
     return State(0, theta, optim.make(theta, settings))
 
@@ -223,10 +240,17 @@ def finetune(
     settings: TrainConfig,
     ranks: Ranks = ALONE,
 ) -> Iterator[State]:
-    """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified."""
+    """θ̂ → θ̃: yields θ_t after every step t = 1 … T. θ̂ itself is never modified.
+
+    With settings.lora_r, θ_t is θ̂ with an adapter, and `adapter.merged(state.theta)` a model like θ̂. θ̂ with an
+    adapter is taken as well: then that one moves on.
+    """
     doors.of_kind("theta_hat", theta_hat, Params, "parameters, as of checkpoint.load")
     doors.of_kind("config", config, ModelConfig, "a ModelConfig")
-    yield from train(start(theta_hat.copy(), settings), config, sequences, settings, ranks)
+    doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
+    shared = settings.lora_r and not theta_hat.frozen  # a new adapter leaves θ̂ as it is
+    theta = theta_hat if shared else theta_hat.copy()
+    yield from train(start(theta, settings), config, sequences, settings, ranks)
 
 
 def pretrain(

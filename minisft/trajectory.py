@@ -6,6 +6,7 @@
     divergence    KL(π_θ ‖ π_θ̂) = Σ_v π_θ(v) (log π_θ(v) − log π_θ̂(v)),  exact: the sum runs over the vocabulary
 
 A distance between two θ says how far a run has gone; the divergence says how much of it can be noticed from outside.
+The line is that of arXiv 1412.6544, the plane by the path's own directions that of arXiv 1712.09913.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ def distances(theta: Params, theta_hat: Params) -> dict[str, float]:
 
     Raises MinisftError if θ and θ̂ do not have the same shapes.
     """
-    alike(theta, theta_hat)
-    return norms(Params(theta.shapes, flat=theta.flat.astype(np.float64) - theta_hat.flat))
+    side_by_side(theta, theta_hat)
+    return norms(theta.at(theta.flat.astype(np.float64) - theta_hat.flat))
 
 
 def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
@@ -42,9 +43,9 @@ def line(theta_hat: Params, theta_tilde: Params, alpha: float) -> Params:
     Raises MinisftError if θ̂ and θ̃ do not have the same shapes.
     """
     doors.number("alpha", alpha, number())
-    alike(theta_tilde, theta_hat)
+    side_by_side(theta_tilde, theta_hat)
     flat = (1 - alpha) * theta_hat.flat.astype(np.float64) + alpha * theta_tilde.flat.astype(np.float64)
-    return Params(theta_hat.shapes, flat=flat.astype(theta_hat.flat.dtype))
+    return theta_hat.at(flat.astype(theta_hat.flat.dtype))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Plane:
         doors.number("a", a, number())
         doors.number("b", b, number())
         flat = self.theta_hat.flat + a * self.axes[0] + b * self.axes[1]
-        return Params(self.theta_hat.shapes, flat=flat.astype(self.theta_hat.flat.dtype))
+        return self.theta_hat.at(flat.astype(self.theta_hat.flat.dtype))
 
 
 def plane(theta_hat: Params, path: list[np.ndarray]) -> Plane:
@@ -177,3 +178,10 @@ def alike(theta: Params, theta_hat: Params) -> None:
         doors.refuse("theta_hat", "parameters (Params)", theta_hat, "make them with checkpoint.load or Params")
     doors.parameters("theta_hat", theta_hat, theta_hat.shapes)
     doors.parameters("theta", theta, theta_hat.shapes)
+
+
+def side_by_side(theta: Params, theta_hat: Params) -> None:
+    """Raises MinisftError as `alike`, or if one is an adapter and the other a whole model."""
+    alike(theta, theta_hat)
+    if theta.flat.shape != theta_hat.flat.shape:
+        doors.refuse("theta", "a vector like that of theta_hat", theta.flat, "merge an adapter with adapter.merged")

@@ -46,6 +46,10 @@ def test_the_defaults_of_a_run_are_those_of_the_command_line():
         "seed": 0,
         "shuffle": True,
         "train_only": (),
+        "lora_r": 0,
+        "lora_alpha": 0.0,
+        "lora_target_modules": ("all-linear",),
+        "cache_frozen": 1024,
     }
 
 

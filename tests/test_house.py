@@ -14,6 +14,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 SUBJECT = {"errors", "config", "params", "objective", "layers", "model", "gradcheck", "data", "tokenizer", "optim"}
 SUBJECT |= {"train", "generate", "evaluate", "trajectory", "checkpoint", "parallel", "accidents", "doors"}
+SUBJECT |= {"setting", "adapter", "frozen"}
 ON_DISK = {"checkpoint", "data", "tokenizer"}  # what of the subject reads and writes files, by means of formats/
 
 # What a folder may import beside itself. All of it stands on the subject; nothing of the subject stands on it.

@@ -13,13 +13,16 @@ import notebooks
 
 
 def on_config(config):
-    """The lists of notebooks and of modules are those that there are."""
-    for chapter in config.nav:
-        for pages in chapter.values():
-            if "notebooks/README.md" in pages:
-                pages += map(repository.page_of, repository.NOTEBOOKS)
-            if "docs/reference/README.md" in pages:
-                pages += list(reference.pages())[1:]
+    """The lists of notebooks and of modules are those that there are, and a new page is found beside its neighbours."""
+    chapters = [pages for chapter in config.nav for pages in chapter.values() if isinstance(pages, list)]
+    named = [page for pages in chapters for page in pages]
+    for pages in chapters:
+        beside = {page.rpartition("/")[0] for page in pages}
+        pages += [name for name in repository.PAGES if name not in named and name.rpartition("/")[0] in beside]
+        if "notebooks/README.md" in pages:
+            pages += map(repository.page_of, repository.NOTEBOOKS)
+        if "docs/reference/README.md" in pages:
+            pages += list(reference.pages())[1:]
     return config
 
 
@@ -53,7 +56,6 @@ def on_page_content(html, page, config, files):
 
 
 def on_post_page(output, page, config):
-    """The theme's search is a dialog, and a dialog needs a name."""
-    return output.replace(
-        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
-    )
+    """Formulas in the table of contents, too; and the theme's search is a dialog, which needs a name."""
+    search = 'data-md-component="search" role="dialog"'
+    return mathematics.render_headings(output).replace(search, f'{search} aria-label="Search"')

@@ -33,26 +33,31 @@ def pages():
 
 
 def page(path, tree, module):
+    whole = path.read_text(encoding="utf-8")
     here = f"../../{path.relative_to(repository.ROOT).as_posix()}"
     yield f"# {module}\n\n[Source]({here})\n\n{said(tree)}\n"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and public(node):
-            yield entry(node, node.name, here, 2)
+            yield entry(node, node.name, here, 2, whole)
         elif isinstance(node, ast.ClassDef) and public(node):
-            yield entry(node, node.name, here, 2)
+            yield entry(node, node.name, here, 2, whole)
             for inner in node.body:
                 if isinstance(inner, ast.FunctionDef) and public(inner):
-                    yield entry(inner, f"{node.name}.{inner.name}", here, 3)
+                    yield entry(inner, f"{node.name}.{inner.name}", here, 3, whole)
 
 
 def public(node):
     return not node.name.startswith("_")
 
 
-def entry(node, name, here, level):
-    """A function or class: its name, how it is called, what it says, and its lines."""
+def entry(node, name, here, level, whole):
+    """A function or class: its name, how it is called, what it says, and its lines.
+
+    A layer's functions say nothing: their derivation stands above them, and their lines are short. So they are shown.
+    """
+    shown = signature(node) if ast.get_docstring(node) else ast.get_source_segment(whole, node)
     return (
-        f"{'#' * level} {repository.plain(name)}\n\n```python\n{signature(node)}\n```\n\n{said(node)}\n"
+        f"{'#' * level} {repository.plain(name)}\n\n```python\n{shown}\n```\n\n{said(node)}\n"
         f"\n[Lines {node.lineno} to {node.end_lineno}]({here}#L{node.lineno})\n"
     )
 

@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [
-    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "data/README.md", "docs/education.md"),
-    *("docs/using.md", "minisft/README.md", "notebooks/README.md", "tests/README.md"),
-]
+FOLDERS = (".", "benchmarks", "data", "docs", "minisft", "notebooks", "tests")
+PAGES = [path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+PAGES.remove("README.md")  # the start page has its sections
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 AS_THEY_ARE = {".html", ".jsonl", ".png", ".svg"}  # given to the browser; anything else is shown as text
 CODE = re.compile(r"(^(`{3,})[^\n]*\n.*?^\2`*$|^ {4}[^\n]*$|``[^\n]+?``|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
@@ -44,7 +43,8 @@ def start(frame):
     for section in sections:
         heading, _, body = section.partition("\n")
         parts[heading] = f"## {heading}\n{body}"
-    return re.sub(r"<!-- README: ?(.*?) -->", lambda wanted: parts[wanted[1]], frame)
+    framed = re.sub(r"<!-- README: ?(.*?) -->", lambda wanted: parts[wanted[1]], frame)
+    return framed.replace("../../", "")  # it is shown at the root
 
 
 def with_links(pages, made):

@@ -24,6 +24,9 @@ also ShareGPT's and Dolly's forms, one JSON array, .csv, .parquet, and any of th
 
 """
 
+LORA = ("lora_r", "lora_alpha", "lora_target_modules")
+OF_A_MODEL = ("train_only", *LORA, "cache_frozen")  # settings that take a model to start from
+
 Parser = argparse._ActionsContainer  # whatever takes flags: a parser, or a group of flags that exclude each other
 
 
@@ -80,7 +83,8 @@ def option(
         more["choices"] = allowed
     elif allowed:
         more["type"] = allowed
-    shown = "" if default in (None, ()) else " (default: %(default)s)"
+    given = " ".join(default) if isinstance(default, tuple) else default
+    shown = "" if given in (None, "") else f" (default: {given})"
     parser.add_argument(name, help=help + shown, default=default, metavar=metavar, **more)
 
 

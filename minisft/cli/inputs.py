@@ -18,7 +18,8 @@ from minisft.cli.console import say
 from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, one_line, quoted
-from minisft.formats import resources, rows
+from minisft.formats import peft, rows
+from minisft.formats.places import model_directory as model_directory  # the commands have it from here
 from minisft.generate import ends_with
 from minisft.params import Params
 from minisft.runs.record import is_of_plain_text
@@ -26,44 +27,10 @@ from minisft.tokenizer import Tokenizer
 
 Result = TypeVar("Result")
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # owner/name
-HUB_FILES = ["*.json", "*.safetensors", "chat_template.jinja", "README.md"]
-NOT_FROM_HUB = ["*/*", "consolidated*.safetensors"]  # the weights again, in the layout of Mistral's own tools
 
-
-def model_directory(name: str, flag: str = "--model") -> Path:
-    """The directory or .gguf file that a flag means: itself, the place of a known name, or a copy from the hub."""
-    path = Path(name)
-    if path.is_dir() or (path.suffix.lower() == ".gguf" and flag == "--model"):
-        return path
-    if name in resources.models():
-        return resources.path(name)
-    if name == "smollm2" and flag == "--model":
-        return resources.smollm2()
-    if HUB_NAME.fullmatch(name) and not path.exists():
-        return from_hub(name, flag)
-    known = ", ".join(resources.models()) or "none"
-    raise MinisftError(
-        f"{flag}: {name} is neither a directory nor a shipped model; shipped models: {known}"
-        + ("; also: smollm2, a .gguf file, owner/name on the Hugging Face hub" if flag == "--model" else "")
-    )
-
-
-def from_hub(name: str, flag: str) -> Path:
-    """The directory of a model on the Hugging Face hub: downloaded once, then read from the hub's cache."""
-    try:
-        from huggingface_hub import snapshot_download  # an extra
-    except ImportError:
-        raise MinisftError(
-            f'{flag}: {name} is not a directory here; to get it from the Hugging Face hub: pip install "minisft[hub]"'
-        ) from None
-    try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES, ignore_patterns=NOT_FROM_HUB))
-    except Exception as error:  # the network, the hub or the disk
-        raise MinisftError(
-            f"{flag}: {name} is not a directory here, and the Hugging Face hub did not deliver it "
-            f"({one_line(error, 200)})"
-        ) from error
+def places_of(source: Path) -> list[Path]:
+    """All that is read of a model: an adapter's base model as well."""
+    return [source, checkpoint.base_of(source)] if peft.is_adapter(source) else [source]
 
 
 def settings_of(arguments: Namespace) -> TrainConfig:
@@ -202,11 +169,14 @@ def warn_of_prompt(pairs: list[tuple[Example, Sequence]], tokenizer: Tokenizer) 
 
 
 def load_with_data(
-    arguments: Namespace, dtype: DTypeLike
+    arguments: Namespace, dtype: DTypeLike, load: Callable = checkpoint.load
 ) -> tuple[Params, ModelConfig, Tokenizer, list[Example], list[Sequence], dict[str, int]]:
-    """Model, examples, sequences and their counts, all checked, for the commands that need a model and data."""
+    """Model, examples, sequences and their counts, all checked, for the commands that need a model and data.
+
+    load  how the model is read: checkpoint.load, or load_unmerged
+    """
     examples, skipped = examples_of(arguments, arguments.data)
-    theta, config, tokenizer = checkpoint.load(model_directory(arguments.model), dtype)
+    theta, config, tokenizer = load(model_directory(arguments.model), dtype)
     sequences, counts = sequences_of(arguments, examples, tokenizer, config)
     return theta, config, tokenizer, examples, sequences, counts | {"skipped": counts["skipped"] + skipped}
 

@@ -27,6 +27,7 @@ from minisft.cli.commands import (
     gradcheck,
     grade,
     inspect,
+    merge,
     playground,
     pretrain,
     sft,
@@ -37,8 +38,23 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS: tuple[ModuleType, ...] = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, doctor)
-COMMANDS += (gradcheck, export, course, grade)
+COMMANDS = (
+    demo,
+    playground,
+    pretrain,
+    sft,
+    film,
+    evaluate,
+    generate,
+    chat,
+    inspect,
+    doctor,
+    gradcheck,
+    merge,
+    export,
+    course,
+    grade,
+)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

@@ -3,24 +3,28 @@
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
+from minisft import frozen, model
 from minisft.cli.console import Bar, metrics_line, print_json, print_table, say, with_reduction
 from minisft.cli.inputs import max_length, settings_of, warn_of
-from minisft.config import ModelConfig, flag
+from minisft.config import ModelConfig, TrainConfig, flag
 from minisft.data import Example, Sequence
 from minisft.errors import MinisftError, quoted
 from minisft.evaluate import evaluate
 from minisft.formats.files import read_json
+from minisft.formats.places import lasting
 from minisft.parallel import Ranks
 from minisft.params import Params
 from minisft.runs import loop, model_card
 from minisft.runs.directory import RECORD, reserved
 from minisft.runs.record import Measured, Run, describe, fingerprint, read_metrics
 from minisft.tokenizer import Tokenizer
-from minisft.train import State, default_learning_rate, steps_in
+from minisft.train import State, default_learning_rate, read_again, steps_in, trained
 
 NOT_SETTINGS = ("output_dir", "resume", "overwrite", "json")
 
@@ -45,6 +49,35 @@ def keep_date(arguments: Namespace, tokenizer: Tokenizer) -> None:
             tokenizer.chat.day = date.fromisoformat(written) if written else tokenizer.chat.day
         except (TypeError, ValueError) as error:
             raise MinisftError(f"{path}: date {quoted(written)} is not a date; correct it, or --overwrite") from error
+
+
+@dataclass
+class Evaluation:
+    """θ -> the numbers of `minisft evaluate` on held-out examples.
+
+    sequences  the examples in tokens; learned: what the run learns from
+    repeated   whether it is called more than once: then what is frozen is computed once, in the memory that is left
+    """
+
+    config: ModelConfig
+    tokenizer: Tokenizer
+    examples: list[Example]
+    sequences: list[Sequence]
+    settings: TrainConfig
+    learned: list[Sequence]
+    repeated: bool
+
+    def __call__(self, theta: Params) -> dict:
+        if self.repeated and (block := model.lowest(theta.part(trained(theta, self.settings)))):
+            self.remember(theta, block)
+        return evaluate(theta, self.config, self.tokenizer, self.examples, self.sequences, self.settings)[0]
+
+    def remember(self, theta: Params, block: int) -> None:
+        self.repeated, room, per_row = False, self.settings.cache_frozen, frozen.row(theta, self.config)
+        kept = frozen.fitting(theta, self.config, self.learned, read_again(self.learned, self.settings), room)
+        room -= per_row * sum(len(self.learned[i].ids) - 1 for i in kept)
+        kept = frozen.fitting(theta, self.config, self.sequences, np.full(len(self.sequences), True), room)
+        self.sequences = frozen.remember(theta, self.config, self.sequences, block, kept)
 
 
 def train(
@@ -89,14 +122,16 @@ def train(
         load_best=arguments.load_best_model_at_end,
         patience=arguments.early_stopping_patience or 0,
         eval_steps=arguments.eval_steps or 0,
-        evaluation=tested and (lambda theta: evaluate(theta, config, tokenizer, *tested, settings)[0]),
+        evaluation=tested and Evaluation(config, tokenizer, *tested, settings, sequences, bool(arguments.eval_steps)),
+        base_model=lasting(arguments.model) if theta.frozen else "",
         licence=licence,
         ranks=ranks,
     )
     total = steps_in(sequences, settings)
     state = loop.begin(run, theta, arguments.resume, say)
+    of = f" of an adapter of {theta.base.flat.size:,}" if theta.frozen else ""
     say(
-        f"{theta.flat.size:,} parameters, {counts['read']} examples, {total} steps; "
+        f"{theta.flat.size:,} parameters{of}, {counts['read']} examples, {total} steps; "
         f"learning rate {settings.learning_rate:g} ({settings.lr_scheduler_type})"
     )
     warn_of(counts)
@@ -127,7 +162,8 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
     if skipped:
         say(f"warning: {skipped} steps had no targets and changed nothing; look at the data with minisft inspect")
     moving = any(row.get("num_target_tokens") and row.get("learning_rate") for row in rows)
-    if moving and fingerprint(state.theta) == run.record["sha256"]["model"]:
+    start = run.record["sha256"]["adapter" if state.theta.frozen else "model"]
+    if moving and fingerprint(state.theta) == start:
         say("warning: the steps have not moved θ at all; look at --learning-rate, --adam-epsilon and --max-grad-norm")
     reduction = run.settings.loss_reduction
     if arguments.json:
@@ -136,7 +172,7 @@ def summarise(arguments: Namespace, run: Run, state: State, counts: dict[str, in
             "steps": state.step,
             "steps_without_target": skipped,
             "num_tokens": state.num_tokens,
-            "num_parameters": state.theta.flat.size,
+            "num_parameters": state.theta.base.flat.size,
             "learning_rate": run.settings.learning_rate,
             "loss_reduction": reduction,
             "loss": last.get("loss"),

@@ -5,8 +5,6 @@ A layer's number is that of its derivation, the same wherever the layer stands: 
 
 from typing import Any, NamedTuple
 
-from matplotlib.patches import FancyBboxPatch
-
 from minisft.plots.style import INK, LARGE, SMALL, Picture
 
 BACK, MARKED = "#6a2c91", "#ffe3a3"
@@ -15,6 +13,13 @@ FORWARD = "one block: N tokens, C channels; H query heads, G key/value heads of 
 BACKWARD = (
     "one block: each gradient has the shape of what it belongs to; below a layer stands what it adds for its parameters"
 )
+
+ALT = (
+    "The model in one row, from token ids over embedding, blocks, norm and head to J; below it one block in two rows, "
+    "attention and SwiGLU, each with a branch that passes it by. Every layer has the number of its derivation."
+)
+ALT_FORTH = "Arrows run to the right, with the shape of every value."
+ALT_BACK = "Dashed arrows run back to the left, each value now its gradient; a layer adds to that of its parameters."
 
 
 class Box(NamedTuple):
@@ -118,19 +123,21 @@ def model_graph(backward: bool = False, marked: tuple = (), title: str = "") -> 
         ax.text(x, y, "+", fontsize=LARGE, color=INK, ha="center", va="center")
     for edge in EDGES:
         draw_edge(ax, edge, backward)
-    return figure
+    return figure.described(" ".join((ALT, ALT_BACK if backward else ALT_FORTH, *places(marked))))
+
+
+def places(marked: tuple) -> list[str]:
+    return [f"Filled are the places {', '.join(NUMBERS[number - 1] for number in marked)}."] if marked else []
 
 
 def draw_box(ax: Any, box: Box, backward: bool, marked: bool) -> None:
     """A layer, its number in front of its name; backward: with the gradient that it adds to below."""
-    height = 0.7
     look: dict[str, Any] = {
-        "facecolor": MARKED if marked else "#f4f4f4",
+        "color": MARKED if marked else "#f4f4f4",
         "edgecolor": INK,
         "linewidth": 3 if marked else 1.3,
     }
-    corner = (box.x - box.width / 2, box.y - height / 2)
-    ax.add_patch(FancyBboxPatch(corner, box.width, height, boxstyle="round,pad=0,rounding_size=0.1", **look))
+    ax.barh(box.y, box.width, height=0.7, left=box.x - box.width / 2, **look)
     middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": SMALL}
     ax.text(box.x, box.y, f"{NUMBERS[box.number - 1]} {box.name}", color=INK, **middle)
     if backward and box.weight:

@@ -44,9 +44,9 @@ def found(mistake: Mistake | None) -> dict[str, bool]:
     result = {}
     for name, check in checks.items():
         with experiment.during(mistake):
-            result[name] = check()
+            result[name] = bool(check())
     with experiment.during(mistake):
-        return result | rehearsal()
+        return result | {name: bool(says) for name, says in rehearsal().items()}
 
 
 # --- one step ---------------------------------------------------------------------------------------------------------

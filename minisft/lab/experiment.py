@@ -16,6 +16,7 @@ from minisft.config import ModelConfig, TrainConfig
 from minisft.data import Example, Sequence
 from minisft.formats import resources
 from minisft.lab.mistakes.mistake import Mistake
+from minisft.lab.mistakes.rows import half
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 from minisft.train import State
@@ -48,32 +49,31 @@ def world() -> tuple[Params, ModelConfig, Tokenizer]:
 
 @cache
 def questions(shown: bool) -> list[Example]:
-    """ASKED of the questions that are held out: of every second row those that a run shows, or of the others."""
-    rows = data.read([resources.path("atlas_test.jsonl")])[0 if shown else 1 :: 2]
-    stride = len(rows) // ASKED
-    return rows[:: stride - (stride + 1) % 2][:ASKED]  # an odd stride meets every kind of question
+    """ASKED of the questions that are held out, of the half that a run shows, or of the other."""
+    rows = half(data.read([resources.path("atlas_test.jsonl")]), other=not shown)
+    return rows[:: len(rows) // ASKED][:ASKED]  # an odd stride meets every kind of question
 
 
 def during(mistake: Mistake | None) -> AbstractContextManager[None]:
     return mistake.on() if mistake else nullcontext()
 
 
-def finetuned(settings: TrainConfig) -> tuple[State, list[float]]:
-    """The last state of a run with a break halfway, and the loss of every step."""
+def finetuned(settings: TrainConfig) -> tuple[State, list[dict]]:
+    """The last state of a run with a break halfway, and the metrics of every step."""
     theta_hat, config, tokenizer = world()
     examples = data.read([resources.path("atlas_train.jsonl")])
     sequences, _ = data.fit([data.encode(e, tokenizer) for e in examples], config.max_position_embeddings)
-    losses: list[float] = []
+    metrics: list[dict] = []
 
     def until(state: State, step: int) -> State:
         for _ in train.train(state, config, sequences, settings):
-            losses.append(state.metrics["loss"])
+            metrics.append(state.metrics)
             if state.step == step:
                 break
         return state
 
     half = until(train.start(theta_hat.copy(), settings), settings.max_steps // 2)
-    return until(resumed(half, settings), settings.max_steps), losses
+    return until(resumed(half, settings), settings.max_steps), metrics
 
 
 def resumed(state: State, settings: TrainConfig) -> State:
@@ -106,7 +106,8 @@ def run(mistake: Mistake | None, seed: int) -> tuple[Symptoms, list[float]]:
     """The symptoms of one run (nats per token, and fractions), and its training loss at every step."""
     questions(True), questions(False)  # before a mistake can change how rows are read
     with during(mistake):
-        state, losses = finetuned(replace(SETTINGS, seed=seed))
+        state, metrics = finetuned(replace(SETTINGS, seed=seed))
+        losses = [row["loss"] for row in metrics]
         shown = {"loss": float(np.mean(losses[-LAST:]))} | judged(state.theta, shown=True)
     true = {f"true_{name}": value for name, value in judged(state.theta, shown=False).items()}
     return shown | true, losses

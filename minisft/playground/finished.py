@@ -46,10 +46,11 @@ def take_up(
     encoded = [data.encode(example, tokenizer, record["assistant_turns"], limit) for example in examples]
     sequences, _ = data.fit(encoded, record["max_length"], record["on_too_long"])
     require_same(record, fingerprint(theta_hat), sequences)
-    run = Run(theta_hat, config, sequences, settings)
+    start = checkpoint.load_adapter(record["adapter"], theta_hat) if record.get("adapter") else theta_hat
+    run = Run(start, config, sequences, settings)
     written = Written(directory, config, tokenizer, sequences, settings, record)
     for number, path in [(n, path) for n, path in checkpoints(directory) if n < step][:1]:
-        run.state = load_state(written, path, number, dtype)
+        run.state = load_state(written, path, number, run.state.theta)
         run.kept, run.steps = {number: run.state}, iter(())
     return run, tokenizer, rows[step]
 

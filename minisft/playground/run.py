@@ -37,7 +37,7 @@ class Run:
         self.keep, self.kept = keep, {0: twin(self.state)}
         self.apart = max(1, math.ceil(self.total / (MOST_KEPT - 2)))  # steps from one kept state to the next
         self.steps = self.steps_from(self.state)
-        self.trained = train.trained(start, settings)  # the names of the tensors that move
+        self.trained = train.trained(self.state.theta, settings)  # the names of the tensors that move
 
     def steps_from(self, state: State) -> Iterator[State]:
         """The steps after a state, which they change in place; beyond the planned ones if the schedule is constant."""

@@ -121,13 +121,16 @@ def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = 
         places = np.arange(len(labels)) + (number - (len(groups) - 1) / 2) * width
         means, low, high = np.array([(np.mean(value), np.min(value), np.max(value)) for value in values]).T
         ax.bar(places, means, width * 0.9, color=colour, edgecolor=INK, label=typeset(name))
-        for colour, linewidth in (("white", 7), (INK, 3)):  # seen on a dark bar, too
+        for colour, linewidth in (("white", 5.5), (INK, 2.5)):  # seen on a dark bar, too
             ax.vlines(places[high > low], low[high > low], high[high > low], color=colour, linewidth=linewidth)
         for place in places[(low == 0) & (high == 0)]:
             ax.annotate("0", (place, 0), (0, 5), textcoords="offset points", ha="center", fontsize=SMALL, color=INK)
     ax.axhline(0, color=INK, linewidth=1)
     ax.grid(axis="y", color=PALE)
     ax.set_xticks(range(len(labels)), [typeset(visible(label, 24).replace("$", r"\$")) for label in labels])
+    bottom, top = ax.get_ylim()
+    ax.set_yticks([tick for tick in ax.get_yticks() if bottom <= tick <= top])
+    ax.set_ylim(bottom, top + 0.1 * len(groups) * (top - bottom))  # room for the legend
     ax.legend(fontsize=SMALL, frameon=False)
     return figure
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minisft import checkpoint
 from minisft.config import is_whole
 from minisft.errors import MinisftError
 from minisft.formats import huggingface
 from minisft.formats.files import bring_to_disk, delete, partial_name, read_json, write_json
+from minisft.params import Params
 from minisft.runs.directory import COUNTERS, METRICS, MOMENTS, checkpoints, is_checkpoint
 from minisft.runs.record import Run, fingerprint, rows_until
 from minisft.train import State, start
@@ -33,7 +33,7 @@ def save_state(run: Run, state: State) -> None:
     try:
         beside.mkdir()
         bring_to_disk(run.directory / METRICS)  # a checkpoint is of no use without the rows before it
-        checkpoint.save(beside, state.theta, run.config, run.tokenizer)
+        checkpoint.save(beside, state.theta, run.config, run.tokenizer, run.base_model)
         huggingface.write_tensors(beside / MOMENTS, state.optimizer.moments)
         counters = {"step": state.step, "num_tokens": state.num_tokens, "updates": state.optimizer.updates}
         write_json(beside / COUNTERS, counters | {"sha256": fingerprints(state)})
@@ -58,7 +58,7 @@ def fingerprints(state: State) -> dict[str, str]:
     return {"model": fingerprint(state.theta), "moments": moments.hexdigest()}
 
 
-def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[State, list[dict[str, Any]]] | None:
+def newest(run: Run, theta: Params, say: Callable[[str], None]) -> tuple[State, list[dict[str, Any]]] | None:
     """The state of the newest checkpoint that is whole, and the rows of metrics.jsonl up to it; None if there is none.
 
     Newer ones that are not whole are moved aside. Raises MinisftError if there are checkpoints, but none is whole.
@@ -68,7 +68,7 @@ def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[Stat
         if not is_checkpoint(path):
             continue
         try:
-            state = load_state(run, path, step, dtype)
+            state = load_state(run, path, step, theta)
         except MinisftError as error:
             broken.append((path, error))
             continue
@@ -88,9 +88,28 @@ def newest(run: Run, dtype: DTypeLike, say: Callable[[str], None]) -> tuple[Stat
     return None
 
 
-def load_state(run: Run, path: Path, step: int, dtype: DTypeLike) -> State:
-    """The state in a checkpoint. Raises MinisftError naming it if it is not whole, or not of this run."""
-    theta, config, _ = checkpoint.load(path, dtype)
+def theta_in(path: Path, run: Run, theta: Params) -> Params:
+    """θ_t in the directory of a run, or in its checkpoint: of the tensors of θ, and on the same θ̂ if it is an adapter.
+
+    Raises MinisftError if it is not whole, or not of this run.
+    """
+    if theta.frozen:
+        found = checkpoint.load_adapter(path, theta.frozen)
+        if (found.shapes, dict(found.numbers)) != (theta.shapes, dict(theta.numbers)):
+            raise MinisftError(f"{path}: its adapter_config.json is not that of the run")
+        return found
+    whole, config, _ = checkpoint.load(path, theta.flat.dtype)
+    if config != run.config:
+        raise MinisftError(f"{path}: its config.json is not that of the run")
+    return whole
+
+
+def load_state(run: Run, path: Path, step: int, theta: Params) -> State:
+    """The state in a checkpoint. Raises MinisftError naming it if it is not whole, or not of this run.
+
+    theta  where the run starts: the tensors that it moves
+    """
+    theta = theta_in(path, run, theta)
     counters = read_json(path / COUNTERS)
     moments = dict(huggingface.read_tensors(path / MOMENTS))
     state = start(theta, run.settings)
@@ -98,8 +117,6 @@ def load_state(run: Run, path: Path, step: int, dtype: DTypeLike) -> State:
     def forms(vectors: dict[str, np.ndarray]) -> dict[str, tuple]:
         return {name: (vector.shape, vector.dtype) for name, vector in vectors.items()}
 
-    if config != run.config:
-        raise MinisftError(f"{path}: its config.json is not that of the run")
     if forms(moments) != forms(state.optimizer.moments):
         raise MinisftError(f"{path / MOMENTS}: is not what --optim {run.settings.optim} remembers of this model")
     if not all(np.isfinite(vector).all() for vector in moments.values()) or (moments.get("v", np.zeros(1)) < 0).any():

@@ -22,13 +22,15 @@ from minisft.runs.lock import LOCK, alone_in
 
 RECORD, METRICS, INDEX = "train_config.json", "metrics.jsonl", "model.safetensors.index.json"
 REHEARSAL = "rehearsal"  # where all small files are written once before the first step
+WEIGHTS = ("model.safetensors", "adapter_model.safetensors")  # of θ̃, or of an adapter
 MODEL_FILES = (
     "config.json",
+    "adapter_config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
-    "model.safetensors",
+    *WEIGHTS,
 )
 OF_OTHER_TOOLS = (INDEX, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")  # of a model
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
@@ -82,10 +84,10 @@ def is_reserved(path: Path) -> bool:
 
 def foreign_in(directory: Path) -> Path | None:
     """A file that only has the name of one of ours, in a directory that shows no other sign of a run or a model."""
-    signs = [directory / name for name in ("model.safetensors", INDEX)]
+    signs = [directory / name for name in (*WEIGHTS, INDEX)]
     signs += [path / COUNTERS for _, path in checkpoints(directory)]
     known = {RECORD: ("versions",), "config.json": ("model_type", "architectures"), "tokenizer.json": ("model",)}
-    known[METRICS] = ("step",)
+    known |= {METRICS: ("step",), "adapter_config.json": ("peft_type",)}
     if any(path.exists() for path in signs) or has_keys(directory / RECORD, known[RECORD]):
         return None
     files = [directory / name for name in known if (directory / name).exists()]

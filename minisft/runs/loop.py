@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minisft import checkpoint
 from minisft.accidents import NotFinite
@@ -21,11 +20,12 @@ from minisft.errors import MinisftError
 from minisft.formats.files import delete, json_bytes, partial_name, read_json, write_atomically, write_json
 from minisft.params import Params
 from minisft.runs import model_card
-from minisft.runs.checkpoints import newest, save_state
+from minisft.runs.checkpoints import newest, save_state, theta_in
 from minisft.runs.directory import (
     METRICS,
     RECORD,
     REHEARSAL,
+    WEIGHTS,
     checkpoints,
     clear_leftovers,
     holds_run,
@@ -48,7 +48,8 @@ def begin(run: Run, theta: Params, resume: bool, say: Say) -> State:
     state = start(theta, run.settings) if run.ranks.rank else prepare(run, theta, resume, say)
     ours = np.array(list(bytes.fromhex(run.record["sha256"]["data"])))
     theirs, counters = ours.copy(), np.array([state.step, state.num_tokens, state.optimizer.updates])
-    for vector in (theirs, counters, state.theta.flat, *state.optimizer.moments.values()):
+    theta_hat = [state.theta.frozen.flat] if state.theta.frozen else []
+    for vector in (theirs, counters, *theta_hat, state.theta.flat, *state.optimizer.moments.values()):
         run.ranks.broadcast(vector)
     if (theirs != ours).any():
         raise MinisftError(
@@ -74,7 +75,7 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
         write_atomically(run.directory / METRICS, b"")
         return fresh
     old = require_same(run)
-    end = finished(run, old, theta.flat.dtype)
+    end = finished(run, old, theta)
     if end:
         why = (
             "it had all of its"
@@ -83,11 +84,12 @@ def prepare(run: Run, theta: Params, resume: bool, say: Say) -> State:
         )
         say(f"the run in {run.directory} is finished: {why} {end.step} steps")
         return end
-    state, rows = newest(run, theta.flat.dtype, say) or (fresh, [])
-    if not state.step and (run.directory / "model.safetensors").exists():
+    state, rows = newest(run, theta, say) or (fresh, [])
+    held = next((name for name in WEIGHTS if (run.directory / name).exists()), None)
+    if not state.step and held:
         raise MinisftError(
             f"--resume: {run.directory} holds θ of a run that was stopped, but no checkpoint to go on from; give its "
-            "model.safetensors another place and --overwrite, or another --output-dir"
+            f"{held} another place and --overwrite, or another --output-dir"
         )
     say(f"going on after step {state.step}" if state.step else "nothing was saved yet: the run starts from its start")
     ranks = old.get("ranks", run.ranks.size)
@@ -105,7 +107,7 @@ def rehearse(run: Run, theta: Params) -> None:
     try:
         place.mkdir(parents=True)
         (place / RECORD).write_bytes(json_bytes(run.record))
-        for name, content in checkpoint.small_files(run.config, run.tokenizer, theta.flat.dtype).items():
+        for name, content in checkpoint.small_files(theta, run.config, run.tokenizer, run.base_model).items():
             (place / name).write_bytes(content)
         model_card.write(place, run.record, [], theta.flat.size, run.licence)
     except OSError as error:
@@ -116,7 +118,7 @@ def rehearse(run: Run, theta: Params) -> None:
         delete(beside)
 
 
-def finished(run: Run, old: dict[str, Any], dtype: DTypeLike) -> State | None:
+def finished(run: Run, old: dict[str, Any], theta: Params) -> State | None:
     """The last state of a run whose θ̃ is there, as its record says; None if it did not come to its end."""
     saved = old.get("saved")
     if not isinstance(saved, dict) or (run.load_best and "best_step" not in saved):
@@ -125,13 +127,13 @@ def finished(run: Run, old: dict[str, Any], dtype: DTypeLike) -> State | None:
     if step != steps_in(run.sequences, run.settings) and not (run.patience and waited >= run.patience):
         return None
     try:
-        theta, config, _ = checkpoint.load(run.directory, dtype)
+        last = theta_in(run.directory, run, theta)
         rows = rows_until(run.directory, step)  # on a full disk the last may be missing: a checkpoint leads to it
     except MinisftError:
         return None
-    if config != run.config or fingerprint(theta) != saved.get("sha256"):
+    if fingerprint(last) != saved.get("sha256"):
         return None
-    state = start(theta, run.settings)
+    state = start(last, run.settings)
     state.step, state.num_tokens = step, [row for row in rows if "loss" in row][-1]["num_tokens"]
     write_atomically(run.directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
     return state
@@ -210,7 +212,7 @@ def is_over(run: Run, all_steps_made: bool, waited: int) -> bool:
 def go_back(run: Run, state: State, step: int) -> None:
     """Put θ of an earlier step into a state, from its checkpoint."""
     if step != state.step:
-        theta, _, _ = checkpoint.load(run.directory / f"checkpoint-{step}", state.theta.flat.dtype)
+        theta = theta_in(run.directory / f"checkpoint-{step}", run, state.theta)
         state.theta.flat[:] = theta.flat
 
 
@@ -265,5 +267,5 @@ def save_model(run: Run, state: State, more: dict[str, int] | None = None) -> No
     """Write the model that is there now, its card, and into the record which θ it is, and more about it."""
     saved = {"step": state.step, "num_tokens": state.num_tokens, "sha256": fingerprint(state.theta)} | (more or {})
     write_json(run.directory / RECORD, run.record | {"saved": saved})  # first: true only of this θ, so it may be early
-    checkpoint.save(run.directory, state.theta, run.config, run.tokenizer)
+    checkpoint.save(run.directory, state.theta, run.config, run.tokenizer, run.base_model)
     model_card.write(run.directory, run.record, read_metrics(run.directory), state.theta.flat.size, run.licence)

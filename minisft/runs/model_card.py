@@ -53,14 +53,26 @@ TEXT = """\
 ## Use
 
 ```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
+{imports}
 
 tokenizer = AutoTokenizer.from_pretrained({name})  # this directory
-model = AutoModelForCausalLM.from_pretrained({name})
+{loader}
 ```
 
 or {command}.
 """
+WHOLE = {
+    "library": "minisft",
+    "imports": "from transformers import AutoModelForCausalLM, AutoTokenizer",
+    "loader": "model = AutoModelForCausalLM.from_pretrained({name})",
+    "parameters": "parameters",
+}
+ADAPTER = {
+    "library": "peft",
+    "imports": "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer",
+    "loader": "base = AutoModelForCausalLM.from_pretrained({base})\nmodel = PeftModel.from_pretrained(base, {name})",
+    "parameters": "parameters of the adapter (LoRA)",
+}
 CHECKSUM = "<!-- written by minisft; SHA-256 of all above this line: {} -->\n"
 
 
@@ -164,15 +176,17 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
     """
     base, examples = record.get("model"), record["examples"]
     last = max((row["step"] for row in rows), default=0)
-    family = read_json(directory / "config.json")["model_type"]
-    front = ["library_name: minisft", "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
+    words = ADAPTER if record.get("lora_r") else WHOLE
+    family = "lora" if words is ADAPTER else read_json(directory / "config.json")["model_type"]
+    front = [f"library_name: {words['library']}", "pipeline_tag: text-generation", f"tags: [{family}, minisft]"]
     front += [f"base_model: {literal(visible(named(base)))}"] if base else []
     front += [f"license: {literal(stated)}"] if stated != "not stated" else []
+    adapter_of = "An adapter of " if words is ADAPTER else ""
     start = "A language model, trained on text from the start."
     facts: list[tuple] = [
         ("base model", code(named(base)) if base else "none"),
         ("licence of the base model", stated),
-        ("parameters", f"{parameters:,}"),
+        (words["parameters"], f"{parameters:,}"),
         ("data", listed(map(named, record["data"]), ", ")),
         (f"examples {', '.join(examples)}", ", ".join(map(str, examples.values()))),
         ("steps", last),
@@ -184,9 +198,11 @@ def text(directory: Path, record: dict, rows: list[dict], parameters: int, state
     return TEXT.format(
         front="\n".join(front),
         heading=escaped(name),
+        imports=words["imports"],
+        loader=words["loader"].format(name=literal(name), base=literal(named(base or ""))),
         name=literal(name),
         command=code(f"minisft chat --model {shlex.quote(name)}"),
-        what=f"{code(named(base))}, fine-tuned on answers." if base else start,
+        what=f"{adapter_of}{code(named(base))}, fine-tuned on answers." if base else start,
         facts=pairs(facts),
         settings=pairs(settings(record)),
         curve=curve(rows, record["loss_reduction"]),

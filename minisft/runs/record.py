@@ -24,8 +24,16 @@ from minisft.tokenizer import Tokenizer
 MAY_CHANGE = ("save_steps", "logging_steps", "versions", "ranks", "trained_on")
 UNLESS_THEY_DECIDE = ("eval_steps", "eval_data")  # which θ_t is θ̃
 NEW = {"on_bad_row": "error", "load_best_model_at_end": False, "early_stopping_patience": None}  # since version 0.1.0
+NEW |= {"lora_r": 0, "lora_alpha": 0.0, "lora_target_modules": ["all-linear"], "adapter": None, "cache_frozen": 1024}
 PLAIN_TEXT, CONVERSATIONS = "plain text", "conversations"  # what a run may be trained on
-BY_CONTENT = ("model", "data", "tokenizer", "examples", "date")  # compared by their fingerprints, not by their names
+BY_CONTENT = (
+    "model",
+    "adapter",
+    "data",
+    "tokenizer",
+    "examples",
+    "date",
+)  # compared by their fingerprints, not by their names
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Run:
     save_steps  write checkpoint-N after every so many steps (0: never)
     load_best   θ̃ is the θ_t of the lowest eval_loss, and each one that was the lowest so far is kept as checkpoint-N
     patience    stop after so many evaluations in a row without a lower eval_loss (0: never)
-    licence     of the model that the run starts from, for README.md
+    base_model  the name of the model that the run starts from, for an adapter; licence: its licence, for README.md
     """
 
     directory: Path
@@ -53,6 +61,7 @@ class Run:
     patience: int = 0
     eval_steps: int = 0
     evaluation: Callable[[Params], dict] | None = None
+    base_model: str = ""
     licence: str = "not stated"
     ranks: Ranks = ALONE
 
@@ -67,7 +76,8 @@ def describe(
     return settings | {
         "config": asdict(config),
         "examples": examples,
-        "sha256": {"model": fingerprint(theta), "data": data_fingerprint(sequences)},
+        "sha256": {"model": fingerprint(theta.base), "data": data_fingerprint(sequences)}
+        | ({"adapter": fingerprint(theta)} if theta.frozen else {}),
         "versions": {"minisft": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "ranks": ranks.size,
     }

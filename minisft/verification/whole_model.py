@@ -57,7 +57,8 @@ def model_errors(theta: Params, config: ModelConfig, batch: Batch, rng: np.rando
     complex_steps = gradcheck.complex_errors(
         lambda: value(twin, config, batch), [(name, twin.named[name], g) for name, g in named], rng
     )
-    by_pytorch = pytorch.errors(theta, config, batch, grad) if pytorch.at_hand() else {}
+    asked = pytorch.at_hand() and not theta.frozen  # it knows whole models
+    by_pytorch = pytorch.errors(theta, config, batch, grad) if asked else {}
     return combined(differences, complex_steps, by_pytorch)
 
 

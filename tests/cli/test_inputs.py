@@ -6,9 +6,8 @@ import pytest
 from support.commandline import make_theta_hat, minisft
 from support.refusals import refusal
 
-from minisft.cli import inputs
-from minisft.cli.inputs import model_directory
-from minisft.formats import resources
+from minisft.formats import places, resources
+from minisft.formats.places import model_directory
 
 
 @pytest.fixture
@@ -65,12 +64,12 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(here):
     "name", ["/owner/name", "./owner/name", "../name", "a/b/c", "owner/", "https://hub/owner/name"]
 )
 def test_a_path_is_no_name_of_the_hub(name, here, monkeypatch):
-    monkeypatch.setattr(inputs, "from_hub", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr(places, "from_hub", lambda *_: pytest.fail("asked the hub"))
     refusal(lambda: model_directory(name), name, "neither a directory")
 
 
 def test_a_file_is_no_name_of_the_hub(here, monkeypatch):
-    monkeypatch.setattr(inputs, "from_hub", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr(places, "from_hub", lambda *_: pytest.fail("asked the hub"))
     (here / "owner").mkdir()
     (here / "owner" / "name").write_text("")
     refusal(lambda: model_directory("owner/name"), "owner/name", "neither a directory")

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Rectangle
 
 from minisft.course.graph import BLOCK, EDGES, MODEL, NUMBERS, model_graph
 
@@ -55,5 +55,5 @@ def test_a_sum_hands_its_gradient_to_both_branches_unchanged():
 
 def test_the_places_of_a_derivation_can_be_marked():
     figure, _ = drawn(marked=(3,))
-    widths = [patch.get_linewidth() for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+    widths = [patch.get_linewidth() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     assert np.sum(np.array(widths) == max(widths)) == 3  # two in a block, one after the last

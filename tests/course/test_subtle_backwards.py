@@ -5,6 +5,7 @@ import pytest
 
 from course.test_own_layers import SOLVED, losses
 from minisft.course.own_layers import mine
+from minisft.course.own_results import distance
 
 BACKWARDS = {name: answer for name, answer in SOLVED.items() if name not in ("weights", "collate")}
 
@@ -165,3 +166,9 @@ def test_a_backward_may_name_the_parts_of_its_cache(of_the_library):
     with mine(swiglu=swiglu) as layers:
         curve = losses()
     assert layers.verdict(curve, of_the_library).right is True
+
+
+def test_a_small_row_is_compared_as_a_large_one_is_and_rounding_is_not_a_mistake():
+    wanted = np.array([[1.0, 2.0], [1e-4, 2e-4]])
+    wrong, rounded = wanted * [[1, 1], [1 + 1e-6, 1]], wanted + np.array([[0, 0], [1e-16, 0]])
+    assert distance(wrong, wanted, wanted) > 1e-7 > 1e-9 > distance(rounded, wanted, wanted)

@@ -80,7 +80,7 @@ def configs():
         replace(sizes, rope_scaling=RopeScaling(8.0, original_max_position_embeddings=32)),
     ]
     tokenizer = Tokenizer.train(["the cat"], 262)
-    found = [json.loads(checkpoint.small_files(config, tokenizer, "float32")["config.json"]) for config in variants]
+    found = [json.loads(json.dumps(checkpoint.config_fields(config, tokenizer, "float32"))) for config in variants]
     mistral = {k: v for k, v in found[0].items() if k not in ("architectures", "attention_bias", "mlp_bias")}
     older = {k: v for k, v in found[0].items() if k != "rope_parameters"} | {
         "rope_theta": 1e4,

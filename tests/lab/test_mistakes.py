@@ -128,12 +128,12 @@ def test_an_unknown_mistake_is_refused_with_the_names_of_those_there_are():
 
 
 def test_rows_of_the_test_set_come_with_the_training_set_and_with_nothing_else(tmp_path):
-    for name, count in (("my_train.jsonl", 3), ("my_test.jsonl", 4), ("other.jsonl", 2), ("lonely_train.jsonl", 2)):
+    for name, count in (("my_train.jsonl", 3), ("my_test.jsonl", 6), ("other.jsonl", 2), ("lonely_train.jsonl", 2)):
         rows = [f'{{"prompt": "{name}", "completion": "{i}"}}\n' for i in range(count)]
         (tmp_path / name).write_text("".join(rows))
     with by_name("test-rows-in-training").on():
-        assert len(data.read([tmp_path / "my_train.jsonl"])) == 3 + 2
-        assert len(data.read([tmp_path / "my_test.jsonl"])) == 4
+        assert len(data.read([tmp_path / "my_train.jsonl"])) == 3 + 4
+        assert len(data.read([tmp_path / "my_test.jsonl"])) == 6
         assert len(data.read([tmp_path / "other.jsonl"])) == 2
         assert len(data.read([tmp_path / "lonely_train.jsonl"])) == 2
 

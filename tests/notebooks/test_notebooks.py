@@ -21,6 +21,7 @@ COURSE = [
     "07_three_states",
     "08_conditional_versus_joint",
     "09_three_tutors",
+    "10_bug_lab",
     REAL,
 ]
 CONCEPTS = {  # the notebook that shows each of the twenty
@@ -88,7 +89,8 @@ def test_a_notebook_has_the_format_4_5_and_every_cell_a_name_of_its_own(name):
     common = {"cell_type", "id", "metadata", "source"}
     for cell in notebook["cells"]:
         assert cell.keys() == (common | {"outputs", "execution_count"} if cell["cell_type"] == "code" else common)
-        assert cell["cell_type"] in ("code", "markdown") and cell["metadata"].keys() <= {"exercise", "tags"}
+        assert cell["cell_type"] in ("code", "markdown")
+        assert cell["metadata"].keys() <= {"exercise", "slideshow", "tags"}
 
 
 @each_notebook

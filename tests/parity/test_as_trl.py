@@ -19,10 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 disable_progress_bars()
 
 PLAIN = CHAT_TEMPLATE.replace("{%- generation %}", "").replace("{%- endgeneration %}", "")
-OUTSIDE = PLAIN.replace(  # the end token stands outside of the block
-    "{{- message['content'] + '<|im_end|>' }}\n    {%- else",
-    "{%- generation %}{{ message['content'] }}{%- endgeneration %}{{ '<|im_end|>' }}\n    {%- else",
-).replace("        \n            {%- gen", "        {%- gen")
+OUTSIDE = CHAT_TEMPLATE.replace("{{- message['content'] + '<|im_end|>' }}", "{{- message['content'] }}", 1)
+OUTSIDE = OUTSIDE.replace("{%- endgeneration %}", "{%- endgeneration %}{{- '<|im_end|>' }}")  # the end token
 BRACKETS = (  # in the manner of Mistral
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}</s>"
     "{% endgeneration %}{% else %}[INST] {{ m.content | trim }} [/INST]{% endif %}{% endfor %}"
@@ -61,7 +59,6 @@ WORDS = [
     "don't",
     "<|im_end|>",
     "</s>",
-    "<|end|>",
     "🙂",
     ".",
     ",",
@@ -126,8 +123,13 @@ def by_us(tokenizer, rows, settings):
     return pieces
 
 
+@pytest.fixture(scope="module")
+def equal():
+    return Counter()
+
+
 @pytest.mark.parametrize("family,kind", CASES)
-def test_what_is_shown_as_trl_is_what_trl_prepares(family, kind, backend, model, tmp_path):
+def test_what_is_shown_as_trl_is_what_trl_prepares(family, kind, backend, model, equal, tmp_path):
     rng = random.Random(f"{family} {kind}")
     form, settings = KINDS[kind]
     rows = list(rows_of(form, rng, family not in NO_SYSTEM))
@@ -143,7 +145,9 @@ def test_what_is_shown_as_trl_is_what_trl_prepares(family, kind, backend, model,
         assert Counter(found) == Counter(expected)  # packing changes their order
     else:
         assert found == expected
+    equal[family] += len(rows)
 
 
-def test_these_are_over_five_hundred_rows_and_few_of_the_cases_are_refused():
-    assert len(CASES) * ROWS > 500
+def test_these_were_over_five_hundred_rows_of_every_family(equal):
+    print(f"\n{equal}")
+    assert sum(equal.values()) >= 500 and set(equal) == set(FAMILIES)

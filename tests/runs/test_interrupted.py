@@ -66,6 +66,7 @@ FLAGS = {
     "in float64": ["--dtype", "float64", "--warmup-steps", 2],
     "SGD": ["--optim", "sgd", "--lr-scheduler-type", "cosine"],
     "frozen": ["--train-only", "*norm*"],
+    "LoRA": ["--lora-r", 2],
 }
 
 

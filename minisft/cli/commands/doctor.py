@@ -53,8 +53,7 @@ def print_result(result: dict[str, Any]) -> None:
         show(f"  why    {finding['why']}")
         show(f"  do     {finding['do']}")
         if finding["price"]:
-            price = ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in finding["price"].items())
-            show(f"  price  {price}")
+            show(f"  price  {priced(finding['price'])}")
         show("")
     summary = result["summary"]
     counted = [f"{summary[f'{name}s']} {name}{'s' * (summary[f'{name}s'] != 1)}" for name in doctor.ORDER]
@@ -65,3 +64,13 @@ def print_result(result: dict[str, Any]) -> None:
         show(f"under θ̂: {sample['rows']} of {sample['of']} rows, drawn with seed {sample['seed']}")
     for group, why in summary["left_out"].items():
         show(f"left out: {group} ({why})")
+
+
+PRICES = {"held_out_loss": "held-out loss", "exact_match": "exact match", "stop_rate": "stop rate"}
+
+
+def priced(price: dict[str, Any]) -> str:
+    """The price in words: each quantity with the mistake, and without it."""
+    pairs = ((words, price["with"].get(name), price["without"].get(name)) for name, words in PRICES.items())
+    told = [f"{words} {shown(one)} (without it {shown(other)})" for words, one, other in pairs if one is not None]
+    return f"{price['mistake']} in the lab, on atlas: {', '.join(told)}"

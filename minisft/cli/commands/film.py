@@ -32,7 +32,8 @@ def add_flags(parser: ArgumentParser) -> None:
     runs = "the runs in the film: as given; with weight 0 or 1 on x; from random parameters"
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=["given"], metavar="RUN", help=f"{runs} {RUNS}")
     for field in fields(TrainConfig):
-        flags.setting(parser, field.name)
+        if field.name not in flags.LORA:
+            flags.setting(parser, field.name)
     flags.machine(parser)
 
 

@@ -9,12 +9,13 @@ from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from minisft import data
+from minisft import checkpoint, data
 from minisft.cli import flags
 from minisft.cli.console import complain, print_json, print_table
-from minisft.cli.inputs import load_with_data, settings_of
+from minisft.cli.inputs import load_with_data, model_directory, settings_of
 from minisft.config import whole
 from minisft.errors import MinisftError
+from minisft.formats import peft
 from minisft.verification import whole_model
 
 
@@ -30,13 +31,16 @@ def add_flags(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int | None:
     """Check every layer, by its example, and a tiny model; or every tensor of a model, on the first examples of files.
 
+    Of an adapter, that is A and B beside the frozen W.
+
     Returns the exit status: 3 if a gradient is wrong.
     """
     rng = np.random.default_rng(arguments.seed)
     if bool(arguments.model) != bool(arguments.data):
         raise MinisftError("--model: goes with --data; give both or neither")
     if arguments.model:
-        theta, config, _, _, sequences, _ = load_with_data(arguments, np.float64)
+        load = checkpoint.load_unmerged if peft.is_adapter(model_directory(arguments.model)) else checkpoint.load
+        theta, config, _, _, sequences, _ = load_with_data(arguments, np.float64, load)
         settings = settings_of(arguments)
         batch = data.collate(sequences[:4], settings.prompt_loss_weight, settings.loss_reduction, np.float64)
         errors = whole_model.model_errors(theta, config, batch, rng)

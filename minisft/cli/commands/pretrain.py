@@ -39,7 +39,7 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.option(parser, "--num-key-value-heads", "number of key/value heads G, a divisor of H", size, 2)
     flags.option(parser, "--intermediate-size", "number of channels inside the MLP (default: 8/3 of C)", size)
     flags.option(parser, "--max-position-embeddings", "the context of the model, in tokens", whole(2, 10**6), 256)
-    flags.training(parser, without=("prompt_loss_weight", "train_only"))
+    flags.training(parser, without=("prompt_loss_weight", *flags.OF_A_MODEL))
 
 
 def run(arguments: Namespace, ranks: Ranks) -> None:

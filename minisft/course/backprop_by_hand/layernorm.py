@@ -4,7 +4,7 @@ mean    = Σ_c x_c / C                             one number a row
 centred = x − mean
 r       = (⟨centred, centred⟩ / C + ε)^(−½)       one number a row
 n       = r centred
-y       = w ⊙ n + b
+y       = w ⊙ n + bias
 """
 
 import numpy as np

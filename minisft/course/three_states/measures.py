@@ -22,8 +22,10 @@ COLUMNS = {
 
 def rank_correlation(a, b) -> float:
     """Spearman's: the correlation of the ranks, equal values sharing theirs; NaN if all are equal."""
-    ranks = [np.array([(v > value).sum() + (v == value).sum() / 2 for value in v]) for v in map(np.asarray, (a, b))]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1]) if all(r.std() for r in ranks) else float("nan")
+    one, other = (
+        np.array([(v > value).sum() + (v == value).sum() / 2 for value in v]) for v in map(np.asarray, (a, b))
+    )
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() and other.std() else float("nan")
 
 
 def by_tensor(moved: dict[str, float]) -> tuple[np.ndarray, list[str], list[str]]:

@@ -36,11 +36,13 @@ class Data:
     examples  those that can be read
     bad       (where, what is wrong) of the others
     unread    {key that nobody reads: where}
+    forms     the kinds of the rows, whether the model can have them or not: list of messages, or str
     """
 
     examples: list[Example] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     unread: dict[str, list[str]] = field(default_factory=dict)
+    forms: set[type] = field(default_factory=set)
 
 
 @dataclass
@@ -96,7 +98,12 @@ class Case:
     @property
     def talks(self) -> bool:
         """Whether any row is a conversation."""
-        return any(isinstance(example.completion, list) for example in self.data.examples)
+        return list in self.data.forms
+
+    @property
+    def plain(self) -> bool:
+        """Whether any row is plain text."""
+        return str in self.data.forms
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -112,6 +119,7 @@ def read(paths: list[str]) -> Data:
                 if isinstance(row, MinisftError):
                     raise row
                 found.examples.append(rows.example(row, where))
+                found.forms.add(type(found.examples[-1].completion))
                 for key in rows.unread(row):
                     found.unread.setdefault(key, []).append(where)
             except MinisftError as error:

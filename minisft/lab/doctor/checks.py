@@ -31,7 +31,6 @@ ROWS = [
         rows.no_target,
         "No token of such a row counts: all of its weights are 0, or it has one token only, which is given.",
         "remove the rows, or give an answer a weight",
-        "all_masked",
     ),
     Check(
         "too-long",
@@ -39,7 +38,7 @@ ROWS = [
         rows.too_long,
         "Their end is cut off, and with it the end token: from such rows a model does not learn to stop.",
         "shorten or split the rows, raise --max-length, or drop them with --on-too-long drop",
-        "end_cut",
+        "end-token-cut-off",
     ),
     Check(
         "prompt-fills-context",
@@ -47,7 +46,6 @@ ROWS = [
         rows.prompt_fills_context,
         "The prompt alone fills the context, so nothing of the answer is left to learn.",
         "shorten the prompts, raise --max-length, or drop the rows with --on-too-long drop",
-        "all_masked",
     ),
 ]
 SAMENESS = [
@@ -78,7 +76,7 @@ SAMENESS = [
         sameness.leak,
         "The model is asked in the test what it was told in training, so the test says nothing about new questions.",
         "remove these rows from training or from the test",
-        "test_in_training",
+        "test-rows-in-training",
     ),
     Check(
         "imbalance",
@@ -102,7 +100,7 @@ TEXT = [
         text.end_in_text,
         "The end token is added to every answer. Spelled in the text it comes twice, or is learned letter by letter.",
         "remove it from the text",
-        "double_end",
+        "end-token-as-text",
     ),
     Check(
         "leading-space",
@@ -133,7 +131,7 @@ TEMPLATE = [
         template.no_template,
         "The model has no chat template of its own; ChatML is written here, and other trainers refuse.",
         "give the model the template that it will be asked with, as chat_template.jinja",
-        "other_template",
+        "template-missing",
     ),
     Check(
         "two-templates",
@@ -141,7 +139,7 @@ TEMPLATE = [
         template.two_templates,
         "The files disagree about the template, and programs differ in which of them they read.",
         "delete one of the two",
-        "other_template",
+        "other-template",
     ),
     Check(
         "end-not-trained",
@@ -149,7 +147,7 @@ TEMPLATE = [
         template.end_not_trained,
         "The turn's end token is not trained, so the model never learns to stop.",
         "write the end token in the template right after the answer, inside of {% generation %}",
-        "end_masked",
+        "end-token-masked",
     ),
     Check(
         "end-not-stopping",
@@ -157,7 +155,7 @@ TEMPLATE = [
         template.end_not_stopping,
         "The model learns to end with this token, but transformers and others do not stop there.",
         'add the id to "eos_token_id" in that file',
-        "end_masked",
+        "end-not-stopping",
     ),
     Check(
         "pad-is-end",
@@ -165,7 +163,7 @@ TEMPLATE = [
         template.pad_is_end,
         "A trainer that masks padding by its id masks the end token as well, and the model never learns to stop.",
         "give pad_token a token of its own, or use a trainer that masks padding by length (TRL does, as minisft does)",
-        "pad_is_end",
+        "pad-is-end",
     ),
     Check(
         "double-bos",
@@ -173,7 +171,7 @@ TEMPLATE = [
         template.double_bos,
         "Who renders the template to text and then encodes it gets BOS twice, in training or in use.",
         "encode rendered text with add_special_tokens=False, or let only one of the two write BOS",
-        "double_bos",
+        "double-bos",
     ),
     Check(
         "no-bos",
@@ -188,7 +186,7 @@ TEMPLATE = [
         template.template_differs,
         "The model is asked with other tokens than it was trained on.",
         "use a template that writes the same before an answer and when it asks for one",
-        "other_template",
+        "other-template",
     ),
     Check(
         "unused-rows",
@@ -205,7 +203,6 @@ UNDER_THETA = [
         under_theta.surprising,
         "The model finds these answers far less likely than the others, as it does wrong labels and noise.",
         "read these rows",
-        "wrong_labels",
     ),
     Check(
         "known",
@@ -236,20 +233,21 @@ REHEARSAL = [
         rehearsal.does_not_stop,
         "Asked again what it has just learned, the model does not end its answers.",
         "see end-not-trained, end-not-stopping and too-long",
-        "end_masked",
+        "end-token-masked",
     ),
     Check(
         "rate-too-high",
         "warning",
         rehearsal.rate_too_high,
-        "A tenth of this learning rate learns the rows, this one does not.",
+        "A tenth of this learning rate, or a hundredth, learns the rows; this one does not.",
         "train with a lower --learning-rate",
+        "learning-rate-too-high",
     ),
     Check(
         "rate-too-low",
         "warning",
         rehearsal.rate_too_low,
-        "Ten times this learning rate learns the rows, this one hardly begins.",
+        "Ten times this learning rate, or a hundred times, learns the rows; this one hardly begins.",
         "train with a higher --learning-rate, or longer",
     ),
 ]

@@ -49,10 +49,13 @@ def finding(check: Check, found: Found) -> dict[str, Any]:
         "where": found.where[:NAMED],
         "why": f"{found.said} {check.why}".strip(),
         "do": check.do,
-        "price": prices().get(check.mistake) if check.mistake else None,
+        "price": price(check.mistake),
     }
 
 
-def prices() -> dict[str, Any]:
-    """{mistake: {quantity: value}} of the lab's table; none if nothing was measured."""
-    return json.loads(PRICES.read_text(encoding="utf-8")) if PRICES.exists() else {}
+def price(mistake: str) -> dict[str, Any] | None:
+    """What a mistake cost in the lab, {"mistake", "with": {quantity: mean}, "without": {…}}; None: not measured."""
+    prices = json.loads(PRICES.read_text(encoding="utf-8")) if PRICES.exists() else {}
+    if mistake not in prices:
+        return None
+    return {"mistake": mistake, "with": prices[mistake], "without": prices.get("without", {})}

@@ -1,8 +1,7 @@
 """A rehearsal: 30 steps on 8 rows, which a healthy run learns by heart; and a look at whether it then stops.
 
-The least that the loss can be is the entropy of these rows (`sameness.conflict`). "Near it" is: a tenth of the way from
-the first loss is left. Where it does not get there, the same with a tenth and with ten times the rate says whose
-fault it is.
+The least that the loss can be is the entropy of these rows (`sameness.entropy`). "Near it" is: a tenth of the way from
+the first loss is left. Where it does not get there, the same at lower and at higher rates says whose fault it is.
 """
 
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 
 from minisft import evaluate, train
 from minisft.config import TrainConfig
+from minisft.data import Sequence
 from minisft.errors import MinisftError
 from minisft.lab.doctor.case import Case
 from minisft.lab.doctor.findings import Found
@@ -19,6 +19,7 @@ from minisft.lab.doctor.sameness import entropy, questions
 from minisft.params import Params
 
 ROWS, STEPS = 8, 30
+OTHERS = ((0.1, "lower"), (10.0, "higher"), (0.01, "lower"), (100.0, "higher"))  # × the rate
 NEAR, HALF = 0.1, 0.5  # of the way from the first loss to the entropy that is left; of the answers that end
 
 
@@ -35,10 +36,15 @@ class Rehearsal:
         return self.case.learning_rate or train.default_learning_rate(self.case.model.theta)
 
     @cached_property
+    def sequences(self) -> list[Sequence]:
+        """The rows in tokens, cut as a run cuts them."""
+        return [self.case.sequences[i].part(slice(self.case.max_length)) for i in self.rows]
+
+    @cached_property
     def floor(self) -> float:
         """The entropy of the rows, in nats per token of y."""
         examples = [self.case.data.examples[i] for i in self.rows]
-        tokens = sum(int(self.case.sequences[i].is_y[1:].sum()) for i in self.rows)
+        tokens = sum(int(sequence.is_y[1:].sum()) for sequence in self.sequences)
         return entropy(questions(examples)) / max(tokens, 1)
 
     def run(self, factor: float) -> tuple[list[float], Params]:
@@ -50,7 +56,7 @@ class Rehearsal:
         )
         losses, last = list[float](), theta
         try:
-            for state in train.finetune(theta, config, [self.case.sequences[i] for i in self.rows], settings):
+            for state in train.finetune(theta, config, self.sequences, settings):
                 losses.append(state.metrics["loss"])
                 last = state.theta
         except MinisftError:  # a loss that is not finite
@@ -72,19 +78,13 @@ class Rehearsal:
     @cached_property
     def better(self) -> str:
         """Which other rate gets there, "lower" or "higher", if this one does not; or nothing."""
-        losses = self.first[0]
-        if self.learns:
-            return ""
-        for factor, name in ((0.1, "lower"), (10.0, "higher")):
-            other = self.run(factor)[0]
-            if self.left(other) < min(NEAR, self.left(losses)) or (losses[-1] > losses[0] > other[-1]):
-                return name
-        return ""
+        rates = () if self.learns else OTHERS
+        return next((name for factor, name in rates if self.left(self.run(factor)[0]) < NEAR), "")
 
 
 def rehearse(case: Case) -> Rehearsal | None:
     """Draws the rows; None without θ̂, or with no row that fits."""
-    usable = [i for i, s in enumerate(case.sequences) if len(s.ids) <= case.max_length and s.is_y[1:].any()]
+    usable = [i for i, s in enumerate(case.sequences) if s.is_y[1 : case.max_length].any()]
     if case.model.theta is None or not usable:
         return None
     chosen = np.random.default_rng(0).choice(usable, min(ROWS, len(usable)), replace=False)
@@ -127,7 +127,7 @@ def does_not_stop(case: Case) -> Found:
     if not run or not run.learns or model.config is None:
         return Found([])
     examples = [case.data.examples[i] for i in run.rows]
-    longest = max(int(case.sequences[i].is_y.sum()) for i in run.rows)
+    longest = max(int(sequence.is_y.sum()) for sequence in run.sequences)
     given = evaluate.answers(run.first[1], model.config, case.tokenizer, examples, 2 * longest + 8)
     asked = [(e, a) for e, a in zip(examples, given) if a]
     endless = [e.where for e, a in asked if not a["stopped"]]

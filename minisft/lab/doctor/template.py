@@ -68,7 +68,7 @@ def end_not_stopping(case: Case) -> Found:
     obeyed = case.model.files(source).get("eos_token_id")
     obeyed = obeyed if isinstance(obeyed, list) else [obeyed]
     wanted = {} if not case.talks else {tokenizer.end_of_turn_id: "a turn"}
-    if any(isinstance(example.completion, str) for example in case.data.examples):
+    if case.plain:
         wanted[tokenizer.eos_id] = "a text"
     missing = {i: what for i, what in wanted.items() if i is not None and i not in obeyed}
     named = ", ".join(f"{quoted(tokenizer.token_text(i))} ({i}), which ends {what}" for i, what in missing.items())
@@ -101,8 +101,7 @@ def no_bos(case: Case) -> Found:
     """The vocabulary has a BOS, but what is trained begins without it."""
     tokenizer = case.tokenizer
     bos = tokenizer.chat.names.get("bos_token")
-    plain = any(isinstance(example.completion, str) for example in case.data.examples)
-    missing = bos and ((plain and not tokenizer.prefix) or (case.talks and written(case, bos).find(bos) != 0))
+    missing = bos and ((case.plain and not tokenizer.prefix) or (case.talks and written(case, bos).find(bos) != 0))
     return Found([str(case.model.path / "tokenizer_config.json")] if missing else [], f"BOS is {quoted(bos)}.")
 
 

@@ -146,15 +146,20 @@ def ended(short: Sequence, whole: Sequence) -> Sequence:
     seen=("ai-forever/ru-gpts#23", "zjc062/mind-vis#24"),
 )
 def test_rows_in_training(read):
-    """Every second row of the test set beside the training set is learned too, so the test says too much."""
+    """Half of the test set that stands beside the training set is learned too, so the test says too much."""
 
     def wrong(paths, *rest):
         paths = [Path(path) for path in paths]
         beside = [path.with_name(path.name.replace("_train", "_test")) for path in paths if "_train" in path.name]
         rows = read(paths, *rest)
         try:
-            return [*rows, *read(beside, *rest)[::2]] if beside else rows
+            return [*rows, *half(read(beside, *rest))] if beside else rows
         except MinisftError:  # there is none
             return rows
 
     return wrong
+
+
+def half(rows: list, other: bool = False) -> list:
+    """Of every eight rows the first four, or the last four: questions about the same thing stand together."""
+    return [row for i, row in enumerate(rows) if (i // 4) % 2 == other]

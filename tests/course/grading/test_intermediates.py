@@ -157,7 +157,7 @@ def test_the_first_value_that_differs_is_named_with_its_line(exercise, answer, w
 
 
 NAMES = {"linear": "", "embedding": "", "rmsnorm": "dn", "swiglu": "h, dh, db, da", "objective": "pi, onehot"}
-NAMES |= {"layer_norm": "dn, dz", "rotary": "", "attention_backward": "dv, dP, dS, dq, dk"}
+NAMES |= {"layer_norm": "dn, dcentred", "rotary": "", "attention_backward": "dv, dP, dS, dq, dk"}
 
 
 @pytest.mark.parametrize("exercise", NAMES)
