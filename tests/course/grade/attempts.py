@@ -70,7 +70,9 @@ ATTEMPTS = {
     ],
     "an error that says it is right": ["class Stumbled(Exception): pass", function("raise Stumbled(True, 'right')")],
     "the reference is imported": [
-        function("from minisft.course.log_probability.mistakes import true_log_pr", "return true_log_pr(logits, ids, is_y)")
+        function(
+            "from minisft.course.log_probability.mistakes import true_log_pr", "return true_log_pr(logits, ids, is_y)"
+        )
     ],
     "the reference by another door": [
         "from minisft.course import log_probability as check",

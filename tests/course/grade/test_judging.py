@@ -138,3 +138,13 @@ def test_what_an_answer_asks_of_the_judge_is_bounded(monkeypatch):
     huge += "    v = next(t for t in things.values() if t.ndim == 1)\n"
     huge += "    return log_pi(v, np.zeros((1, 30_000), int))"
     assert judged(huge, name="identify", notebook="07_three_states").right is False
+
+
+def test_the_tool_that_a_notebook_hands_out_is_there_and_no_other():
+    softmax = "from minisft.course import attention_by_hand as check\n"
+    softmax += sections("05_attention_by_hand")["attention"].replace(
+        "    P /= P.sum(-1, keepdims=True)\n", "    P = check.softmax(S)\n"
+    )
+    assert judged(softmax, name="attention", notebook="05_attention_by_hand").right
+    other = softmax.replace("check.softmax", "check.probabilities")
+    assert "check.probabilities is not there" in judged(other, name="attention", notebook="05_attention_by_hand").text
