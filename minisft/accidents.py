@@ -31,10 +31,12 @@ class LastGood:
         self.keep()
 
     def keep(self) -> None:
+        """Copy the tensors in motion."""
         for name, kept in self.copy.named.items():
             kept[...] = self.theta.named[name]
 
     def put_back(self) -> None:
+        """Write what was copied back into θ."""
         for name, kept in self.copy.named.items():
             self.theta.named[name][...] = kept
 

@@ -146,7 +146,7 @@ def question(example: Example, tokenizer: Tokenizer) -> tuple[list[int], str]:
 
 @contextmanager
 def named(where: str) -> Iterator[None]:
-    """What is wrong with an example is said with its place, "file:line"."""
+    """Raises what is wrong with an example anew, with its place, "file:line"."""
     try:
         yield
     except MinisftError as error:

@@ -16,13 +16,14 @@ TOKENS = "use ids of the vocabulary"
 
 
 def refuse(name: str, expected: str, received: Any, advice: str) -> NoReturn:
-    """An array is shown by its dtype and shape, anything else as it prints, up to 80 characters."""
+    """Raises MinisftError, which shows an array by dtype and shape, and anything else by up to 80 characters."""
     array = isinstance(received, np.ndarray) and received.ndim
     shown = f"{received.dtype} of shape {received.shape}" if array else " ".join(repr(received).split())[:80]
     raise MinisftError(f"{name}: expected {expected}, received {shown}; {advice}")
 
 
 def number(name: str, value: Any, allowed: Numbers) -> None:
+    """Refuse what is not one of the allowed numbers."""
     plain = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0 else value
     if wrong := allowed.complaint(plain).rstrip():
         raise MinisftError(f"{name}: {' '.join(repr(plain).split())[:80]} {wrong}")
@@ -35,6 +36,7 @@ def of_kind(name: str, value: Any, kind: type | tuple[type, ...], what: str) -> 
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse what is not one of these names."""
     if not (isinstance(value, str) and value in choices):
         raise MinisftError(f"{name}: {quoted(value)} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
 
@@ -58,12 +60,13 @@ def indices(name: str, given: Any, size: float = np.inf, advice: str = TOKENS, i
 
 
 def unmasked(name: str, given: Any) -> None:
+    """Refuse an array with a mask."""
     if isinstance(given, np.ma.MaskedArray):
         refuse(name, "an array without a mask, which would be lost", given, "give what is left of it, or .data")
 
 
 def starts(given: np.ndarray, size: int) -> None:
-    """Where the sequences of a batch of that many rows begin, and where the last one ends: 0, …, size."""
+    """Where the sequences of a batch of that many rows begin, and where the last one ends: (S + 1,), 0, …, size."""
     advice = "sequence s is rows starts[s]:starts[s + 1], so begin with 0 and end with the number of rows"
     indices("starts", given, size + 1, advice, increasing=True)
     if not len(given) or given[0] != 0 or given[-1] != size:
@@ -86,7 +89,7 @@ def one_per_row(logits: np.ndarray, targets: ArrayLike, weights: ArrayLike) -> N
 
 
 def parameters(name: str, given: Any, shapes: Mapping, kinds: str = "f") -> None:
-    """Exactly the tensors that `shapes` lists, of real numbers; kinds "fc": complex ones too, for gradcheck.
+    """Refuse all but the tensors of `shapes`, of real numbers; kinds "fc": or complex ones, for gradcheck.
 
     Where an adapter moves, they may be its own, or those of the model that it is for.
     """

@@ -30,6 +30,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def spelled(character: str) -> str:
+    """How a character that cannot be shown is written."""
     return "↵" if character == "\n" else repr(character)[1:-1]
 
 

@@ -25,6 +25,7 @@ PROMPTS = 128  # answered together
 
 
 def rows_at_a_time(config: ModelConfig) -> int:
+    """How many tokens go into one forward, so that their logits take little memory."""
     return max(1, min(ROWS, LOGITS // config.vocab_size))
 
 
@@ -59,7 +60,7 @@ def pieces(theta: Params, config: ModelConfig, part: Batch) -> Iterator[tuple[Ba
 def token_log_probs(
     theta: Params, config: ModelConfig, part: Batch, past: Past | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """log Pr(next token | before) and whether it is the likeliest, for every row of a batch: (N,) float, (N,) bool."""
+    """For every row of a batch log Pr(next token | before), nats (N,), and whether it is the likeliest, bool (N,)."""
     rows = np.arange(len(part.ids))
     below = frozen.below(theta, config, part) if past is None else None
     logits, _ = model.forward(theta, config, part.ids, part.starts, rows, past, config.num_hidden_layers, below)
@@ -142,7 +143,7 @@ def comparable(text: str, tokenizer: Tokenizer) -> str:
 
 
 def summary(values: list, sequences: list[Sequence], weighted: Batch, answered: list) -> dict:
-    """The numbers of `minisft evaluate --json`.
+    """The numbers of `minisft evaluate --json`; log_prob and loss are in nats.
 
     values    what `log_probs` returned for the sequences
     weighted  the batch of all of them, whose weights (reduction and λ) say what `loss` means
@@ -230,6 +231,7 @@ def token_report(
 
 
 def entry(tokenizer: Tokenizer, position: int, i: int, is_target: bool, weight: float, log_prob: float | None) -> dict:
+    """One row of `token_report`; log_prob and contribution are in nats."""
     return {
         "position": position,
         "id": int(i),

@@ -18,6 +18,8 @@ from minisft.tokenizer import Tokenizer
 
 
 class Answer(NamedTuple):
+    """What the model said to one prompt."""
+
     ids: list  # without the end token
     stopped: bool  # ended by an end token or a stop text, not by a limit
 

@@ -89,6 +89,7 @@ def init(config: ModelConfig, rng: np.random.Generator, dtype: DTypeLike = np.fl
 
 
 def head(theta: Params, config: ModelConfig) -> Any:
+    """The branch of θ that makes logits (M, V) of rows (M, C): the embedding's, if it is tied."""
     return theta.model.embed_tokens if config.tie_word_embeddings else theta.lm_head
 
 
@@ -117,7 +118,7 @@ def require(
     rows: np.ndarray | tuple = (),
     lowest: int = 0,
 ) -> None:
-    """Raises MinisftError unless θ is of this config and can read these ids, sequence by sequence, and predict rows."""
+    """Raises MinisftError unless θ is of this config, and can read these ids (N,) by sequence and predict rows (M,)."""
     doors.parameters("theta", theta, shapes(config), "fc")
     doors.indices("ids", ids, config.vocab_size)
     doors.starts(starts, len(ids))
@@ -180,6 +181,7 @@ def rows_entering(theta: Params, config: ModelConfig, ids: np.ndarray, starts: n
 
 
 def embedded(theta: Params, config: ModelConfig, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+    """What the first block is given: ids (N,) -> (N, C), and the cache."""
     x, c = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     if config.embedding_scale != 1:
         x *= config.embedding_scale
@@ -187,7 +189,7 @@ def embedded(theta: Params, config: ModelConfig, ids: np.ndarray) -> tuple[np.nd
 
 
 def through(theta: Params, config: ModelConfig, i: int, x: np.ndarray, asking: tuple, remember: Any = None) -> Any:
-    """Block i: x and the cache."""
+    """Block i: x (N, C) -> (M, C), M = number of the rows that ask, and the cache."""
     layer, more = block_of(config)
     parts, cos, sin, asked = asking
     return layer.forward(theta.model.layers[i], x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
@@ -196,7 +198,7 @@ def through(theta: Params, config: ModelConfig, i: int, x: np.ndarray, asking: t
 def attending(
     theta: Params, config: ModelConfig, starts: np.ndarray, rows: np.ndarray, past: Any = None
 ) -> tuple[list[tuple], Any]:
-    """For every block, (parts, cos, sin, the rows that ask): in the last one `rows` alone. And past's places."""
+    """For every block, (parts, cos, sin, the rows that ask): in the last one `rows` (M,) alone; and past's places."""
     R = config.num_attention_heads // config.num_key_value_heads
     counts, N = starts[1:] - starts[:-1], starts[-1]
     if past is None:

@@ -4,7 +4,7 @@ z are the logits of the rows that count, one row for every predicted token, and 
 is: 1 on the tokens of y and 0 on those of x give Σ log Pr(y|x), 1 on both gives Σ log Pr(x, y) (data.py, `weights`).
 
     log π  = z − log Σ_v exp(z_v)
-    J      = Σᵢ wᵢ log π(yᵢ)                     now from the bottom up
+    J      = Σᵢ wᵢ log π(yᵢ)                     arXiv 2501.09223, ch. 4; now from the bottom up
     ∂J/∂zᵢ = wᵢ (onehot(yᵢ) − π)                 the target is pushed up, everything else down by its probability
 
 z may be complex, for the complex step of gradcheck.py: the largest logit is that of its real part.

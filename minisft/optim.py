@@ -53,6 +53,7 @@ class SGD:
         self.moments: dict[str, np.ndarray] = {}
 
     def step(self, theta: Params, grad: Params, learning_rate: float) -> None:
+        """One update of θ, in place."""
         self.updates += 1
         for w, d, decay in pieces(theta, grad, self.settings.weight_decay):
             w -= learning_rate * (d + decay * w)
@@ -67,6 +68,7 @@ class AdamW:
         self.moments = {"m": np.zeros(size, theta.flat.dtype), "v": np.zeros(size, theta.flat.dtype)}
 
     def step(self, theta: Params, grad: Params, learning_rate: float) -> None:
+        """One update of θ, in place."""
         self.updates += 1
         beta1, beta2, eps = self.settings.adam_beta1, self.settings.adam_beta2, self.settings.adam_epsilon
         correct1, correct2 = 1 - beta1**self.updates, 1 - beta2**self.updates
@@ -79,6 +81,7 @@ class AdamW:
 
 
 def make(theta: Params, settings: TrainConfig) -> SGD | AdamW:
+    """The optimiser that the settings name; its moments are zeros."""
     return SGD(theta, settings) if settings.optim == "sgd" else AdamW(theta, settings)
 
 

@@ -50,12 +50,12 @@ class Ranks:
         return mine
 
     def sum(self, vector: "np.ndarray") -> None:
-        """Replace a vector by its sum over all ranks."""
+        """Replace a vector (n,) by its sum over all ranks."""
         if self.mpi:
             self.mpi.COMM_WORLD.Allreduce(self.mpi.IN_PLACE, vector)
 
     def broadcast(self, vector: "np.ndarray") -> None:
-        """Replace a vector by that of rank 0."""
+        """Replace a vector (n,) by that of rank 0."""
         if self.mpi:
             self.mpi.COMM_WORLD.Bcast(vector, root=0)
 

@@ -195,7 +195,7 @@ class Tokenizer:
         return ids[:limit]
 
     def as_text(self, window: Window, first: Backend) -> list[int]:
-        """The ids of a window; what a vocabulary has as a special token and finds as a word is spelled out.
+        """The ids of a window; a special token found as a word is spelled out, or refused.
 
         first  what encodes its first character
         """

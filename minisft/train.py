@@ -121,7 +121,7 @@ def require(theta: Params, grad: Params, batch: Batch, learning_rate: float) -> 
 def value_and_grad(
     theta: Params, grad: Params, config: ModelConfig, batch: Batch, dJ: float
 ) -> tuple[Any, objective.Cache]:
-    """Adds dJ · ∇J(θ) of a batch to grad. Returns J, and the cache of the objective: of the rows of weight > 0."""
+    """Adds dJ · ∇J(θ) of a batch to grad. Returns J in nats, and the objective's cache of the rows of weight > 0."""
     rows = np.flatnonzero(batch.weights)  # weight 0 never reaches the vocabulary; none: adds 0
     below = frozen.below(theta, config, batch)
     logits, c_model = model.forward(theta, config, batch.ids, batch.starts, rows, None, model.lowest(grad), below)
@@ -165,7 +165,7 @@ def read_again(sequences: list[Sequence], settings: TrainConfig) -> np.ndarray:
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order of the examples in an epoch: depends on seed and epoch alone, so a resumed run meets the same."""
+    """The order (n,) of the examples in an epoch: made of seed and epoch alone, so a resumed run meets the same."""
     if not settings.shuffle:
         return np.arange(count)
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
@@ -175,7 +175,7 @@ def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
 
 
 def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
-    """(4,) float64, over the rows of weight > 0: J, right guesses, log Pr in x, log Pr in y. Sums, so slices add up."""
+    """(4,) float64, over rows of weight > 0: J, right guesses, log Pr in x and in y (nats). Sums, so slices add up."""
     rows = np.flatnonzero(batch.weights)
     log_prob = cache.log_pi[np.arange(len(rows)), batch.targets[rows]]
     correct = cache.log_pi.argmax(-1) == batch.targets[rows]
@@ -186,7 +186,7 @@ def measured(J: float, cache: objective.Cache, batch: Batch) -> np.ndarray:
 def step_metrics(
     batch: Batch, sums: np.ndarray, prompt_loss_weight: float, grad_norm: float, learning_rate: float
 ) -> dict:
-    """The metrics of one step: `sums` of `measured` over all of its batch, in the units of its reduction."""
+    """The metrics of one step, in nats: `sums` (4,) of `measured` over all of its batch, in its reduction."""
     J, correct, log_prob_x, log_prob_y = sums.tolist()
     targets_x, targets_y = (int(np.count_nonzero(batch.weights[rows])) for rows in (~batch.is_y, batch.is_y))
     targets = targets_x + targets_y

@@ -6,6 +6,7 @@
     divergence    KL(π_θ ‖ π_θ̂) = Σ_v π_θ(v) (log π_θ(v) − log π_θ̂(v)),  exact: the sum runs over the vocabulary
 
 A distance between two θ says how far a run has gone; the divergence says how much of it can be noticed from outside.
+The line is that of arXiv 1412.6544, the plane by the path's own directions that of arXiv 1712.09913.
 """
 
 from dataclasses import dataclass

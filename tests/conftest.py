@@ -8,12 +8,20 @@ import json
 
 import numpy as np
 import pytest
+from support.browser import chromium, visit  # noqa: F401  (fixtures)
 from support.commandline import make_theta_hat, minisft, sft_line, write_pairs
+from support.systems import NOT_IMPORTABLE, POSIX, skip_what_needs_posix
 
 from minisft import checkpoint, model
 from minisft.config import ModelConfig
 from minisft.data import Sequence, collate
 from minisft.params import Params
+
+collect_ignore_glob = [] if POSIX else NOT_IMPORTABLE
+
+
+def pytest_collection_modifyitems(items):
+    skip_what_needs_posix(items)
 
 
 def tiny_config(tied=True, layers=2):

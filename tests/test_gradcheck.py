@@ -44,8 +44,8 @@ def test_the_slope_is_the_derivative_along_a_direction():
     x = np.array([1.0, 2.0, 3.0])
     u = np.array([1.0, 0.5, -2.0])
     # f = Σ x³: ⟨∇f, u⟩ = Σ 3x²u = 3 (1 + 4 · 0.5 − 9 · 2) = −45; the curve adds h² Σ u³ = −6.875 h²
-    assert_allclose(gradcheck.slope(lambda: (x**3).sum(), x, u, h=1e-4), -45, rtol=1e-8)
-    assert_allclose(gradcheck.slope(lambda: (x**3).sum(), x, u, h=1.0), -45 - 6.875, rtol=1e-12)
+    assert_allclose(gradcheck.slope(lambda: (x**3).sum(), x, u, step=1e-4), -45, rtol=1e-8)
+    assert_allclose(gradcheck.slope(lambda: (x**3).sum(), x, u, step=1.0), -45 - 6.875, rtol=1e-12)
 
 
 def test_the_complex_step_is_the_slope_to_rounding_and_leaves_the_value_real():

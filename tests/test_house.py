@@ -23,9 +23,10 @@ FOLDERS = {
     "runs": SUBJECT | {"formats"},
     "verification": SUBJECT | {"formats"},
     "plots": {"errors", "formats"},
-    "playground": SUBJECT | {"formats", "runs"},
-    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "playground", "course"},
-    "course": SUBJECT | {"formats", "runs", "verification", "plots"},
+    "lab": SUBJECT | {"formats", "verification"},
+    "playground": SUBJECT | {"formats", "runs", "lab"},
+    "cli": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground", "course"},
+    "course": SUBJECT | {"formats", "runs", "verification", "plots", "lab", "playground"},
 }
 DOORS = {"__init__": {"errors"}, "__main__": {"parallel", "cli"}}  # the two files that are no room
 
@@ -208,6 +209,7 @@ def test_what_a_notebook_shows_as_html_or_markdown_is_made_in_one_place_each():
         "formats.markup": {"_repr_markdown_"},
         "course.grading.verdict": {"_repr_html_"},
         "course.grading.help": {"_repr_html_"},  # of a verdict with hints folded below it
+        "course.films": {"_repr_html_"},
     }
 
 

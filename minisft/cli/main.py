@@ -19,11 +19,13 @@ from minisft.cli.commands import (
     chat,
     course,
     demo,
+    doctor,
     evaluate,
     export,
     film,
     generate,
     gradcheck,
+    grade,
     inspect,
     merge,
     playground,
@@ -36,7 +38,23 @@ from minisft.errors import MinisftError
 from minisft.formats.files import by_its_name
 from minisft.runs import allocator
 
-COMMANDS = (demo, playground, pretrain, sft, film, evaluate, generate, chat, inspect, gradcheck, merge, export, course)
+COMMANDS = (
+    demo,
+    playground,
+    pretrain,
+    sft,
+    film,
+    evaluate,
+    generate,
+    chat,
+    inspect,
+    doctor,
+    gradcheck,
+    merge,
+    export,
+    course,
+    grade,
+)
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 
 

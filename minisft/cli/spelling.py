@@ -4,6 +4,8 @@ A flag of TRL's that minisft does not have is refused by its name, with what to 
 are those of SFTConfig, ModelConfig and ScriptArguments in TRL 1.16.
 """
 
+from collections.abc import Container
+
 from minisft.errors import MinisftError
 
 OURS = {
@@ -62,21 +64,23 @@ ELSEWHERE = {  # what to do -> TRL's flags
         "dataloader-drop-last full-determinism eval-delay eval-on-start model-revision"
     ),
 }
+WITH_AS_TRL = ("--packing", "--packing-strategy", "--assistant-only-loss", "--completion-only-loss")  # inspect has them
 ADVICE = {f"--{name}": advice for advice, names in ELSEWHERE.items() for name in names.split()}
 
 
 def ours(line: list[str]) -> list[str]:
     """A command line with its flags in minisft's spelling. Raises MinisftError for a flag that only TRL has."""
     end = line.index("--") if "--" in line else len(line)
-    return [*map(spelled, line[:end]), *line[end:]]
+    known = WITH_AS_TRL if line[:1] == ["inspect"] else ()
+    return [*(spelled(word, known) for word in line[:end]), *line[end:]]
 
 
-def spelled(word: str) -> str:
+def spelled(word: str, known: Container[str] = ()) -> str:
     """A word of a command line: --batch_size=2 -> --batch-size=2; what is not a flag stays as it is."""
     if not word.startswith("--"):
         return word
     name, equals, value = word.partition("=")
     name = name.replace("_", "-")
-    if name in ADVICE:
+    if name in ADVICE and name not in known:
         raise MinisftError(f"{name}: is a flag of TRL's that minisft does not have; {ADVICE[name]}")
     return OURS.get(name, name) + equals + value

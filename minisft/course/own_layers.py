@@ -1,8 +1,8 @@
 """The model run by what a student wrote: `with mine(linear=…, attention=…) as layers: finetune(…)`.
 
 Within it the library's backward of each layer named is the student's; so are `data.weights` and `data.collate`. Each
-call is compared with the library's on the same numbers, so the first part that differs is known. What is not written,
-or stops, is stood in for by the library.
+call is compared with the library's on the same numbers, so the first part that differs is known; afterwards come the
+cases that a run may not meet. What is not written, or stops, is stood in for by the library.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from minisft.course.grading.excerpts import own_lines
 from minisft.course.grading.limits import SECONDS, Overtime, within
 from minisft.course.grading.verdict import Verdict
 from minisft.course.own_attention import by_heads, one_head
+from minisft.course.own_corners import Gate, corners
+from minisft.course.own_results import TOLERANCE, arrays, copied, distance, poorer, restore, results
 from minisft.errors import one_line
 from minisft.layers import attention, embedding, linear, rmsnorm, rotary, swiglu
 from minisft.params import Branch
@@ -32,7 +34,7 @@ MODULES = {
     "embedding": embedding,
 }
 FUNCTIONS = {name: name if module is data else "backward" for name, module in MODULES.items()}
-TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-3}  # above rounding, below any mistake
+TOO_FAR = 1e3  # in parts of the right size: with such a gradient the run would end in numbers that are not finite
 
 
 @dataclass
@@ -43,7 +45,8 @@ class Layer:
     answer: object  # the student's function, None: not given
     calls: int = 0
     largest: float = 0.0  # difference from the library's, in parts of its largest number
-    wrong: str = ""  # what differed first, and in which call
+    last: tuple = ()  # the arrays that it returned last
+    wrong: str = ""  # what differed first, and where
     stopped: str = ""  # why the library stands in
 
     @property
@@ -72,9 +75,18 @@ class mine:
                 setattr(MODULES[layer.name], FUNCTIONS[layer.name], self.way_in(layer))
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, *error):
         for name, backward in self.library.items():
             setattr(MODULES[name], FUNCTIONS[name], backward)
+        if kind is None:
+            self.try_corners()
+
+    def try_corners(self):
+        """The cases that the run need not have met, for every layer that was right in it."""
+        for layer in self.layers:
+            library = one_head if layer.name == "attention" else self.library[layer.name]
+            for what, arguments in corners(layer.name) if layer.calls and not layer.wrong else ():
+                self.called(layer, adapted(layer), library, arguments, f"{what}, which this run does not meet")
 
     def way_in(self, layer):
         """What the model calls instead of the library's backward."""
@@ -84,39 +96,74 @@ class mine:
         whole = by_heads(lambda *arguments: self.called(layer, student, one_head, arguments))
         return lambda *arguments: (library if self.comparing else whole)(*arguments)
 
-    def called(self, layer, student, library, arguments):
+    def called(self, layer, student, library, arguments, where=""):
         """The student's result, compared with the library's; the library's where there is none."""
         if self.comparing or not layer.own:
             return library(*arguments)
-        parameters = len(arguments) == 4 and isinstance(arguments[1], Branch)
+        parameters = len(arguments) == 4 and isinstance(arguments[1], (Branch, SimpleNamespace))
         g = arguments[1] if parameters else None
-        theirs = copied(g)
+        theirs, before = copied(g), copied(g)
         self.comparing = True
         try:
             wanted = library(*((arguments[0], theirs, *arguments[2:]) if parameters else arguments))
         finally:
             self.comparing = False
-        before, layer.calls = copied(g), layer.calls + 1
+        layer.calls += not where
+        where = where or f"in call {layer.calls}"
+        others = [argument for argument in arguments if argument is not g]
+        kept = [array.copy() for _, array in named(others)]
         try:
             found = within(SECONDS, lambda: student(*arguments))
-            self.compare(layer, results(found, wanted, g, theirs, before))
-            return found if wanted is not None else None
+            self.require_unchanged(layer, named(others), kept, where)
+            if self.compare(layer, results(found, wanted, g, theirs, before), where) <= TOO_FAR:
+                return self.taken(layer, found, wanted, [array for _, array in named(others)], where)
         except NotImplementedError:
             layer.stopped = "not written yet"
         except (Exception, Overtime) as error:
             layer.stopped = f"it stops with {type(error).__name__}: {one_line(error)}{own_lines(error)}"
+        for (_, array), value in zip(named(others), kept):
+            array[...] = value
         restore(g, theirs)
         return wanted
 
-    def compare(self, layer, pairs):
+    def compare(self, layer, pairs, where):
+        """The largest difference of this call; NaN counts as infinite."""
+        largest = 0.0
         for name, found, wanted, size in pairs:
             if np.shape(found) != np.shape(wanted):
                 raise ValueError(f"{name} has the shape {np.shape(found)} where {np.shape(wanted)} is right")
-            off = float(np.abs(found - wanted).max(initial=0) / (np.abs(size).max(initial=0) or 1))
-            layer.largest = max(layer.largest, off) if off == off else np.inf
-            if not off <= TOLERANCE.get(np.asarray(wanted).dtype, 0) and not layer.wrong:
-                layer.wrong = f"{name}, in call {layer.calls}, by {off:.1e} of its size"
-                self.first = self.first or layer
+            if poorer(found, wanted):
+                self.blame(layer, f"{name} is {found.dtype} where {wanted.dtype} is right, {where}")
+            off = distance(found, wanted, size)
+            largest = max(largest, off) if off == off else np.inf
+            if not off <= TOLERANCE.get(np.asarray(wanted).dtype, 0):
+                self.blame(layer, f"{name}, {where}, by {off:.1e} of its size")
+        layer.largest = max(layer.largest, largest)
+        return largest
+
+    def require_unchanged(self, layer, others, kept, where):
+        """Blames a change of an argument, and takes it back."""
+        for (name, array), value in zip(others, kept):
+            if not np.array_equal(array, value, equal_nan=array.dtype.kind in "fc"):
+                array[...] = value
+                self.blame(layer, f"it changes {name}, {where}: others still need it")
+
+    def taken(self, layer, found, wanted, arguments, where):
+        """What the model goes on with: arrays of its own, so that nothing can be changed behind its back."""
+        if isinstance(wanted, data.Batch) or wanted is None:
+            return found if wanted is not None else None
+        several = isinstance(wanted, tuple)
+        given = tuple(map(np.asarray, found)) if several else (np.asarray(found),)
+        if any(np.may_share_memory(mine, other) for mine in given for other in (*layer.last, *arguments)):
+            text = f"what it returns shares memory with an argument or an earlier result, {where}: return a new array"
+            self.blame(layer, text)
+        layer.last = given
+        own = tuple(np.array(mine.real, right.dtype) for mine, right in zip(given, wanted if several else (wanted,)))
+        return own if several else own[0]
+
+    def blame(self, layer, text):
+        if not layer.wrong:
+            layer.wrong, self.first = text, self.first or layer
 
     def table(self):
         """Which parts of the model were whose, and how far each was from the library's."""
@@ -137,6 +184,8 @@ class mine:
         if not own:
             return Verdict(None, "every part is the library's: write a backward, and it runs the model")
         off = float(np.max(np.abs(np.subtract(losses, of_the_library))))
+        if off > 1e-3:
+            return Verdict(False, f"each call is right by itself, and the curve differs by {off:.0e} nats")
         equal = "bit for bit" if off == 0 else f"to rounding, {off:.0e} nats"
         return Verdict(True, f"{len(losses)} losses through your {', '.join(own)}: the library's curve, {equal}")
 
@@ -158,7 +207,7 @@ def adapted(layer):
 
     def with_the_names_of_the_derivation(p, g, cache, dy):
         a, _ = linear.forward(p.gate_proj, cache.gate)
-        return layer.answer(p, g, (cache.gate, a, cache.b, cache.s), dy)
+        return layer.answer(p, g, Gate(cache.gate, a, cache.b, cache.s), dy)
 
     return with_the_names_of_the_derivation
 
@@ -168,36 +217,7 @@ def batch(arrays, sequences, dtype):
     return data.Batch(ids, targets, weights.astype(dtype), starts, np.concatenate([s.is_y[1:] for s in sequences]))
 
 
-def results(found, wanted, g, theirs, before):
-    """(name, the student's, the library's, what sets the size) of what is returned and of what was added to g."""
-    if isinstance(wanted, data.Batch):
-        for name in ("ids", "targets", "weights", "starts"):
-            yield name, getattr(found, name), getattr(wanted, name), getattr(wanted, name)
-    elif isinstance(wanted, tuple):  # of one head: where the parts of a sum cancel, their size says what rounding is
-        if not isinstance(found, (tuple, list)) or len(found) != len(wanted):
-            raise ValueError("three arrays are wanted: dq, dk, dv")
-        yield from ((name, np.asarray(a), b, np.stack(wanted)) for name, a, b in zip(("dq", "dk", "dv"), found, wanted))
-    elif wanted is not None:
-        yield "what it returns", np.asarray(found), wanted, wanted
-    for (name, mine), (_, right), (_, then) in zip(leaves(g), leaves(theirs), leaves(before)):
-        yield f"g.{name}", mine, right, right - then
-
-
-def leaves(branch, name=""):
-    for key, value in vars(branch).items() if branch is not None else ():
-        if isinstance(value, np.ndarray):
-            yield f"{name}{key}", value
-        elif isinstance(value, (Branch, SimpleNamespace)):
-            yield from leaves(value, f"{name}{key}.")
-
-
-def copied(branch):
-    """The same tree with arrays of its own; None where there is none."""
-    if isinstance(branch, np.ndarray):
-        return branch.copy()
-    return None if branch is None else SimpleNamespace(**{key: copied(value) for key, value in vars(branch).items()})
-
-
-def restore(g, values):
-    for (_, array), (_, value) in zip(leaves(g), leaves(values)):
-        array[...] = value
+def named(arguments):
+    """The arrays of a backward's arguments, by the names that the exercises give them; the last is dy."""
+    names = ["p", "the cache", "dy"][-len(arguments) :] if len(arguments) < 5 else ["q", "k", "v", "P", "do"]
+    return [pair for name, argument in zip(names, arguments) for pair in arrays(argument, name)]

@@ -174,9 +174,10 @@ def is_written_through(path: Path) -> bool:
 
 def bring_to_disk(path: Path) -> None:
     """Wait until a file, or the list of names in a folder, would survive a loss of power."""
-    if os.name != "posix" and path.is_dir():  # it cannot be opened there
+    posix = os.name == "posix"
+    if not posix and path.is_dir():  # it cannot be opened there
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if posix else os.O_RDWR)  # Windows brings only what may be written
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -3,8 +3,8 @@
 Query head j reads key/value head j // R, R = H / G: the R query heads of a group are R queries of the same keys. For
 each sequence and group, with heads of size D:
 
-    q  = R_t W_q x / √D      k = R_t W_k x      v = W_v x          R_t: the rotation of position t
-                                            where the tree has q_norm and k_norm, W_q x and W_k x are normed before R_t
+    q  = turn(W_q x) / √D    k = turn(W_k x)    v = W_v x          turn: the rotation of its position
+                                            where the tree has q_norm and k_norm, W_q x and W_k x are normed before it
     scores = q kᵀ
     P  = softmax(scores + mask)             along the keys; the mask is −∞ where the key is later than the query, else 0
     o  = P v

@@ -3,7 +3,7 @@
 `parts` say which rows meet in attention, `rows` whose y is wanted: in every block but the last, all of them. In the
 last, a row that predicts nothing of weight is read by nobody. Only its key and value are needed, so everything after
 them is computed for the other rows alone. The gradient is the same, since what is left out had the factor 0.
-Arguments may be complex, for the complex step of gradcheck.py.
+Arguments may be complex, for the complex step of gradcheck.py. This is the block of Llama (arXiv 2302.13971).
 """
 
 from collections import namedtuple

@@ -21,7 +21,7 @@ def backward(p, g, cache, dx):
         return
     order = np.argsort(ids, kind="stable")  # equal ids side by side: one sum for each token
     tokens, first = np.unique(ids[order], return_index=True)  # far faster than np.add.at, and the same sum
-    g.weight[tokens] += np.add.reduceat(dx[order], first, axis=0)
+    g.weight[tokens] += np.add.reduceat(dx[order], first, axis=0)  # (N, C) -> (n, C)
 
 
 def example(rng):

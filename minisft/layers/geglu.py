@@ -38,11 +38,11 @@ def forward(p, x):
 
 def backward(p, g, cache, dy):
     a, s, u, b = cache.a, cache.s, cache.u, cache.b
-    dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)
+    dh = linear.backward(p.down_proj, g.down_proj, cache.down, dy)  # (N, C) -> (N, F)
     db = dh * u
     dz = 2 * ROOT * (1 + 3 * KAPPA * a * a)  # z′
     da = (s + u * (1 - s) * dz) * b * dh
-    dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)
+    dx = linear.backward(p.gate_proj, g.gate_proj, cache.gate, da)  # (N, F) -> (N, C)
     dx += linear.backward(p.up_proj, g.up_proj, cache.up, db)
     return dx
 

@@ -4,7 +4,7 @@ y  = norm(x)                     pieces of D channels: head by head (Qwen3, Gemm
 dx = norm's backward of dy
 
 However large W_q and W_k grow, scores are then at most √D times the product of two gains. x may be complex, for the
-complex step of gradcheck.py.
+complex step of gradcheck.py. The idea is that of arXiv 2010.04245; Qwen3 is arXiv 2505.09388.
 """
 
 from minisft.layers import rmsnorm
@@ -17,7 +17,7 @@ def forward(p, x, eps):
 
 
 def backward(p, g, cache, dy):
-    dx = rmsnorm.backward(p, g, cache, dy.reshape(-1, len(p.weight)))
+    dx = rmsnorm.backward(p, g, cache, dy.reshape(-1, len(p.weight)))  # (N, H D) -> (N H, D)
     return dx.reshape(dy.shape)
 
 

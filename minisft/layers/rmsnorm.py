@@ -27,7 +27,7 @@ def row_sum(a):
 
 
 def forward(p, x, eps):
-    r = 1 / np.sqrt(inner(x, x) / x.shape[-1] + eps)
+    r = 1 / np.sqrt(inner(x, x) / x.shape[-1] + eps)  # (N, C) -> (N, 1)
     n = r * x
     return p.weight * n, (r, n)
 

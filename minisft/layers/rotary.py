@@ -52,7 +52,7 @@ def forward(x, cos, sin):
 
 def backward(cache, dy):
     cos, sin = cache
-    return dy * cos - swap_halves(dy) * sin
+    return dy * cos - swap_halves(dy) * sin  # (N, H, D)
 
 
 def example(rng):

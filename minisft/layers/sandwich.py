@@ -2,7 +2,7 @@
 
 What a branch adds to the sum has then a size of its own, whatever its matrices. OLMo-2 has norm₂ and norm₄ alone. F is
 SwiGLU or GeGLU; `scale`, `parts` and `rows` are those of attention.py and block.py. Arguments may be complex, for the
-complex step of gradcheck.py.
+complex step of gradcheck.py. Gemma 3 is arXiv 2503.19786, OLMo-2 is arXiv 2501.00656.
 """
 
 from collections import namedtuple

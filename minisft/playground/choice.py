@@ -13,6 +13,8 @@ from minisft.data import Example, Sequence
 from minisft.doors import number as require_number
 from minisft.errors import MinisftError, quoted
 from minisft.formats import resources, tables
+from minisft.lab import mistakes
+from minisft.lab.mistakes import Mistake
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
 
@@ -30,7 +32,8 @@ SETTINGS: dict[str, Any] = {  # what the page begins with; all other settings ar
     "optim": "adamw",
     "seed": 0,
 }
-BEGIN: dict[str, Any] = {"data": "atlas", "rows": "", "start": STARTS[0]} | SETTINGS
+NONE = "none"
+BEGIN: dict[str, Any] = {"data": "atlas", "rows": "", "start": STARTS[0], "mistake": NONE} | SETTINGS
 MOST_ROWS = 1000
 QUESTION = 2000  # characters
 
@@ -43,6 +46,7 @@ class Choice(NamedTuple):
     settings: TrainConfig
     examples: list[Example]
     asked: list[Example]  # the questions that are not learned, or, of pasted rows, the rows themselves
+    mistake: str = NONE  # its name in the lab; who makes the run switches it on
 
 
 def choose(wanted: dict[str, Any]) -> Choice:
@@ -63,7 +67,13 @@ def choose(wanted: dict[str, Any]) -> Choice:
         examples = asked = pasted(wanted["rows"])
     else:
         examples, asked = (data.read([resources.path(f"{wanted['data']}_{part}.jsonl")]) for part in ("train", "test"))
-    return Choice(wanted["data"], wanted["start"], settings, examples, asked)
+    mistake_of(wanted["mistake"])
+    return Choice(wanted["data"], wanted["start"], settings, examples, asked, wanted["mistake"])
+
+
+def mistake_of(name: Any) -> Mistake | None:
+    """The mistake that the page asks for. Raises MinisftError if it is unknown."""
+    return None if name == NONE else mistakes.by_name(name)
 
 
 def pasted(text: Any) -> list[Example]:

@@ -5,6 +5,7 @@ says by its policy that it loads nothing, from anywhere.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -23,6 +24,11 @@ MOST = 240  # steps whose tokens are kept
 ASKED = 48  # steps at which all held-out questions are put
 SLOW = 16  # steps that are taken apart
 MEASURED = ("begin", "tokens", "answers", "path", "slow")
+UNPACK = """<!doctype html><script type="module">
+const packed = Uint8Array.from(atob("FILM"), (letter) => letter.charCodeAt(0));
+const film = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+frameElement.srcdoc = await new Response(film).text();
+</script>"""
 
 
 def record(recorder: Recorder, look: Callable[[State], object] = lambda state: None) -> list[dict[str, Any]]:
@@ -65,8 +71,10 @@ def html(runs: list[list[dict[str, Any]]]) -> bytes:
 
 
 def framed(page: bytes, height: int = 720) -> str:
-    """The film in a frame of its own, as HTML for a notebook: IPython.display.HTML(framed(page))."""
-    content = escape(page.decode(), quote=True)
+    """The film in a frame of its own, as HTML for a notebook. It travels packed, a fifth of its size, as a notebook
+    keeps what it has shown; the frame unpacks it."""
+    packed = base64.b64encode(gzip.compress(page, mtime=0)).decode()
+    content = escape(UNPACK.replace("FILM", packed), quote=True)
     return f'<iframe srcdoc="{content}" title="A film of θ" width="100%" height="{height}"></iframe>'
 
 

@@ -1,15 +1,16 @@
 """What is said of θ_t: log Pr of every token of some pairs, the tokens it finds likeliest instead, and its answers.
 
-One forward over all pairs gives log π of every row; all sums are float64. Nothing here changes θ.
+One forward over all pairs gives log π of every row; all sums are float64. Nothing here changes θ. Which tokens are y is
+said by `encode` and `collate` as they are, whatever mistake the run makes with them.
 """
 
 from typing import Any
 
 import numpy as np
 
-from minisft import data, evaluate, trajectory
+from minisft import evaluate, trajectory
 from minisft.config import ModelConfig
-from minisft.data import Example, Sequence
+from minisft.data import Example, Sequence, collate, encode, fit
 from minisft.errors import MinisftError
 from minisft.params import Params
 from minisft.tokenizer import Tokenizer
@@ -31,7 +32,7 @@ def tokens(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> tup
     Returns ([[(log Pr, [[id, probability], …]), …] for each pair], {"loss_x", "loss_y"}), in nats. Pairs without x to
     predict have no loss on x.
     """
-    batch = data.collate(sequences, 1.0, "sum", theta.flat.dtype)
+    batch = collate(sequences, 1.0, "sum", theta.flat.dtype)
     log_pi = trajectory.log_softmax(theta, config, batch, np.arange(len(batch.ids)))
     log_prob = log_pi[np.arange(len(batch.ids)), batch.targets]
     if not np.isfinite(log_prob).all():
@@ -46,6 +47,12 @@ def tokens(theta: Params, config: ModelConfig, sequences: list[Sequence]) -> tup
         pairs[place].append((short(log_prob[row]), top))
     losses = {"loss_y": log_prob[batch.is_y], "loss_x": log_prob[~batch.is_y]}
     return pairs, {name: short(-values.mean()) for name, values in losses.items() if len(values)}
+
+
+def pairs_of(examples: list[Example], tokenizer: Tokenizer, config: ModelConfig) -> list[Sequence]:
+    """The examples in tokens, cut to the context."""
+    limit = config.max_position_embeddings
+    return fit([encode(example, tokenizer, "all", limit + 1) for example in examples], limit)[0]
 
 
 def answers(theta: Params, config: ModelConfig, tokenizer: Tokenizer, examples: list[Example]) -> list[dict[str, Any]]:

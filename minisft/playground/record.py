@@ -45,7 +45,7 @@ class Recorder:
         asked = [*(watched or []), *(e for e in questions if e not in (watched or []))]
         self.questions = [e for e in asked if choice.text_of(e)[0]][:QUESTIONS]
         probes = [*self.watched, *(e for e in spread(chosen.asked, PROBES) if e not in self.watched)][:PROBES]
-        self.probes = choice.sequences_of(probes, tokenizer, config)
+        self.probes = measure.pairs_of(probes, tokenizer, config)
         self.pairs = self.probes[: len(self.watched)]
         self.path = Path(self.start)
         self.under_theta_hat: dict[tuple[str, str], dict[str, Any]] = {}
@@ -61,6 +61,7 @@ class Recorder:
                 "event": "begin",
                 "data": self.chosen.data,
                 "start": self.chosen.start,
+                "mistake": self.chosen.mistake,
                 "settings": {name: settings[name] for name in SETTINGS},
                 "total": run.total,
                 "endless": self.chosen.settings.lr_scheduler_type == "constant",

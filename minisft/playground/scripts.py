@@ -3,13 +3,14 @@
 import json
 from dataclasses import fields
 from pprint import pformat
+from textwrap import indent
 from typing import Any
 
 from minisft import train
 from minisft.config import TrainConfig
 from minisft.errors import MinisftError
 from minisft.formats import resources
-from minisft.playground.choice import BEGIN, PASTED, STARTS
+from minisft.playground.choice import BEGIN, NONE, PASTED, STARTS
 from minisft.playground.run import Run
 
 PYTHON = '''\
@@ -20,19 +21,22 @@ import numpy as np
 from minisft import checkpoint, data, model, train
 from minisft.config import TrainConfig
 from minisft.formats import resources
-
+{more}
 theta_hat, config, tokenizer = checkpoint.load({model})
 {start}
-{examples}
-context = config.max_position_embeddings
-sequences, _ = data.fit([data.encode(example, tokenizer, "all", context + 1) for example in examples], context)
 settings = TrainConfig(
 {settings}
 )
-for state in train.finetune(theta, config, sequences, settings):
-    print(state.step, state.metrics["loss"])
+{run}
 checkpoint.save("theta_tilde", state.theta, config, tokenizer)  # state.theta is θ̃
 '''
+
+RUN = """\
+{examples}
+context = config.max_position_embeddings
+sequences, _ = data.fit([data.encode(example, tokenizer, "all", context + 1) for example in examples], context)
+for state in train.finetune(theta, config, sequences, settings):
+    print(state.step, state.metrics["loss"])"""
 
 TRL = '''\
 """The run on the page by TRL: the same steps on the same batches."""
@@ -88,7 +92,11 @@ def python(name: str, wanted: dict[str, Any], run: Run) -> str:
     if wanted["start"] != STARTS[0]:
         start = f"theta = model.init(config, np.random.default_rng({settings.seed}), theta_hat.flat.dtype)"
     lines = "\n".join(f"    {key}={getattr(settings, key)!r}," for key in changed)
-    return PYTHON.format(model=model, start=start, examples=examples, settings=lines)
+    steps, more = RUN.format(examples=examples), ""
+    if wanted["mistake"] != NONE:
+        more = "from minisft.lab import mistakes\n"
+        steps = f"with mistakes.by_name({wanted['mistake']!r}).on():\n{indent(steps, '    ')}"
+    return PYTHON.format(model=model, start=start, settings=lines, run=steps, more=more)
 
 
 def trl(name: str, wanted: dict[str, Any], run: Run) -> str:
@@ -99,6 +107,7 @@ def trl(name: str, wanted: dict[str, Any], run: Run) -> str:
         "λ: TRL weighs x with 0 or 1": settings.prompt_loss_weight not in (0, 1),
         f"reduction: TRL has token_mean, not {settings.loss_reduction}": settings.loss_reduction != "token_mean",
         "start: TRL draws other random parameters": wanted["start"] != STARTS[0],
+        "mistake: it is a switch around minisft, and TRL has none": wanted["mistake"] != NONE,
     }
     for why in [why for why, holds in refuse.items() if holds]:
         raise MinisftError(f"{why}; change it, or take the Python script")

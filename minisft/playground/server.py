@@ -14,6 +14,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from html import escape
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from minisft.errors import MinisftError
+from minisft.lab.mistakes import MISTAKES, WHERE
 from minisft.playground.film import STATIC
 from minisft.playground.session import Session, Sessions
 
@@ -73,7 +75,8 @@ def application(token: str, hosts: set[str], sessions: Sessions) -> ASGIApp:
     """The page, its files, events and commands, behind the door."""
 
     async def page(request: Request) -> Response:
-        return HTMLResponse((STATIC / "index.html").read_text(encoding="utf-8").replace("{{TOKEN}}", token))
+        text = (STATIC / "index.html").read_text(encoding="utf-8")
+        return HTMLResponse(text.replace("{{MISTAKES}}", menu()).replace("{{TOKEN}}", token))
 
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
@@ -125,6 +128,19 @@ def application(token: str, hosts: set[str], sessions: Sessions) -> ASGIApp:
         Route("/do", command, methods=["POST"]),
     ]
     return Door(Starlette(routes=routes), hosts, token)
+
+
+def menu() -> str:
+    """The mistakes as options of a menu, by where they bite; their two lines go along."""
+    groups = []
+    for where in WHERE:
+        options = [
+            f'<option data-wrong="{escape(m.wrong)}" data-right="{escape(m.right)}">{m.name}</option>'
+            for m in MISTAKES
+            if m.where == where
+        ]
+        groups.append(f'<optgroup label="{where}">{"".join(options)}</optgroup>')
+    return "".join(groups)
 
 
 def serve(model: tuple[str, str], port: int, ready: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Worker:
         self.name, self.theta_hat, self.config, self.tokenizer = name, theta_hat, config, tokenizer
         self.to_page = send
         self.wanted: dict[str, Any] = {}
+        self.world = ExitStack()  # the mistake of the run, as long as it is the run of the page
         self.recorder: Recorder
         self.events: list[Event] = []
         self.earlier: list[list[Event]] = []
@@ -83,7 +85,11 @@ class Worker:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def set(self, **wanted: Any) -> None:
-        """A new run, at t = 0."""
+        """A new run, at t = 0, with its mistake switched on if it is to have one."""
+        choice.choose(wanted)  # what makes no sense is refused while the run before is as it was
+        self.world.close()
+        if mistake := choice.mistake_of(wanted.get("mistake", choice.NONE)):
+            self.world.enter_context(mistake.on())
         recorder = Recorder(self.theta_hat, self.config, self.tokenizer, choice.choose(wanted))
         if any(event["event"] == "tokens" and event["t"] for event in self.events):
             self.earlier = [*self.earlier, self.events][-EARLIER:]

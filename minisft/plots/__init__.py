@@ -9,6 +9,7 @@ from minisft.plots.figures import (
     heat_map,
     position_bars,
     token_bars,
+    token_rows,
 )
 from minisft.plots.style import COLOURS, LINES, save, typeset, visible
 
@@ -23,6 +24,7 @@ __all__ = [
     "position_bars",
     "save",
     "token_bars",
+    "token_rows",
     "typeset",
     "visible",
 ]

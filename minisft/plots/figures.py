@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from minisft.plots.style import (
@@ -24,6 +25,7 @@ from minisft.plots.style import (
     colour_bar,
     dress,
     every,
+    slanted,
     spread,
     typeset,
     visible,
@@ -108,7 +110,7 @@ def bars(values: np.ndarray, labels: list[str] | None = None, title: str = "", y
 
 def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = "", ylabel: str = "") -> Picture:
     """A bar for each group at each label, side by side; ylabel says the unit. A value may be a list with a number for
-    each seed: the bar is then their mean, with a line from the lowest to the highest."""
+    each seed: the bar is then their mean, with a line from the lowest to the highest; 0 stands where no bar is."""
     figure = Picture()
     ax = figure.subplots()
     dress(ax, title, "", ylabel)
@@ -119,10 +121,16 @@ def grouped_bars(groups: dict[str, np.ndarray], labels: list[str], title: str = 
         places = np.arange(len(labels)) + (number - (len(groups) - 1) / 2) * width
         means, low, high = np.array([(np.mean(value), np.min(value), np.max(value)) for value in values]).T
         ax.bar(places, means, width * 0.9, color=colour, edgecolor=INK, label=typeset(name))
-        ax.vlines(places[high > low], low[high > low], high[high > low], color=INK, linewidth=3)
+        for colour, linewidth in (("white", 5.5), (INK, 2.5)):  # seen on a dark bar, too
+            ax.vlines(places[high > low], low[high > low], high[high > low], color=colour, linewidth=linewidth)
+        for place in places[(low == 0) & (high == 0)]:
+            ax.annotate("0", (place, 0), (0, 5), textcoords="offset points", ha="center", fontsize=SMALL, color=INK)
     ax.axhline(0, color=INK, linewidth=1)
     ax.grid(axis="y", color=PALE)
     ax.set_xticks(range(len(labels)), [typeset(visible(label, 24).replace("$", r"\$")) for label in labels])
+    bottom, top = ax.get_ylim()
+    ax.set_yticks([tick for tick in ax.get_yticks() if bottom <= tick <= top])
+    ax.set_ylim(bottom, top + 0.1 * len(groups) * (top - bottom))  # room for the legend
     ax.legend(fontsize=SMALL, frameon=False)
     return figure
 
@@ -138,8 +146,30 @@ def token_bars(log_probs: np.ndarray, token_texts: list[str], is_y: np.ndarray, 
     ax.axhline(0, color=INK, linewidth=1)
     ax.grid(axis="y", color=PALE)
     texts = [visible(text, 12) for text in token_texts]
-    ax.set_xticks(range(len(texts)), texts, family=MONO, parse_math=False, **SLANTED)
+    ax.set_xticks(range(len(texts)), texts, family=MONO, parse_math=False, **slanted(len(texts)))
     ax.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    return figure
+
+
+def token_rows(inputs: list, targets: list, weights: np.ndarray, title: str = "", below: list | None = None) -> Picture:
+    """Rows of a batch, seven in a line: the token that row i reads, and in a box the one that it predicts, filled if
+    its weight is not 0. Below the box stands below[i], or else the weight."""
+    columns = 7  # so that the longest special token, <|im_start|>, is not cut
+    lines = 1 + (len(weights) - 1) // columns
+    figure = Picture(12, 1 + 1.3 * lines)
+    ax = figure.subplots()
+    dress(ax, title, "", "")
+    ax.axis("off")
+    font: dict[str, Any] = {"family": MONO, "fontsize": SMALL, "ha": "center", "va": "center", "parse_math": False}
+    for i, (read, predicted, w) in enumerate(zip(inputs, targets, weights)):
+        line, column = divmod(i, columns)
+        colour, top = COLOURS["y" if w else "x"], 3 * line
+        ax.text(column + 0.5, top + 0.45, visible(read, 12), color=INK, **font)
+        corner, filled = (column + 0.02, top + 0.95), colour if w else "white"
+        ax.add_patch(Rectangle(corner, 0.96, 0.9, edgecolor=colour, facecolor=filled, linewidth=2))
+        ax.text(column + 0.5, top + 1.4, visible(predicted, 12), color="white" if w else colour, **font)
+        ax.text(column + 0.5, top + 2.25, f"{w:.2g}" if below is None else below[i], color=colour, **font)
+    ax.set(xlim=(0, min(columns, len(weights))), ylim=(3 * lines, 0))
     return figure
 
 
@@ -155,8 +185,8 @@ def position_bars(series: dict[str, np.ndarray], labels: list[str], is_y: np.nda
         ax.grid(axis="y", color=PALE)
         ax.yaxis.set_major_locator(MaxNLocator(3))
     shown = every(labels, 44)
-    texts = [visible(labels[i], 10) for i in shown]
-    axes[-1].set_xticks(shown, texts, family=MONO, parse_math=False, **SLANTED)
+    texts = [visible(labels[i], 12) for i in shown]
+    axes[-1].set_xticks(shown, texts, family=MONO, parse_math=False, **slanted(len(shown)))
     for tick, i in zip(axes[-1].get_xticklabels(), shown):
         tick.set_color(COLOURS["y" if is_y[i] else "x"])
     return figure

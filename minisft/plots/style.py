@@ -39,6 +39,11 @@ MONO, INK, PALE, LARGE, SMALL = "DejaVu Sans Mono", "#222222", "#dddddd", 19, 16
 SLANTED: dict[str, Any] = {"rotation": 70, "rotation_mode": "anchor", "ha": "right", "va": "center"}
 
 
+def slanted(count: int) -> dict[str, Any]:
+    """How so many labels stand below an axis without touching; the smaller letters have 16 points on a slide, too."""
+    return SLANTED | {"fontsize": SMALL if count <= 30 else 12}
+
+
 class Picture(Figure):
     """A matplotlib Figure, 1600 pixels wide, that a notebook shows by itself, without pyplot; sizes in inches."""
 

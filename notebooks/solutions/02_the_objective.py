@@ -98,7 +98,7 @@ def optimum(counts):
 
 
 # %% one_step
-# 1. J is divided by N. The gradient by the logits is target share minus probability.
+# 1. J is divided by N. The gradient by the logits is frequency minus probability.
 # 2. ∇_z J/N = counts / N − softmax(z)
 # 3. pi = np.exp(z - z.max())
 import numpy as np

@@ -37,7 +37,7 @@ def rmsnorm_backward(p, g, cache, dy):
 
 
 # %% swiglu
-# 1. Go back through h = swish(a) ⊙ b: two factors, two branches. x gets something from both.
+# 1. Go back through h = u ⊙ b with u = a σ(a): two factors, two branches. x gets something from both.
 # 2. db = dh ⊙ a s     da = dh ⊙ b (s + a s (1 − s))     dx = da W_gate + db W_up
 # 3. x, a, b, s = cache
 def swiglu_backward(p, g, cache, dy):
@@ -67,12 +67,12 @@ def objective_backward(cache, dJ):
 
 # %% layer_norm
 # 1. First as RMSNorm, then through the mean that was taken off.
-# 2. dz = r (dn − n mean(dn ⊙ n))     dx = dz − mean(dz)     db = Σ_rows dy
+# 2. dcentred = r (dn − n mean(dn ⊙ n))     dx = dcentred − mean(dcentred)     db = Σ_rows dy
 # 3. r, n = cache
 def layer_norm_backward(p, g, cache, dy):
     r, n = cache
     g.weight += (dy * n).sum(0)
     g.bias += dy.sum(0)
     dn = p.weight * dy
-    dz = r * (dn - n * (dn * n).mean(-1, keepdims=True))
-    return dz - dz.mean(-1, keepdims=True)
+    dcentred = r * (dn - n * (dn * n).mean(-1, keepdims=True))
+    return dcentred - dcentred.mean(-1, keepdims=True)

@@ -26,31 +26,33 @@ def divergence(log_pi, log_pi_hat):
 
 
 # %% identify
-# 1. Vectors are float, tokens are int. Which vector would itself have given one of the two arrays of tokens?
-# 2. J(θ̂) < J(θ_t) < J(θ̃) on D;  ŷ = argmax of log_pi at each place
+# 1. Vectors are float, tokens are int. Which of the three vectors lies between the two others?
+# 2. ‖θ̃ − θ̂‖ is the largest of the three distances;  J(θ̂) < J(θ̃) on D;  ŷ = argmax of log_pi under θ_t, at each place
 # 3. vectors = [letter for letter in things if things[letter].dtype.kind == "f"]
 import numpy as np
 
 
 def identify(things, log_pi, prompt):
     vectors = [letter for letter in things if things[letter].dtype.kind == "f"]
-    arrays = [letter for letter in things if things[letter].dtype.kind == "i"]
+    tokens = [letter for letter in things if things[letter].dtype.kind == "i"]
 
-    def by_whom(rows):
-        """The vector that would have given these answers itself, if there is one."""
-        for letter in vectors:
-            if (log_pi(things[letter], rows).argmax(-1) == rows[:, prompt:]).all():
-                return letter
+    def between(letter):
+        """How far apart the two others are."""
+        one, other = (things[k] for k in vectors if k != letter)
+        return np.linalg.norm(one - other)
 
-    replies = next(letter for letter in arrays if by_whom(things[letter]))
-    data = next(letter for letter in arrays if letter != replies)
+    def own(rows):
+        """How many of these tokens θ_t would have given itself."""
+        return (log_pi(things[moving], rows).argmax(-1) == rows[:, prompt:]).mean()
 
     def J(letter):
         y = things[data][:, prompt:, None]
         return np.take_along_axis(log_pi(things[letter], things[data]), y, -1).sum()
 
-    low, middle, high = sorted(vectors, key=J)
-    return {low: "θ̂", middle: "θ_t", high: "θ̃", data: "D", replies: "ŷ"}
+    moving = max(vectors, key=between)
+    data, replies = sorted(tokens, key=lambda letter: own(things[letter]))
+    hat, tilde = sorted((k for k in vectors if k != moving), key=J)
+    return {hat: "θ̂", moving: "θ_t", tilde: "θ̃", data: "D", replies: "ŷ"}
 
 
 # %% climb

@@ -1,16 +1,14 @@
-"""A real browser: Debian's Chromium by Playwright. Skipped, with a clear line, where there is none."""
+"""The playground in a real browser. Skipped, with a clear line, where there is none."""
 
-import os
 import re
-import shutil
 import signal
 import subprocess
 from importlib.util import find_spec
 
 import pytest
+from support.browser import CHROMIUM
 from support.commandline import command
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDED = [name for name in ("playwright", "axe_playwright_python", "starlette", "uvicorn") if not find_spec(name)]
 MISSING = [*NEEDED, *([] if CHROMIUM else ["chromium"])]
 collect_ignore_glob = ["test_*.py"] if MISSING else []
@@ -18,7 +16,7 @@ collect_ignore_glob = ["test_*.py"] if MISSING else []
 
 def pytest_terminal_summary(terminalreporter):
     if MISSING:
-        advice = "pip install '.[browser,playground]' and apt-get install chromium"
+        advice = 'pip install ".[browser,playground]" and apt-get install chromium'
         terminalreporter.line(f"tests/browser: skipped, for want of {', '.join(MISSING)}: {advice}")
 
 
@@ -35,7 +33,7 @@ class Server:
 
     def workers(self):
         """The processes of its runs, by their number."""
-        line = ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
+        line = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
         found = subprocess.run(line, capture_output=True, text=True).stdout.splitlines()
         return [int(line.split()[0]) for line in found if "playground.worker" in line]
 
@@ -54,61 +52,3 @@ def server():
     one = Server("--model", "atlas")
     yield one
     one.close()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
-        yield browser
-        browser.close()
-
-
-class Visitor:
-    """A browser window: its page, what it wrote to the console, and every address that it asked for."""
-
-    def __init__(self, browser, width=1280, height=720, **more):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **more)
-        self.page = self.context.new_page()
-        self.said, self.asked = [], []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
-    def button(self, name):
-        return self.page.get_by_role("button", name=name, exact=True)
-
-    @property
-    def status(self):
-        return self.page.get_by_role("status").first
-
-    def serious(self):
-        """What axe-core finds that is serious or critical: (rule, where)."""
-        from axe_playwright_python.sync_playwright import Axe
-
-        found = Axe().run(self.page).response["violations"]
-        return [
-            (one["id"], [node["target"] for node in one["nodes"]][:3])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-
-
-@pytest.fixture
-def visit(chromium):
-    """Open an address in a window of its own: visit(address, width, height)."""
-    opened = []
-
-    def go(address, *size, **more):
-        visitor = Visitor(chromium, *size, **more)
-        opened.append(visitor)
-        visitor.page.goto(address)
-        return visitor
-
-    yield go
-    for visitor in opened:
-        visitor.context.close()

@@ -1,6 +1,8 @@
 """The film, opened from the disk."""
 
 import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -97,3 +99,15 @@ def test_a_click_on_the_strip_goes_to_that_t(visit, address):
     visitor = visit(address)
     visitor.page.locator(".strip .cells g").nth(3).locator("rect").first.click()
     expect(visitor.status).to_have_text(re.compile("^t = 3$"))
+
+
+def test_in_a_notebook_it_plays_in_its_frame(visit, address, tmp_path):
+    """A page with the frame in it, as a notebook shows it."""
+    film_itself = Path(unquote(urlsplit(address).path)).read_bytes()
+    page = tmp_path / "notebook.html"
+    page.write_text(f"<!doctype html><title>a notebook</title>{film.framed(film_itself)}", encoding="utf-8")
+    visitor = visit(page.as_uri())
+    frame = visitor.page.frame_locator("iframe")
+    frame.get_by_role("slider", name="step t").press("End")
+    expect(frame.get_by_role("status").first).to_have_text("t = 6")
+    assert all(url.startswith("file://") for url in visitor.asked) and visitor.said == []

@@ -9,7 +9,10 @@ import pytest
 from playwright.sync_api import expect
 from support.commandline import minisft, read_rows
 
+from minisft import checkpoint, data, train
+from minisft.config import TrainConfig
 from minisft.formats import resources
+from minisft.lab import mistakes
 
 SCRIPT = "<script>document.title = 'caught'</script><img src=x onerror=\"document.title='caught'\">"
 LONG = 60_000  # milliseconds: other programs may be busy
@@ -128,6 +131,16 @@ def test_enter_asks_and_markup_stays_text(playground):
     assert "caught" not in playground.page.title() and playground.page.locator("main img, main script").count() == 0
 
 
+def test_another_question_does_not_keep_the_answer_to_the_first(playground):
+    expected = playground.page.get_by_role("textbox", name="expected answer")
+    expect(expected).to_have_value(re.compile("Afghanistan"))
+    playground.page.get_by_role("textbox", name="question").fill("What is the capital of France?")
+    expect(expected).to_have_value("")
+    expected.fill("Paris")
+    playground.page.get_by_role("textbox", name="question").fill("Which city is the capital of France?")
+    expect(expected).to_have_value("Paris")
+
+
 def test_markup_in_pasted_rows_and_answers_stays_text(playground):
     playground.page.get_by_role("combobox", name="data").select_option("pasted rows")
     rows = json.dumps({"prompt": SCRIPT[:50], "completion": SCRIPT})
@@ -181,6 +194,36 @@ def test_the_film_and_the_scripts_are_saved(playground):
         with playground.page.expect_download(timeout=LONG) as download:
             playground.button(name).click()
         assert Path(download.value.path()).read_text(encoding="utf-8").startswith(begins)
+
+
+def test_a_mistake_is_switched_on_with_its_two_lines_and_the_run_is_that_of_the_lab(playground, rows):
+    playground.page.get_by_role("combobox", name="mistake").select_option("mask-not-shifted")
+    expect(playground.page.locator("#mistake-says")).to_have_text("✗ weights = is_y[:-1]\n✓ weights = is_y[1:]")
+    trained(playground)
+    theta_hat, config, tokenizer = checkpoint.load(resources.path("atlas"))
+    settings = TrainConfig(learning_rate=5e-4, max_steps=6, batch_size=4, lr_scheduler_type="constant")
+    with mistakes.by_name("mask-not-shifted").on():
+        sequences = [data.encode(e, tokenizer) for e in data.read([resources.path("atlas_train.jsonl")])]
+        *_, last = train.finetune(theta_hat, config, sequences, settings)
+    assert metric(playground, "loss") == last.metrics["loss"] != rows[0][5]["loss"]
+    playground.button("TRL").click()
+    expect(playground.page.get_by_role("alert")).to_contain_text("mistake", timeout=LONG)
+    with playground.page.expect_download(timeout=LONG) as download:
+        playground.button("Python").click()
+    assert 'by_name("mask-not-shifted").on():' in Path(download.value.path()).read_text().replace("'", '"')
+    assert playground.serious() == [] and playground.said == []
+
+
+@pytest.mark.parametrize("name", ["padding-trained", "packing-leak", "end-token-cut-off"])
+def test_a_step_made_with_a_mistake_can_be_taken_apart(playground, name):
+    playground.page.get_by_role("combobox", name="mistake").select_option(name)
+    playground.button("One step").click()
+    slowly = playground.page.get_by_role("region", name="One step, slowly")
+    expect(slowly).to_contain_text("from θ_0 to θ_1", timeout=LONG)
+    with playground.page.expect_download(timeout=LONG) as download:
+        playground.button("film").click()
+    assert f'"mistake":"{name}"' in Path(download.value.path()).read_text(encoding="utf-8")
+    assert playground.said == []
 
 
 def test_the_first_paint_takes_less_than_a_second(playground):

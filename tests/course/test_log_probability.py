@@ -8,6 +8,7 @@ import pytest
 from course.solutions import solution
 from minisft import plots
 from minisft.course import log_probability as check
+from minisft.course.log_probability.quizzes import PAPER
 
 NOTEBOOK = "01_log_probability"
 EXERCISES = {name: getattr(check, name) for name in ("log_pr", "perplexity", "answers", "draw")}
@@ -273,3 +274,17 @@ def test_pictures_of_tokens_and_of_groups_have_a_bar_for_each():
     assert len(figure.axes[0].patches) == 3
     figure = plots.grouped_bars({"θ̂": [0.1, 0.2], "other": [[0.1, 0.3], [0.5, 0.5]]}, ["a", "$b"], "title", "share")
     assert len(figure.axes[0].patches) == 4 and figure._repr_png_()[0]
+
+
+def test_on_paper_the_likeliest_answer_is_not_the_greedy_one():
+    assert check.on_paper("end").right and check.on_paper("yes please end").right is False
+    assert "0.6 · 0.6 · 0.8 = 0.288" in check.on_paper(None).text
+    assert all(abs(sum(row.values()) - 1) < 1e-12 for row in PAPER.values())
+
+
+def test_all_answers_of_the_tiny_model_and_its_unfinished_strings_have_probability_1():
+    theta, N = check.tiny_theta(5), 3
+    outcomes = check.all_answers(N) + check.strings(N)
+    assert len(set(outcomes)) == len(outcomes) == 1 + 3 + 9 + 27
+    assert abs(check.pr(theta, [1, 2], outcomes).sum() - 1) < 1e-12
+    assert [check.shown(y) for y in ((1, 0), (2, 3))] == ["1 end", "2 3 …"]

@@ -113,7 +113,7 @@ NAMED = {
     strict: "strip both texts",
     number: "divide by how many there are",
     per_cent: "in per cent",
-    error_rate: "the share of wrong answers",
+    error_rate: "the fraction of wrong answers",
     contained: "goes on after the right one",
     begun: "an unfinished answer counts as right",
     small: "capital letters count",
@@ -181,3 +181,20 @@ def test_the_quiz_is_decided_by_what_was_measured(exact, stopped, outcome):
     for prediction in check.STEPS_DO:
         assert check.forty_steps(prediction, exact, stopped).right is (prediction == outcome)
     assert f"{exact:.0%} of the held-out" in check.forty_steps(outcome, exact, stopped).text
+
+
+@pytest.mark.parametrize(
+    "y, beginning, fact",
+    [
+        ("The capital of Peru is Lima.", "The capital of Peru is", " Lima."),
+        ("The currency of Peru is the sol.", "The currency of Peru is the", " sol."),
+        ("On the map, Peru is found in South America.", "On the map, Peru is found in", " South America."),
+    ],
+)
+def test_an_answer_is_cut_where_its_fact_begins(y, beginning, fact):
+    assert check.beginning_and_fact(y) == (beginning, fact)
+
+
+def test_the_table_of_steps_has_the_means_over_the_seeds():
+    shown = str(check.score_table({5: [(0.5, 1.0), (1.0, 0.5)]}, {5: "Lima." * 99}, "Where?"))
+    assert "| 5 | 75% | 75% | 50%, 100% | " in shown and "Where?" in shown

@@ -12,6 +12,7 @@ from support.commandline import ROOT
 from minisft import checkpoint, train
 from minisft.errors import MinisftError
 from minisft.formats import resources
+from minisft.lab.experiment import during
 from minisft.playground import choice, scripts
 from minisft.playground.run import Run
 
@@ -23,6 +24,8 @@ CASES = {
     "atlas": {"max_steps": 3, "batch_size": 2, "prompt_loss_weight": 0.25, "loss_reduction": "sum"},
     "random": {"start": "random", "max_steps": 2, "batch_size": 1, "seed": 3, "optim": "sgd", "data": "sums"},
     "pasted": {"data": "pasted rows", "rows": ROWS, "max_steps": 3, "batch_size": 2, "lr_scheduler_type": "cosine"},
+    "a mistake in the data": {"max_steps": 2, "batch_size": 2, "mistake": "test-rows-in-training"},
+    "a mistake that remembers": {"max_steps": 3, "batch_size": 2, "mistake": "gradient-not-zeroed"},
 }
 
 
@@ -35,9 +38,10 @@ def run_of(wanted):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_python_script_gives_the_same_theta_bit_for_bit(case, tmp_path):
-    run = run_of(CASES[case])
-    while run.state.step < run.total:
-        run.advance()
+    with during(choice.mistake_of(CASES[case].get("mistake", choice.NONE))):
+        run = run_of(CASES[case])
+        while run.state.step < run.total:
+            run.advance()
     (tmp_path / "run.py").write_text(scripts.python("atlas", CASES[case], run), encoding="utf-8")
     line = [sys.executable, "run.py"]
     done = subprocess.run(
@@ -56,6 +60,7 @@ def test_the_python_script_gives_the_same_theta_bit_for_bit(case, tmp_path):
         ({"prompt_loss_weight": 0.5}, "λ"),
         ({"loss_reduction": "sum"}, "reduction"),
         ({"start": "random"}, "start"),
+        ({"mistake": "no-shift"}, "mistake"),
     ],
 )
 def test_where_trl_has_no_such_run_the_reason_is_given(wanted, why):

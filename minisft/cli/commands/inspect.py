@@ -1,13 +1,14 @@
-"""Print the token report of examples, or take one step of a run apart.
+"""Print the token report of examples, what TRL would train of them, or one step of a run, taken apart.
 
 example:
   minisft inspect --model theta_tilde --data train.jsonl --example 0
+  minisft inspect --model theta_tilde --data train.jsonl --as trl --assistant-only-loss
   minisft inspect --run theta_tilde --step 40
 """
 
 from argparse import ArgumentParser, Namespace
 
-from minisft.cli import flags, one_step
+from minisft.cli import as_trl, flags, one_step
 from minisft.cli.console import print_json, print_table, show, shown
 from minisft.cli.inputs import load_with_data, settings_of, warn_of
 from minisft.config import whole
@@ -25,16 +26,19 @@ def add_flags(parser: ArgumentParser) -> None:
     flags.option(parser, "--step", "the step to take apart, counted from 1", whole(1))
     flags.option(parser, "--example", "report on example K only, counted from 0 (default: all)", whole(0), metavar="K")
     flags.objective(parser)
+    as_trl.add_flags(parser)
     flags.machine(parser)
 
 
-def run(arguments: Namespace) -> None:
+def run(arguments: Namespace) -> int | None:
     if arguments.run or arguments.step:
         one_step.inspect(arguments)
-        return
+        return None
     for name in ("model", "data"):
         if not getattr(arguments, name):
             raise MinisftError(f"--{name}: is missing; give it, or --run and --step")
+    if arguments.trainer:
+        return as_trl.inspect(arguments)
     settings = settings_of(arguments)
     theta, config, tokenizer, examples, sequences, counts = load_with_data(arguments, arguments.dtype)
     if arguments.example is not None:
@@ -54,6 +58,7 @@ def run(arguments: Namespace) -> None:
         print_json(result)
     else:
         print_report(result, [sequence.where for sequence in sequences], settings.loss_reduction)
+    return None
 
 
 def print_report(report: dict, titles: list[str], reduction: str) -> None:

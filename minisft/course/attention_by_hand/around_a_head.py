@@ -14,7 +14,15 @@ from minisft.layers import rotary as rotary_layer
 def rotary(answer, seed=None):
     rng = np.random.default_rng(seed)
     cases = [case(rotary_layer, rng, *in_position(rng, D)) for D in (6, 8)]
-    return judge_backward(answer, cases, mistakes.ROTARY, "dx is the derivative: the rotation turned back", rng)
+    praise = "dx is the derivative: the rotation turned back"
+    return judge_backward(answer, cases, mistakes.ROTARY, praise, rng, turned_back)
+
+
+def turned_back(c):
+    half = c.dy.shape[-1] // 2
+    dx = rotary_layer.backward(c.cache, c.dy)
+    first, second = slice(None, half), slice(half, None)
+    return {"dy1": c.dy[..., first], "dy2": c.dy[..., second], "dx1": dx[..., first], "dx2": dx[..., second], "dx": dx}
 
 
 def in_position(rng, D):

@@ -13,10 +13,10 @@ BLIND = 1e-8  # a gap that passes for rounding
 
 
 def gap(forward, x, dx, dy, rng):
-    """|⟨dx, u⟩ − slope of ⟨dy, forward(x)⟩ along u| / ‖dy‖, along one random direction u, by the complex step."""
-    u, z = rng.standard_normal(x.shape), x.astype(complex)
-    slope = gradcheck.complex_slope(lambda: (dy * forward(z)).sum(), z, u)
-    return float(abs((dx * u).sum() - slope) / np.linalg.norm(dy))
+    """|⟨dx, ẋ⟩ − slope of ⟨dy, forward(x)⟩ along ẋ| / ‖dy‖, for one random direction ẋ, by the complex step."""
+    direction, twin = rng.standard_normal(x.shape), x.astype(complex)
+    slope = gradcheck.complex_slope(lambda: (dy * forward(twin)).sum(), twin, direction)
+    return float(abs((dx * direction).sum() - slope) / np.linalg.norm(dy))
 
 
 def zeros_gap(dP, rng):

@@ -1,10 +1,10 @@
 """LayerNorm: a layer that the library does not have, for a derivation of one's own (arXiv 1607.06450, eq. 4).
 
-m  = Σ_c x_c / C                             one number a row
-z  = x − m
-r  = (⟨z, z⟩ / C + ε)^(−½)                   one number a row
-n  = r z
-y  = w ⊙ n + b
+mean    = Σ_c x_c / C                             one number a row
+centred = x − mean
+r       = (⟨centred, centred⟩ / C + ε)^(−½)       one number a row
+n       = r centred
+y       = w ⊙ n + bias
 """
 
 import numpy as np
@@ -14,17 +14,17 @@ from minisft.params import Params
 
 
 def forward(p, x, eps):
-    z = x - x.mean(-1, keepdims=True)
-    xx = np.vecdot(z.conj(), z, keepdims=True)  # vecdot conjugates, conj() takes that back
-    r = 1 / np.sqrt(xx / x.shape[-1] + eps)
-    return p.weight * (r * z) + p.bias, (r, r * z)
+    centred = x - x.mean(-1, keepdims=True)
+    square = np.vecdot(centred.conj(), centred, keepdims=True)  # vecdot conjugates, conj() takes that back
+    r = 1 / np.sqrt(square / x.shape[-1] + eps)
+    return p.weight * (r * centred) + p.bias, (r, r * centred)
 
 
 def backward(p, g, cache, dy):
-    """The norm is that of RMSNorm; z = x − m is a projection, which is its own transpose."""
+    """The norm is that of RMSNorm; x − mean is a projection of x, which is its own transpose."""
     g.bias += dy.sum(0)
-    dz = rmsnorm.backward(p, g, cache, dy)
-    return dz - dz.mean(-1, keepdims=True)
+    dcentred = rmsnorm.backward(p, g, cache, dy)
+    return dcentred - dcentred.mean(-1, keepdims=True)
 
 
 def example(rng):

@@ -1,6 +1,5 @@
 """The student's backward of each layer, judged by the complex step."""
 
-from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +8,7 @@ from minisft import objective as objective_layer
 from minisft.course.backprop_by_hand import layernorm, mistakes
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.gradients import case, judge_backward
+from minisft.course.own_corners import Gate
 from minisft.layers import embedding as embedding_layer
 from minisft.layers import linear as linear_layer
 from minisft.layers import rmsnorm as rmsnorm_layer
@@ -26,7 +26,11 @@ def linear(answer, seed=None):
         for n, into, out in sizes
     ]
     praise = "dW and dx are the derivatives, and dW was added to what g held"
-    return judge_backward(answer, cases, mistakes.LINEAR, praise, rng)
+    return judge_backward(answer, cases, mistakes.LINEAR, praise, rng, linear_steps)
+
+
+def linear_steps(c):
+    return {"dW": c.dy.T @ c.x, "dx": c.dy @ c.p.weight}
 
 
 @exercise
@@ -34,7 +38,13 @@ def embedding(answer, seed=None):
     rng = np.random.default_rng(seed)
     ids = [rng.permutation(np.r_[rng.permutation(7)[:3], [chosen] * 3]) for chosen in rng.integers(0, 7, 2)]
     cases = [case(embedding_layer, rng, Params.random(rng, {"weight": (7, 4)}), i) for i in ids]
-    return judge_backward(answer, cases, mistakes.EMBEDDING, "dW is the derivative, and repeated ids add up", rng)
+    praise = "dW is the derivative, and repeated ids add up"
+    return judge_backward(answer, cases, mistakes.EMBEDDING, praise, rng, embedding_steps)
+
+
+def embedding_steps(c):
+    onehot = np.eye(len(c.p.weight))[c.x]  # (N, V)
+    return {"onehot": [onehot, onehot.T], "dW": onehot.T @ c.dy}
 
 
 @exercise
@@ -45,17 +55,15 @@ def rmsnorm(answer, seed=None):
         case(rmsnorm_layer, rng, Params.random(rng, {"weight": (6,)}), rng.standard_normal((5, 6)), eps)
         for eps in (0.3, 1e-5)
     ]
-    return judge_backward(
-        answer,
-        cases,
-        mistakes.RMSNORM,
-        "dw and dx are the derivatives, for ε = 0.3 and ε = 1e-5",
-        rng,
-        lambda c: {"dn": c.p.weight * c.dy},
-    )
+    praise = "dw and dx are the derivatives, for ε = 0.3 and ε = 1e-5"
+    return judge_backward(answer, cases, mistakes.RMSNORM, praise, rng, norm_steps)
 
 
-Gate = namedtuple("Gate", "x a b s")
+def norm_steps(c):
+    r, n = c.cache
+    dn = c.p.weight * c.dy
+    dr = np.vecdot(dn, n / r, keepdims=True)
+    return {"x": n / r, "dw": (c.dy * n).sum(0), "dn": dn, "dr": dr, "dx": r * dn - dr * r * r * n / n.shape[-1]}
 
 
 def gated(p, x):
@@ -81,9 +89,12 @@ def swiglu(answer, seed=None):
 
 
 def gated_steps(c):
-    _, a, b, s = c.cache
+    (_, a, b, s), gate, up = c.cache, c.p.gate_proj.weight, c.p.up_proj.weight
     dh = c.dy @ c.p.down_proj.weight
-    return {"h": a * s * b, "dh": dh, "db": dh * a * s, "da": dh * b * (s + a * s * (1 - s))}
+    du, db = dh * b, dh * a * s
+    da = du * (s + a * s * (1 - s))
+    before = {"u": a * s, "h": a * s * b, "dh": dh, "db": db, "du": du, "ds": du * a, "da": da}
+    return before | {"dx": da @ gate + db @ up}
 
 
 @exercise
@@ -93,14 +104,14 @@ def objective(answer, seed=None):
         case(objective_layer, rng, None, rng.standard_normal((m, 7)), rng.integers(0, 7, m), rng.uniform(0.1, 2, m))
         for m in (5, 3)
     ]
-    return judge_backward(
-        answer,
-        cases,
-        mistakes.OBJECTIVE,
-        "dz = w (onehot − π) dJ is the derivative",
-        rng,
-        lambda c: {"pi": np.exp(c.cache.log_pi), "onehot": np.eye(c.x.shape[-1])[c.cache.targets]},
-    )
+    praise = "dz = w (onehot − π) dJ is the derivative"
+    return judge_backward(answer, cases, mistakes.OBJECTIVE, praise, rng, objective_steps)
+
+
+def objective_steps(c):
+    pi, onehot, w = np.exp(c.cache.log_pi), np.eye(c.x.shape[-1])[c.cache.targets], c.cache.weights[:, None]
+    dz = c.dy * w * (onehot - pi)
+    return {"pi": pi, "onehot": onehot, "w": [w, c.dy * w], "dz": [dz, onehot - pi, w * (onehot - pi)]}
 
 
 @exercise
@@ -116,4 +127,6 @@ def layer_norm(answer, seed=None):
 def centred_steps(c):
     r, n = c.cache
     dn = c.p.weight * c.dy
-    return {"dn": dn, "dz": r * (dn - n * (dn * n).mean(-1, keepdims=True))}
+    dcentred = r * (dn - n * (dn * n).mean(-1, keepdims=True))
+    dx = dcentred - dcentred.mean(-1, keepdims=True)
+    return {"dw": (c.dy * n).sum(0), "db": c.dy.sum(0), "dn": dn, "dcentred": dcentred, "dz": dcentred, "dx": dx}

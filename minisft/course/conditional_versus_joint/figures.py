@@ -52,8 +52,10 @@ def exchange(series: dict[str, list[tuple]], xlabel: str, ylabel: str, title: st
         (line,) = ax.plot(losses, gains, color=colour, linewidth=3.5, label=typeset(name))
         line.set(linestyle=DASHES[number], marker=MARKS[number], markersize=11)
         for step, loss, gain in points:
-            beside = (8, 8) if step == points[-1][0] else (8, -24)  # the last looks lie close together
-            ax.annotate(f"{step}", (loss, gain), beside, textcoords="offset points", fontsize=SMALL, color=INK)
+            # The looks lie close together: those of the first curve are named to its left, ends on a level.
+            beside = (10, -6) if step == points[-1][0] else (8, -24) if number else (-10, 8)
+            side = "right" if beside[0] < 0 else "left"
+            ax.annotate(f"{step}", (loss, gain), beside, ha=side, textcoords="offset points", fontsize=SMALL, color=INK)
     ax.grid(color=PALE)
     ax.legend(fontsize=LARGE, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=3)
     return figure

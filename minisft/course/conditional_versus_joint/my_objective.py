@@ -39,8 +39,9 @@ def my_objective(answer, seed=None):
     for mask, rule in zip(masks, rules):
         if not same(run(answer, mask), rule):
             return Verdict(False, "it gives other weights each time: an objective is one function of θ")
+    theirs = np.concatenate(rules, dtype=float)  # of all sequences: one factor, or each answer its own
     for sentence, known in IN_THE_TABLE.items():
-        if all(proportional(np.asarray(m, float), np.asarray(known(mask), float)) for m, mask in zip(rules, masks)):
+        if proportional(theirs, np.concatenate([known(mask) for mask in masks], dtype=float)):
             return Verdict(False, f"{sentence}, up to a factor. It is in the table: propose another one")
     if not any(np.asarray(m)[mask].any() for m, mask in zip(rules, masks)):
         return Verdict(False, "no weight on y: it never learns to answer")

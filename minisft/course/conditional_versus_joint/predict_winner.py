@@ -19,13 +19,18 @@ def predict_winner(answer, measured, seed=None):
         if rule not in RULES:
             return Verdict(False, f"{name}: {rule!r} is neither 'conditional' nor 'joint'")
     wrong = [(name, ratio, rule, won) for (name, ratio, _, won), rule in zip(decided, said) if rule != won]
+    rng = np.random.default_rng(seed)
+    ratios = rng.uniform(0.1, 30, 200).tolist()
+    tried = [(run(answer, r, True), run(answer, r, False)) for r in ratios]
     if not wrong:
+        for ratio, *pair in zip(ratios, *zip(*tried)):
+            if pair != list(tried[0]):
+                why = f"with a ratio of {ratio:.1f} it says something else than with {ratios[0]:.1f}"
+                return Verdict(False, f"it fits the runs, but it looks at the ratio, too: {why}; no run says so")
         text = "; ".join(f"{name}: {won}" for name, _, _, won in decided)
         return Verdict(True, f"right in all {len(decided)} that were decided ({text})")
     name, ratio, rule, won = wrong[0]
     example = f"{name} (ratio {ratio:.1f}): you say {rule}, the runs say {won}"
-    rng = np.random.default_rng(seed)
-    tried = [(run(answer, r, True), run(answer, r, False)) for r in rng.uniform(0.1, 30, 60).tolist()]
     if len({rule for pair in tried for rule in pair}) == 1:
         return Verdict(False, f"it says {rule} whatever is asked; {example}")
     if all(inside == outside for inside, outside in tried):

@@ -41,7 +41,7 @@ def given(*params):
 
 @kindly
 @np.errstate(all="ignore")
-def judge_backward(answer, cases, mistakes, praise, rng, steps=None) -> Verdict:
+def judge_backward(answer, cases, mistakes, praise, rng, steps) -> Verdict:
     """Is `answer` the backward of the layer of these cases? If not, which mistakes are its gradients?
 
     mistakes  {what is wrong, as a sentence: a function of a Case, see above}; the first that agrees is named
@@ -54,12 +54,12 @@ def judge_backward(answer, cases, mistakes, praise, rng, steps=None) -> Verdict:
         found = attempt(answer, c, before)
         errors = complex_errors(c, found, rng)
         wrong = [name for name, off in errors.items() if not off <= TOLERANCE]
+        way = compared(answer, deepcopy((*given(c.p, before), c.cache, c.dy)), steps(c))
         if wrong:
-            text = explained(c, {name: found[name] for name in wrong}, before, mistakes, errors)
-            way = compared(answer, deepcopy((*given(c.p, before), c.cache, c.dy)), steps(c)) if steps else ""
-            return Verdict(False, text + way)
+            return Verdict(False, explained(c, {name: found[name] for name in wrong}, before, mistakes, errors) + way)
         largest = max([largest, *errors.values()])
-    return Verdict(True, f"{praise}; the largest error by the complex step is {largest:.0e}")
+    agree = "" if "differs" in way else way  # the result is right: a name that differs means something else
+    return Verdict(True, f"{praise}; the largest error by the complex step is {largest:.0e}{agree}")
 
 
 def filled(p, rng):

@@ -1,9 +1,31 @@
-"""The predictions of notebook 01: the least expected token, what a replaced token reaches, and underflow."""
+"""The predictions of notebook 01: three tokens on paper, the least expected token, what a replaced token reaches, and
+underflow."""
 
 import numpy as np
 
 from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
+
+PAPER = {  # Pr(next token | the tokens so far), the table of the notebook's first page
+    (): {"yes": 0.6, "please": 0.1, "end": 0.3},
+    ("yes",): {"yes": 0.1, "please": 0.6, "end": 0.3},
+    ("yes", "please"): {"yes": 0.1, "please": 0.1, "end": 0.8},
+}
+
+
+@quiz
+def on_paper(prediction) -> Verdict:
+    """Which of three answers is likeliest, by the table PAPER and the chain rule?"""
+    answers = (("end",), ("yes", "end"), ("yes", "please", "end"))
+    factors = [[PAPER[y[:i]][token] for i, token in enumerate(y)] for y in answers]
+    products = [np.prod(several) for several in factors]
+    worked = "; ".join(
+        f"{' '.join(y)}: {' · '.join(map(str, several))} = {product:.3g}"
+        for y, several, product in zip(answers, factors, products)
+    )
+    names = tuple(map(" ".join, answers))
+    happened = f"{worked}. The likeliest token at each step leads to {names[2]!r}, not to the likeliest answer."
+    return settle(prediction, names, names[int(np.argmax(products))], happened)
 
 
 @quiz
@@ -12,10 +34,10 @@ def hardest(prediction, token_texts, log_probs) -> Verdict:
     worst, last = int(np.argmin(log_probs)), len(log_probs) - 1
     options = ("the first", "one in the middle", "the last")
     outcome = options[0 if worst == 0 else 2 if worst == last else 1]
-    share = log_probs[worst] / np.sum(log_probs)
+    part = log_probs[worst] / np.sum(log_probs)
     happened = (
         f"The least expected token of y is number {worst + 1} of {last + 1}, {token_texts[worst]!r}: "
-        f"{log_probs[worst]:.2f} nats, {share:.0%} of log Pr(y|x) = {np.sum(log_probs):.2f} nats."
+        f"{log_probs[worst]:.2f} nats, {part:.0%} of log Pr(y|x) = {np.sum(log_probs):.2f} nats."
     )
     return settle(prediction, options, outcome, happened)
 

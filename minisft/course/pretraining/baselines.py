@@ -41,7 +41,7 @@ def entropies(answer, seed=None):
         verdict = judge(lambda *case: next(results), right, cases, mistakes, "")  # noqa: B023 (used at once)
         if not verdict.right:
             return Verdict(False, f"{what}: {verdict.text}")
-    return Verdict(True, "what a model can reach that counts tokens, and one that counts pairs, in nats a token")
+    return Verdict(True, "what a model can reach that counts tokens, and one that counts pairs, in nats per token")
 
 
 def documents(rng, vocab_size):
@@ -58,7 +58,7 @@ def documents(rng, vocab_size):
 
 @exercise
 def nats_per_character(answer, seed=None):
-    """From a token_mean loss to nats a character, on documents whose tokens differ in length."""
+    """From a token_mean loss to nats per character, on documents whose tokens differ in length."""
     rng = np.random.default_rng(seed)
     cases = []
     for _ in range(3):

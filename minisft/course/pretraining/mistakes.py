@@ -143,9 +143,9 @@ def per_character(loss, lengths, characters):
 
 
 CHARACTERS = {
-    "it is still nats a token": lambda loss, n, c: loss,
+    "it is still nats per token": lambda loss, n, c: loss,
     "the first token of each document is given: it has no loss to count": lambda loss, n, c: loss * sum(n) / sum(c),
-    "multiplied where it should be divided: more characters a token make a character cheaper": lambda loss, n, c: (
+    "multiplied where it should be divided: more characters per token make a character cheaper": lambda loss, n, c: (
         loss * sum(c) / (sum(n) - len(n))
     ),
     "it is the mean over the documents; a long document has more to say": lambda loss, n, c: (

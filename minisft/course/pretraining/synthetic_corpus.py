@@ -77,7 +77,7 @@ def pairs(world):
 
 
 def known(theta, config, tokenizer, world):
-    """The share of facts that the model continues by itself after "The capital of … is"."""
+    """The fraction of facts that the model continues by itself after "The capital of … is"."""
     _, prefixes, facts, _ = pairs(world)
     stops = {tokenizer.eos_id, tokenizer.encode("\n")[0]}
     continued = generate(theta, config, [tokenizer.encode(prefix) for prefix in prefixes], 12, stops)
@@ -85,7 +85,7 @@ def known(theta, config, tokenizer, world):
 
 
 def answered(theta, config, tokenizer, world):
-    """The answers; the share that is exact, and the share that is at least about the country that was asked for."""
+    """The answers; the fraction that is exact, and the fraction that is about the country that was asked for."""
     examples, _, _, names = pairs(world)
     given = evaluate.answers(theta, config, tokenizer, examples, 30)
     about = [name in answer["predicted"].replace(".", " ").split() for name, answer in zip(names, given)]
@@ -93,7 +93,7 @@ def answered(theta, config, tokenizer, world):
 
 
 def copied(theta, config, tokenizer, documents, rng, count=40):
-    """The share of `count` names the text does not hold that the model repeats from the line before."""
+    """The fraction of `count` names that the text does not hold and that the model repeats from the line before."""
     text = " ".join(sentence for sentences in documents for sentence in sentences)
     new = (name for name in places(rng) if name not in text)
     names = [name for name, _ in zip(new, range(count))]

@@ -1,6 +1,6 @@
-"""Exact match: the share of answers that are right word for word.
+"""Exact match: the fraction of answers that are right word for word.
 
-The right share of a case is known from how the case is made: some answers are right, some are spoilt in one of six
+The right fraction of a case is known from how the case is made: some answers are right, some are spoilt in one of six
 ways.
 """
 
@@ -40,7 +40,7 @@ def case(rng, ys, kinds):
 
 
 def cases(rng):
-    """(predicted, expected, the share of right answers, known from how they were made), four times."""
+    """(predicted, expected, the fraction of right answers, known from how they were made), four times."""
     ys = sorted({example.completion[1]["content"] for example in data.read([resources.path("atlas_test.jsonl")])})
     right, wrong = (case(rng, ys[half::2], kinds) for half, kinds in enumerate((RIGHT, WRONG)))
     for first, second in ((right, wrong), (wrong, right)):
@@ -51,7 +51,7 @@ def cases(rng):
 
 @exercise
 def exact_match(answer, seed=None):
-    """Is it the share of answers that are right word for word? The right share is known from how the cases are made."""
+    """Is it the fraction of answers right word for word? The right one is known from how the cases are made."""
     made = list(cases(np.random.default_rng(seed)))
     given = [run(answer, predicted, expected) for predicted, expected, _ in made]
     if all(same(value, share) for value, (_, _, share) in zip(given, made)):

@@ -8,7 +8,7 @@ def equal(p, e):
 
 
 def mean(right):
-    """A way to count, as a share of the pairs at the same place."""
+    """A way to count, as a fraction of the pairs at the same place."""
     return lambda predicted, expected: float(np.mean([right(p, e) for p, e in zip(predicted, expected)]))
 
 
@@ -32,8 +32,8 @@ def anywhere(predicted, expected):
 
 MISTAKES = {
     "it is the number of right answers: divide by how many there are": count,
-    "it is in per cent: a share is a number from 0 to 1": lambda p, e: 100 * count(p, e) / len(e),
-    "it is the share of wrong answers": mean(lambda p, e: not equal(p, e)),
+    "it is in per cent: a fraction is a number from 0 to 1": lambda p, e: 100 * count(p, e) / len(e),
+    "it is the fraction of wrong answers": mean(lambda p, e: not equal(p, e)),
     "a space or a line break at an end makes an answer wrong for you: strip both texts": mean(lambda p, e: p == e),
     "you strip what the model answered, but not the expected answer": mean(lambda p, e: p.strip() == e),
     "you strip the expected answer, but not what the model answered": mean(lambda p, e: p == e.strip()),
@@ -51,5 +51,5 @@ MISTAKES = {
     "it says whether all answers are right, not how many": lambda p, e: all(map(equal, p, e)),
     "an empty answer is an answer too, a wrong one: divide by the number of questions": of_those_answered,
     "the right answer to another question counts for you: compare the texts at the same place": anywhere,
-    "it is the share of right characters: an answer is right as a whole, or it is wrong": characters,
+    "it is the fraction of right characters: an answer is right as a whole, or it is wrong": characters,
 }

@@ -1,6 +1,7 @@
 """The figures of notebook 02: small pictures side by side, and a matrix of signed numbers."""
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from minisft.plots.style import (
     INK,
@@ -16,6 +17,8 @@ from minisft.plots.style import (
     visible,
 )
 
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#3b1a6b", "#ffffff", "#8a3b00"])  # white is 0, and only 0
+
 
 def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabel: str, unit: str) -> Picture:
     """A square matrix of signed numbers, each written into its cell; labels (n,) name its rows and its columns."""
@@ -23,9 +26,10 @@ def matrix(values: np.ndarray, labels: list[str], title: str, xlabel: str, ylabe
     ax = figure.subplots()
     dress(ax, title, xlabel, ylabel)
     size = np.abs(values).max()
-    mesh = ax.imshow(values, cmap="PuOr_r", vmin=-size, vmax=size, aspect="auto")
+    ax.yaxis.labelpad = 16
+    mesh = ax.imshow(values, cmap=SIGNED, vmin=-size, vmax=size, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        colour = "white" if abs(value) > 0.7 * size else INK
+        colour = "white" if abs(value) > 0.5 * size else INK
         ax.text(column, row, f"{round(value, 2) + 0:.2f}", ha="center", va="center", fontsize=SMALL, color=colour)
     texts = [visible(label, 24) for label in labels]
     ax.set_xticks(range(len(texts)), texts, parse_math=False, rotation=40, rotation_mode="anchor", ha="right")
@@ -52,6 +56,7 @@ def panels(series: dict[str, dict[str, list[tuple]]], xlabel: str, ylabel: str, 
             steps, values = zip(*points)
             means, low, high = ([f(value) for value in values] for f in (np.mean, np.min, np.max))
             ax.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.plot(steps, means, color="white", linewidth=5)  # no line of the grid shows through the gaps
             ax.plot(steps, means, color=colour, linestyle=dashes, linewidth=4, label=typeset(name))
         ax.grid(axis="y", color=PALE)
     for ax, above in zip(axes[len(series) :], axes[len(series) - 3 :]):

@@ -10,7 +10,7 @@ from minisft.course.three_states.climb import climb
 from minisft.course.three_states.divergence import divergence
 from minisft.course.three_states.figures import cells, film, path_plane
 from minisft.course.three_states.flips import flip_step, flip_steps
-from minisft.course.three_states.match_arrays import SMALL, World, identify, match, toy, world
+from minisft.course.three_states.match_arrays import SMALL, World, identify, match, measurements, toy, world
 from minisft.course.three_states.quizzes import first_to_flip, from_scratch
 from minisft.course.three_states.resume import stop_and_go
 
@@ -28,6 +28,7 @@ __all__ = [
     "from_scratch",
     "identify",
     "match",
+    "measurements",
     "mine",
     "path_plane",
     "stop_and_go",

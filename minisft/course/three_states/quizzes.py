@@ -28,8 +28,8 @@ def first_to_flip(prediction, flips: dict[str, list[int]], log_prs: dict[str, fl
 def from_scratch(prediction, exact: dict[tuple, list]) -> Verdict:
     """True or false: it takes new parameters from random initialisation, and the pre-training data?
 
-    exact  {(start, data): [share of held-out questions answered, for each seed]}; start: "θ̂" or "random", data: "D" or
-           "text"
+    exact  {(start, data): [fraction of held-out questions answered, for each seed]}; start: "θ̂" or "random",
+           data: "D" or "text"
     """
     best = max(exact, key=lambda cell: np.mean(exact[cell]))
     cells = "; ".join(f"{a} on {b} {', '.join(f'{v:.0%}' for v in values)}" for (a, b), values in exact.items())

@@ -10,8 +10,23 @@ from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Stumbled, Verdict, run
+from minisft.course.three_tutors.stories import PEOPLE, THINGS, Story
 
 SIDE = r"\d+(?: *[-+] *\d+)*"  # of an equation
+ANSWER = re.compile(r"(\d+) ([-+]) (\d+) = (\d+), so (\w+) (has|keeps) (\d+) (\w+)")  # of the shipped word problems
+PARTS = (  # what is asked of such an answer
+    "has the form a ± b = c, so …",
+    "its a ± b is that of the problem",
+    "its a ± b = c is true",
+    "its c is the result",
+)
+FAULTS = (
+    "right result",
+    "does not stop",
+    "another sum than the problem's",
+    "a false equation",
+    "another number at the end",
+)
 CHAIN = re.compile(rf"{SIDE}(?: *= *{SIDE})+")
 J_MISTAKES = {
     "log Pr(x) is in it: this is the joint objective, and the tutor would learn to pose problems": lambda x, y: (
@@ -56,6 +71,27 @@ def wrong_step(text: str) -> str:
     return ""
 
 
+def taken_apart(predicted: str, expected: str) -> tuple[bool, bool, bool, bool]:
+    """Of one answer to a shipped word problem: whether each of PARTS holds."""
+    found, wanted = (ANSWER.match(text) for text in (predicted, expected))
+    if not (found and wanted):
+        return False, False, False, False
+    a, sign, b, c = found.groups()[:4]
+    return True, (a, sign, b) == wanted.groups()[:3], value(f"{a}{sign}{b}") == int(c), c == wanted[4]
+
+
+def first_fault(story: Story, answer: dict, right: bool) -> str:
+    """Where an answer to a story goes wrong first: one of FAULTS."""
+    kind, names, numbers = story
+    if right:
+        return FAULTS[0]
+    if not answer["stopped"]:
+        return FAULTS[1]
+    if "=" in answer["predicted"] and not answer["predicted"].startswith(kind(*names, *numbers)[1][0] + " "):
+        return FAULTS[2]
+    return FAULTS[3] if wrong_step(answer["predicted"]) else FAULTS[4]
+
+
 def fault(example, who: str, things: str, has: int, gives: int) -> str:
     """What is wrong with the pair of one problem, in a sentence, or "" if nothing is."""
     if not (isinstance(example, dict) and all(isinstance(example.get(key), str) for key in ("prompt", "completion"))):
@@ -93,7 +129,15 @@ def fault(example, who: str, things: str, has: int, gives: int) -> str:
         return f"the result, {result}, stands before the steps: there it has to be known by heart"
     if wrong_step(y):
         return f"a step is false: {wrong_step(y)}"
+    said = [word for word in PEOPLE + THINGS if word not in (who, things) and re.search(rf"\b{word}\b", y)]
+    if said:
+        return f"y tells of {said[0]}, and the problem does not: it is about {who}'s {things}"
+    strange = set(numbers(CHAIN.sub("", y))) - {has, gives, result}
+    if strange:
+        return f"y tells of {min(strange)}, which is neither in the problem nor its result"
     sides = chains(y)[0]
+    if len(set(sides)) < len(sides):
+        return f"a side stands there twice: {' = '.join(sides)} takes no step"
     if value(sides[0]) != result or numbers(sides[0]) != [has, gives]:
         return f"the steps do not begin with the problem, {has} - {gives}, but with {sides[0]}"
     if gives > 1 and not any(len(numbers(side)) == 2 and numbers(side)[1] for side in sides[1:]):
@@ -123,16 +167,16 @@ def tutor(example: Callable, J: Callable, seed=None) -> Verdict:
 
 
 def target(verdict: Verdict, held_out: Callable, wanted: float) -> Verdict:
-    """Does the tutor, once it is written, reach the target? held_out() trains and says the share of right results."""
+    """Does the tutor, once it is written, reach the target? held_out() trains, and says how many results are right."""
     if verdict.right is not True:
         return Verdict(None, "nothing to train yet: the check above comes first")
-    share = held_out()
-    if share >= wanted:
+    reached = held_out()
+    if reached >= wanted:
         return Verdict(
-            True, f"{share:.0%} of the held-out problems end in the right result; {wanted:.0%} was the target"
+            True, f"{reached:.0%} of the held-out problems end in the right result; {wanted:.0%} was the target"
         )
     return Verdict(
         False,
-        f"{share:.0%} of the held-out problems, and {wanted:.0%} is the target: are the steps small enough that each "
+        f"{reached:.0%} of the held-out problems, and {wanted:.0%} is the target: are the steps small enough that each "
         "is met often, and the words those of the text?",
     )

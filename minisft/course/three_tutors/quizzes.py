@@ -6,7 +6,7 @@ from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
 
 BANDS = ("below 40 %", "40 to 80 %", "above 80 %")
-SHARES = ("all on the most frequent answer", "equal shares", "the shares of the data")
+SHARES = ("all on the most frequent answer", "all the same", "the frequencies of the data")
 FALLING = ("none", "one or two", "three or four")
 
 
@@ -47,9 +47,11 @@ def nearest_shares(prediction, model: list[np.ndarray], frequency: list[np.ndarr
         for name, guess in guesses.items()
     }
     measured = ", ".join(f"{value:.2f} from {name}" for name, value in distance.items())
-    why = "A sum of log Pr over all pairs is largest where the model gives each answer its share of the data."
+    why = (
+        "A sum of log Pr over all pairs is largest where the model gives each answer the frequency it has in the data."
+    )
     nearest = min(distance, key=lambda name: distance[name])
-    return settle(prediction, SHARES, nearest, f"The model's shares lie {measured}. {why}")
+    return settle(prediction, SHARES, nearest, f"The model's fractions lie {measured}. {why}")
 
 
 @quiz

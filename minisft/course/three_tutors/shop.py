@@ -1,11 +1,20 @@
-"""The weights of the shop's objective: the mean over the pairs of log Pr(y|x)."""
+"""The shop: its facts as plain text, and the weights of its objective, the mean over the pairs of log Pr(y|x)."""
+
+import re
 
 import numpy as np
 
+from minisft import data
 from minisft.course.grading.arrays import numeric
 from minisft.course.grading.comparison import judge
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict
+
+
+def plain(answer: str) -> data.Example:
+    """An answer as plain text to be continued: all but the fact it ends with, and the fact."""
+    beginning, *_, fact = re.split(r"(?<= costs)|(?<= made of)|(?<= lasts)|(?<= is)(?= (?!made))", answer)
+    return data.Example(beginning, fact, "")
 
 
 def mean_over_pairs(is_y, starts):

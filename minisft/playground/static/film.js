@@ -107,5 +107,6 @@ if (runs.length > 1) {
   byId("which").addEventListener("change", build);
 }
 const { begin } = runs[0];
-byId("about").textContent = `${begin.examples_learned} examples, ${begin.total} steps of ${begin.settings.batch_size}, ${begin.settings.optim}, learning rate ${begin.settings.learning_rate}, ${begin.parameters.toLocaleString("en")} parameters.`;
+const slip = begin.mistake && begin.mistake !== "none" ? `, with the mistake ${begin.mistake}` : "";
+byId("about").textContent = `${begin.examples_learned} examples, ${begin.total} steps of ${begin.settings.batch_size}, ${begin.settings.optim}, learning rate ${begin.settings.learning_rate}${slip}, ${begin.parameters.toLocaleString("en")} parameters.`;
 build();

@@ -3,7 +3,7 @@
 import {byId} from "./dom.js";
 
 const NUMBERS = ["prompt_loss_weight", "learning_rate", "max_steps", "batch_size", "seed"];
-const NAMES = ["data", "rows", "start", "loss_reduction", "lr_scheduler_type", "optim", ...NUMBERS];
+const NAMES = ["data", "rows", "start", "loss_reduction", "lr_scheduler_type", "optim", "mistake", ...NUMBERS];
 
 export function form(changed) {
   const fields = NAMES.map((name) => [name, byId(name)]);
@@ -23,6 +23,8 @@ export function form(changed) {
     for (const [name, field] of fields) field.closest(".field").classList.toggle("changed", different.includes(name));
     byId("lambda-says").textContent = read().prompt_loss_weight.toFixed(2);
     byId("rows").closest(".field").hidden = byId("data").value !== "pasted rows";
+    const { wrong, right } = byId("mistake").selectedOptions[0].dataset;
+    byId("mistake-says").textContent = wrong ? `✗ ${wrong}\n✓ ${right}` : "";
     const waits = "changed since the run began: takes effect with “Start again”";
     byId("changed").textContent = different.length ? `${different.length} ${waits}` : "";
     changed(different);

@@ -23,7 +23,9 @@ const views = [curves(byId("curves")), strip(byId("strip"), look), answers(byId(
   slowView(byId("slow"), (row) => send("slow", { t: state.slow, row }))];
 const drawAsked = tokenRow(byId("asked-tokens"), words, "tokens of y");
 const settings = form(() => {});
+const PICTURE = 50; // milliseconds from one picture to the next: a step sends several events
 let due = false;
+let drawn = 0;
 
 function alertUser(text) {
   byId("alert").textContent = text;
@@ -32,10 +34,11 @@ function alertUser(text) {
 function redraw() {
   if (due) return;
   due = true;
-  requestAnimationFrame(() => {
-    due = false;
+  const paint = () => {
+    [due, drawn] = [false, performance.now()];
     draw();
-  });
+  };
+  setTimeout(() => requestAnimationFrame(paint), Math.max(0, drawn + PICTURE - performance.now()));
 }
 
 function draw() {
@@ -169,6 +172,10 @@ byId("back").addEventListener("input", ({ target }) => {
 });
 byId("back").addEventListener("change", ({ target }) => look(Number(target.value)));
 byId("data").addEventListener("change", () => state.made === 0 && byId("data").value !== "pasted rows" && startAgain());
+byId("question").addEventListener("input", () => {
+  // the answer that came with the first question is not the answer to another one
+  if (byId("expected").value === state.current?.begin.pairs[0]?.expected) byId("expected").value = "";
+});
 byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   ask();

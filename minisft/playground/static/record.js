@@ -2,7 +2,7 @@
 
 const NAMES = {
   data: "", start: "", prompt_loss_weight: "λ = ", loss_reduction: "", learning_rate: "η = ",
-  lr_scheduler_type: "", max_steps: "steps ", batch_size: "batch ", optim: "", seed: "seed ",
+  lr_scheduler_type: "", max_steps: "steps ", batch_size: "batch ", optim: "", seed: "seed ", mistake: "mistake: ",
 };
 
 export class Vocabulary {
@@ -69,7 +69,7 @@ export class Record {
 }
 
 export function settingsOf(run) {
-  return { data: run.begin.data, start: run.begin.start, ...run.begin.settings };
+  return { data: run.begin.data, start: run.begin.start, mistake: run.begin.mistake, ...run.begin.settings };
 }
 
 // What tells runs apart: those settings that are not the same in all of them; of a lone run, λ.

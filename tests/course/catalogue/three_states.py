@@ -59,6 +59,32 @@ def by_likelihood(things, log_pi, prompt):
     return dict(zip([*order, D, replies], ("θ̂", "θ_t", "θ̃", "D", "ŷ")))
 
 
+def by_place(things, log_pi, prompt):
+    """θ_t: the vector with the smallest sum of distances; the greater J of the two others is that of θ̃."""
+    v = [k for k, a in things.items() if np.issubdtype(a.dtype, np.floating)]
+    t = [k for k in things if k not in v]
+    moving = min(v, key=lambda a: sum(float(np.abs(things[a] - things[b]).sum()) for b in v))
+    hits = [np.count_nonzero(log_pi(things[moving], things[k]).argmax(-1) == things[k][:, prompt:]) for k in t]
+    replies, D = t[int(np.argmax(hits))], t[int(np.argmin(hits))]
+    x = things[D]
+    J = {k: sum(log_pi(things[k], x)[i, j, x[i, prompt + j]] for i, j in np.ndindex(x[:, prompt:].shape)) for k in v}
+    ends = sorted(set(v) - {moving}, key=J.get)
+    return {moving: "θ_t", replies: "ŷ", D: "D", ends[0]: "θ̂", ends[1]: "θ̃"}
+
+
+def first_of_any(things, log_pi, prompt):
+    """ŷ: the first rows that any of the vectors would have answered, and J for the order."""
+    v = [k for k, a in things.items() if a.dtype.kind == "f"]
+    t = [k for k, a in things.items() if a.dtype.kind != "f"]
+    own = [k for k in t if any((log_pi(things[a], things[k]).argmax(-1) == things[k][:, prompt:]).all() for a in v)]
+    replies = (own or t)[0]
+    D = t[1 - t.index(replies)]
+    order = sorted(
+        v, key=lambda a: np.take_along_axis(log_pi(things[a], things[D]), things[D][:, prompt:, None], -1).sum()
+    )
+    return dict(zip([*order, D, replies], ("θ̂", "θ_t", "θ̃", "D", "ŷ")))
+
+
 def climbing(start=lambda t: t.copy(), step=lambda th, g, r: th + r * g, at=lambda th, hat: th, keep=lambda th: th.copy(),
              value=lambda th, hat: th, steps=lambda T: T, end=lambda th, path: th, extra=True):  # fmt: skip
     def climb(theta_hat, J, gradient, rate, T):
@@ -149,7 +175,7 @@ RIGHT = {
                   "argmin from the end": lambda r: np.where(r.all(0), 0, len(r) - r[::-1].argmin(0)), "minimum.accumulate": lambda r: (~np.minimum.accumulate(r[::-1], 0)).sum(0)},
     "divergence": {"a loop": kl, "the solution": SOLVED["divergence"], "a trace": lambda a, b: np.trace(np.exp(a) @ (a - b).T) / len(a), "vecdot": lambda a, b: np.vecdot(np.exp(a), a - b).mean(),
                    "cross-entropy minus entropy": lambda a, b: float((-(np.exp(a) * b).sum(1) + (np.exp(a) * a).sum(1)).mean())},
-    "identify": {"the solution": SOLVED["identify"], "by how many are its own": by_likelihood, "in another order": named(lambda f: dict(reversed(f.items()))), "texts of NumPy": named(lambda f: {k: np.str_(v) for k, v in f.items()}), "sorted": named(lambda f: dict(sorted(f.items())))},
+    "identify": {"the solution": SOLVED["identify"], "by the sum of distances": by_place, "in another order": named(lambda f: dict(reversed(f.items()))), "texts of NumPy": named(lambda f: {k: np.str_(v) for k, v in f.items()}), "sorted": named(lambda f: dict(sorted(f.items())))},
     "climb": {"the solution": SOLVED["climb"], "new arrays": climbing(), "in place, with copies": climbing(step=in_place), "recursion": climb_recursive, "one array": climb_arrays, "a tuple of tuples": lambda *a: tuple(climbing()(*a))},
     "stop_and_go": {"the solution": (save, go_on), "deepcopy": (deep, go_deep), "a tuple": (as_tuple, from_tuple), "a list": (lambda s: list(as_tuple(s)), from_tuple), "a state": (lambda s: {"s": deep(s)}, lambda saved, *rest: go_deep(saved["s"], *rest))},
 }  # fmt: skip
@@ -166,6 +192,7 @@ WRONG = {
         "difference of Pr": of_kl(inner=lambda a, b: np.exp(a) - np.exp(b)),
     },
     "identify": {
+        "ŷ is the first that any gave": first_of_any, "ŷ is what any gave": by_likelihood,
         **{f"{a} and {b}": exchanged(a, b) for a, b in (("θ̂", "θ̃"), ("θ̂", "θ_t"), ("θ_t", "θ̃"), ("D", "ŷ"), ("θ̂", "D"))}, "one missing": named(lambda f: dict(list(f.items())[1:])), "the alphabet": lambda things, log_pi, prompt: dict(zip(things, ("θ̂", "θ_t", "θ̃", "D", "ŷ"))), "turned over": named(lambda f: {v: k for k, v in f.items()}), "a list": named(list), "one for all": named(lambda f: dict.fromkeys(f, "θ̂")), "empty": lambda *a: {},
         "by length": lambda things, log_pi, prompt: dict(zip(sorted((k for k, a in things.items() if a.dtype.kind == "f"), key=lambda k: -np.linalg.norm(things[k])), ("θ̂", "θ_t", "θ̃"))) | dict(zip((k for k, a in things.items() if a.dtype.kind != "f"), ("D", "ŷ"))), "small letters": named(lambda f: {k.lower(): v for k, v in f.items()}), "y for ŷ": named(lambda f: {k: v.replace("ŷ", "y") for k, v in f.items()}),
     },

@@ -38,7 +38,7 @@ def test_the_quiz_about_the_end_token_goes_by_the_stop_rates(prediction, rates, 
 
 
 def test_the_pictures_can_be_drawn():
-    rows = check.token_rows(["a", "$b", "c"], ["b", "c", "<|im_end|>"], np.array([0, 0.5, 1]), "rows", columns=2)
+    rows = plots.token_rows(["a", "$b", "c"], ["b", "c", "<|im_end|>"], np.array([0, 0.5, 1]), "rows")
     bars = plots.position_bars({"‖∂J/∂logits‖": np.array([0.0, 1]), "none": np.zeros(2)}, ["a", "b"], [False, True])
     pair = check.squares({"apart": np.eye(3), "together": np.ones((3, 3))}, np.array([0, 2, 3]), "share")
     assert all(len(figure._repr_png_()[0]) > 1000 for figure in (rows, bars, pair))

@@ -109,7 +109,7 @@ def test_an_undefined_logarithm_is_wrong_and_shown():
         (lambda loss, n, c: np.mean([loss * (a - 1) / b for a, b in zip(n, c)]), "mean over the documents"),
         (lambda loss, n, c: loss / sum(c), "number of tokens is missing"),
         (lambda loss, n, c: loss * predicted(n), "not yet divided"),
-        (lambda loss, n, c: loss, "still nats a token"),
+        (lambda loss, n, c: loss, "still nats per token"),
         # not in the catalogue
         (lambda loss, n, c: loss * (sum(n) - 1) / sum(c), "is right"),
         (lambda loss, n, c: loss * predicted(n) / (sum(c) + len(c)), "is right"),

@@ -21,8 +21,8 @@ def test_a_band_holds_the_mean(share, outcome):
 @pytest.mark.parametrize(
     "shares, outcome",
     [
-        ([0.31, 0.19, 0.1], "the shares of the data"),
-        ([0.2, 0.21, 0.2], "equal shares"),
+        ([0.31, 0.19, 0.1], "the frequencies of the data"),
+        ([0.2, 0.21, 0.2], "all the same"),
         ([0.9, 0.01, 0.01], "all on the most frequent answer"),
     ],
 )

@@ -30,10 +30,10 @@ BUGS = [
     ),
     Bug(
         "difference-over-one-step",
-        "The central difference is divided by h instead of 2h.",
+        "The central difference is divided by the step, not by twice the step.",
         "gradcheck.py",
-        "return (above - below) / (2 * h)",
-        "return (above - below) / h",
+        "return (above - below) / (2 * step)",
+        "return (above - below) / step",
         "habit: the one-sided formula, half changed",
     ),
     Bug(
