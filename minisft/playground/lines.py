@@ -14,7 +14,7 @@ from minisft.optim import SGD, AdamW
 from minisft.train import step
 
 PACKAGE = Path(inspect.getfile(collate)).parents[1]
-UPDATES = {"sgd": (SGD.step, "w -=", 1), "adamw": (AdamW.step, "w *=", 5)}
+UPDATES: dict[str, tuple[Callable, str, int]] = {"sgd": (SGD.step, "w -=", 1), "adamw": (AdamW.step, "w *=", 5)}
 
 
 def lines_of(function: Callable, first: str, count: int) -> dict[str, str]:
