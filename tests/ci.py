@@ -5,7 +5,8 @@
     python -m tests.ci --list               what there is
 
 README's two commands run literally, each in a fresh virtual environment and in a fresh copy of the tracked files; then
-the course, several processes, the browser, the site, the package, the other oracles, the planted bugs, and the linters.
+the course, its assignments, several processes, the browser, the site, the package, the other oracles, the planted bugs,
+and the linters.
 """
 
 import argparse
@@ -129,6 +130,11 @@ def notebooks(work):
     work.run(work.environment("notebooks", ".[test,notebooks]"), "pytest", "-m", "notebooks")
 
 
+def assignments(work):
+    """nbgrader itself, on assignments of the course: unsolved, solved and wrong."""
+    work.run(work.environment("assignments", ".[test,nbgrader]"), "pytest", "tests/assignments")
+
+
 def parallel(work):
     """More than one process. Where no MPI works the tests skip what needs it, so the first line is there to fail."""
     work.environment("tests", ".[test,mpi]")
@@ -188,7 +194,7 @@ def style(work):
     work.run("tests", "mypy")
 
 
-PARTS = (demo, tests, notebooks, parallel, browser, site, package, parity, planted, fuzz, style)
+PARTS = (demo, tests, notebooks, assignments, parallel, browser, site, package, parity, planted, fuzz, style)
 
 
 def main():
