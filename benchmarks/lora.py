@@ -1,7 +1,9 @@
 """The table of notebook 12: LoRA of several ranks and full fine-tuning, each with every rate of its grid.
 
-python -m benchmarks.lora                               writes data/lora.json: 87 runs, some ten minutes of one core
+python -m benchmarks.lora                               writes data/lora.json: 99 runs, some ten minutes of one core
 python -m benchmarks.lora --output-file other.json
+
+A run that stands in the file already is not made again.
 """
 
 import argparse
@@ -24,10 +26,12 @@ def main() -> None:
     )
     parser.add_argument("--output-file", type=Path, default=WRITTEN)
     path, rows = parser.parse_args().output_file, []
+    made = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     for number, run in enumerate(experiment.plan(), 1):
-        rows += [rounded(row) for row in experiment.follow(run)]
-        write(path, rows)
+        there = [row for row in made if run._asdict().items() <= row.items()]
+        rows += there or [rounded(row) for row in experiment.follow(run)]
         print(f"{number} of {len(experiment.plan())}: {rows[-1]}", flush=True)
+    write(path, rows)
 
 
 def rounded(row: dict) -> dict:

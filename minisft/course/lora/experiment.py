@@ -21,7 +21,7 @@ from minisft.params import Params
 SETTINGS = TrainConfig(max_steps=80, batch_size=16, loss_reduction="sum", max_grad_norm=0.0, warmup_steps=4)
 RANKS, SEEDS, LOOKS = (1, 4, 16, 64, 0), (0, 1, 2), (40, 80)
 RATES = {  # the grids: of LoRA, and of all numbers
-    True: (5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
+    True: (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
     False: (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3),
 }
 DOCUMENTS = 191  # every 191st document of the pre-training text is read again

@@ -21,7 +21,7 @@ def spectra(values: dict[str, dict[str, np.ndarray]], ranks: list[int], title: s
         relative = [v / v[0] for v in maps.values()]
         for v in relative:
             ax.plot(np.arange(1, len(v) + 1), np.maximum(v, 1e-9), color=colour, alpha=0.25, linewidth=1)
-        middle = np.maximum(np.median([v[:128] for v in relative], axis=0), 1e-9)
+        middle = np.maximum(np.median([v[:64] for v in relative], axis=0), 1e-9)
         ax.plot(np.arange(1, len(middle) + 1), middle, color=colour, linewidth=4, label=run)
     ax.set_yscale("log")
     ax.set_xscale("log", base=2)
@@ -73,7 +73,7 @@ def computed_once(blocks: int, lowest: int, epochs: int = 3, title: str = "") ->
     rows = ["embedding", *(f"block {i}" for i in range(blocks)), "head"]
     colours = {
         "moves, or lies above what moves": COLOURS["θ_t"],
-        "computed once, and kept": SHADES[0],
+        "computed once, and kept": SHADES[4],
         "nothing to do": "#eeeeee",
     }
     every, once, nothing = colours.values()

@@ -1,4 +1,4 @@
-"""The 87 runs of notebook 12, made once by `python -m benchmarks.lora`, and the rate that each method is given."""
+"""The 99 runs of notebook 12, made once by `python -m benchmarks.lora`, and the rate that each method is given."""
 
 import json
 from functools import cache

@@ -38,7 +38,7 @@ SAID = {
     ("merge", "without W"): "this is ΔW alone",
     ("adapt", "too many"): "18,304 numbers, and 10,000 may move",
     ("adapt", "what the paper took"): "8,960 numbers; held-out loss",
-    ("adapt", "no such map"): "'lm_head' is not a linear map of a block",
+    ("adapt", "no such map"): '"lm_head" is not a linear map of a block',
     ("adapt", "names alone"): "two things are wanted",
     ("adapt", "r of 1.5"): "r is a whole number",
 }

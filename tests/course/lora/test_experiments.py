@@ -51,7 +51,7 @@ def test_the_best_rate_is_chosen_by_other_questions_and_lies_within_the_grid(r):
 
 
 def test_the_questions_that_choose_are_not_the_held_out_ones_and_neither_is_in_d():
-    sets = [{str(question.prompt) for question in experiment.questions(name)} for name in experiment.COUNTRIES]
+    sets = [{str(question) for question in experiment.questions(name)} for name in experiment.COUNTRIES]
     assert len(sets[0]) == len(sets[1]) == 120 and not sets[0] & sets[1]
     trained = {tuple(sequence.ids) for sequence in experiment.pairs()}
     assert not trained & {tuple(sequence.ids) for sequence in experiment.held_out()}
