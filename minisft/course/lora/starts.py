@@ -28,10 +28,10 @@ def begin(name: str, r: int = 8, seed: int = 0) -> Params:
 
 
 def gradients(theta: Params) -> dict[str, float]:
-    """{"A", "B": the norm of the gradient of all of them} at θ, of L on the first 16 pairs."""
+    """{"A", "B": the norm of the gradient of all of them} at θ, of J on the first 16 pairs."""
     grad = theta.like()
     batch = data.collate(pairs()[:16], 0.0, "sum", theta.flat.dtype)
-    train.value_and_grad(theta, grad, theta_hat()[1], batch, dJ=-1.0)
+    train.value_and_grad(theta, grad, theta_hat()[1], batch, dJ=1.0)
     ends = {"A": adapter.A, "B": adapter.B}
     return {
         letter: math.sqrt(sum(float((g**2).sum()) for tensor, g in grad.named.items() if tensor.endswith(end)))
