@@ -20,7 +20,8 @@ def held_out_loss(names: tuple, r: int, seed: int) -> float:
     """−log Pr of held-out answers after the run, in nats per token."""
     settings = replace(SETTINGS, max_steps=STEPS, learning_rate=RATE, seed=seed)
     settings = replace(settings, lora_r=r, lora_target_modules=names)
-    *_, state = train.finetune(*theta_hat()[:2], pairs(), settings)
+    theta, config, _ = theta_hat()
+    *_, state = train.finetune(theta, config, pairs(), settings)
     return loss(adapter.merged(state.theta), held_out())
 
 

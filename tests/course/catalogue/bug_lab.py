@@ -40,7 +40,11 @@ def with_logs(run, right):
 def by_truth(run, right):
     if run["true_held_out_loss"] > 20 * right["true_held_out_loss"]:
         return "no-shift" if run["true_held_out_loss"] > 3 else "end-token-masked"
-    return "none" if run["held_out_loss"] * 1.5 > run["true_held_out_loss"] * right["held_out_loss"] / right["true_held_out_loss"] else "test-rows-in-training"
+    return (
+        "none"
+        if run["held_out_loss"] * 1.5 > run["true_held_out_loss"] * right["held_out_loss"] / right["true_held_out_loss"]
+        else "test-rows-in-training"
+    )
 
 
 def by_ratio(run, right):
@@ -49,7 +53,9 @@ def by_ratio(run, right):
         return "no-shift"
     if never:
         return "end-token-masked"
-    return ["none", "test-rows-in-training"][run["true_held_out_loss"] * right["held_out_loss"] > 1.5 * right["true_held_out_loss"] * run["held_out_loss"]]
+    return ["none", "test-rows-in-training"][
+        run["true_held_out_loss"] * right["held_out_loss"] > 1.5 * right["true_held_out_loss"] * run["held_out_loss"]
+    ]
 
 
 def rows_loop(ids, is_y):
@@ -65,7 +71,9 @@ def loss_loop(losses, masks):
     return total / count
 
 
-def move(inside=False, correct=True, sign=-1, beta=(0.9, 0.999), eps=1e-8, rate=1e-2, late=0, squared=True, second=True):
+def move(
+    inside=False, correct=True, sign=-1, beta=(0.9, 0.999), eps=1e-8, rate=1e-2, late=0, squared=True, second=True
+):
     def moved(w, d, m, v, t):
         b1, b2 = beta
         m, v = b1 * m + (1 - b1) * d, b2 * v + (1 - b2) * (d * d if squared else abs(d))
@@ -83,7 +91,9 @@ def lerp(w, d, m, v, t):
 
 
 def in_order(J, sequences):
-    return not np.isclose(J(sequences), J(sequences[::-1]), rtol=1e-10, atol=0) or not np.isclose(J(sequences), sum(map(J, ([s] for s in sequences))), rtol=1e-10, atol=0)
+    return not np.isclose(J(sequences), J(sequences[::-1]), rtol=1e-10, atol=0) or not np.isclose(
+        J(sequences), sum(map(J, ([s] for s in sequences))), rtol=1e-10, atol=0
+    )
 
 
 def pairs(J, sequences):
@@ -95,7 +105,9 @@ def by_exp(J, sequences):
 
 
 def growing(J, sequences):
-    return any(abs(J(sequences[: n + 1]) - J(sequences[:n]) - J([sequences[n]])) > 1e-7 for n in range(1, len(sequences)))
+    return any(
+        abs(J(sequences[: n + 1]) - J(sequences[:n]) - J([sequences[n]])) > 1e-7 for n in range(1, len(sequences))
+    )
 
 
 def with_the_first(J, sequences):
