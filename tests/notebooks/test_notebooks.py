@@ -23,6 +23,7 @@ COURSE = [
     "09_three_tutors",
     "10_bug_lab",
     REAL,
+    "12_lora",
 ]
 CONCEPTS = {  # the notebook that shows each of the twenty
     "01_log_probability": [20],
