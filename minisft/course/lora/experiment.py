@@ -78,8 +78,9 @@ def loss(theta: Params, sequences) -> float:
 
 def exact(theta: Params, name: str) -> float:
     """The fraction of these questions that are answered exactly."""
-    answered = evaluate.answers(theta, *theta_hat()[1:], questions(name), 24)
-    return float(np.mean([answer["exact"] for answer in answered]))
+    _, config, tokenizer = theta_hat()
+    answered = evaluate.answers(theta, config, tokenizer, questions(name), 24)
+    return float(np.mean([answer["exact"] for answer in answered if answer is not None]))
 
 
 def worth(theta: Params) -> dict:
@@ -96,7 +97,8 @@ def settings_of(run: Run) -> TrainConfig:
 def follow(run: Run) -> list[dict]:
     """One run from θ̂: a row for each t of LOOKS."""
     rows, losses = [], []
-    for state in train.finetune(*theta_hat()[:2], pairs(), settings_of(run)):
+    start, config, _ = theta_hat()
+    for state in train.finetune(start, config, pairs(), settings_of(run)):
         losses.append(state.metrics["loss"] / state.metrics["num_target_tokens"])
         if state.step in LOOKS:
             row = run._asdict() | {"step": state.step, "numbers": state.theta.flat.size}
