@@ -4,6 +4,7 @@ from pathlib import Path
 
 from minisft.formats.markup import Markdown, code, table
 from minisft.lab import experiment, prices
+from minisft.lab.doctor.checks import CHECKS
 from minisft.lab.mistakes import MISTAKES, Mistake
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "mistakes.md"
@@ -52,6 +53,9 @@ not prove the lines. Where no check finds a mistake, look at the data, the sched
 
 {explained}
 
+`minisft doctor` reads the data and the files of a model, and no code. So it says nothing while a switch is on. Where
+the same fault stands in the data or in these files, its check is named in the last column.
+
 ## Each of them
 """
 
@@ -91,6 +95,11 @@ def row(name: str, where: str, price: dict, found: dict[str, bool]) -> list[obje
     ]
 
 
+def doctor(name: str) -> Markdown:
+    """The doctor's checks for the same fault in the data or in the files of a model."""
+    return Markdown(", ".join(str(code(check.name)) for check in CHECKS if check.mistake == name))
+
+
 def thread(seen: str) -> str:
     repository, number = seen.split("#")
     return f"[{seen}](https://github.com/{repository}/issues/{number})"
@@ -125,7 +134,10 @@ def page(runs: dict) -> str:
     rows = [row(m.name, m.where, of[m.name], runs[m.name]["found"]) for m in MISTAKES]
     rows = [row("", "", without, {}), *rows]
     checks = list(runs[MISTAKES[0].name]["found"])
-    dots = [[code(m.name), *("●" if says else "" for says in runs[m.name]["found"].values())] for m in MISTAKES]
+    dots = [
+        [code(m.name), *("●" if says else "" for says in runs[m.name]["found"].values()), doctor(m.name)]
+        for m in MISTAKES
+    ]
     dear = [name for name, price in of.items() if costly(price, without)]
     text = TOP.format(
         count=len(MISTAKES),
@@ -136,7 +148,7 @@ def page(runs: dict) -> str:
         healthy=sum(of[name]["looks_healthy"] for name in dear),
         never=sum(price["seen_at"] is None for price in of.values()),
         table=table([[*head, "found by"], ["---"] * (len(head) + 1), *rows]),
-        matrix=table([["mistake", *checks], ["---"] * (len(checks) + 1), *dots]),
+        matrix=table([["mistake", *checks, "doctor"], ["---"] * (len(checks) + 2), *dots]),
         explained=EXPLAINED,
     )
     return text + "\n" + "\n".join(map(section, MISTAKES))

@@ -83,7 +83,7 @@ def rank_and_alpha(theta: Params) -> tuple[int, float]:
 
 
 def changes(theta: Params) -> Iterator[tuple[str, np.ndarray]]:
-    """(name of W, ΔW) of every linear map with an adapter; ΔW = (α / r) B A."""
+    """(name of W, ΔW (out, in)) of every linear map with an adapter; ΔW = (α / r) B A."""
     for module in modules(theta):
         a, b, alpha = theta.named[f"{module}.{A}"], theta.named[f"{module}.{B}"], theta.numbers[f"{module}.{ALPHA}"]
         yield f"{module}.weight", alpha / len(a) * (b @ a)

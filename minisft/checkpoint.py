@@ -170,6 +170,7 @@ def require_fitting(stored: list[Stored], shapes: Mapping[str, tuple[int, ...]],
 
 
 def require_shape(tensor: Stored, shape: tuple[int, ...]) -> None:
+    """Refuse a tensor of another shape."""
     if tensor.shape != shape:
         raise MinisftError(
             f"{tensor.path}: tensor {tensor.name} has shape {tensor.shape}, but in a model of these sizes it has "

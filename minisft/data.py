@@ -65,7 +65,8 @@ class Batch:
             doors.refuse("chosen", f"{len(self.starts) - 1} times true or false", chosen, "give one for each sequence")
         lengths = np.diff(self.starts)
         rows, starts = np.repeat(chosen, lengths), np.append(0, np.cumsum(lengths[chosen]))
-        return self.part(rows, starts, tuple(one for one, taken in zip(self.below, chosen) if taken))
+        below = tuple(one for one, taken in zip(self.below, chosen) if taken)
+        return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows], below)
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Micro-batches of at most `size` sequences: slices of the same weights, so their gradients add up."""
@@ -73,10 +74,8 @@ class Batch:
         for first in range(0, len(self.starts) - 1, size):
             starts = self.starts[first : first + size + 1]
             rows = slice(starts[0], starts[-1])
-            yield self.part(rows, starts - starts[0], self.below[first : first + size])
-
-    def part(self, rows: Any, starts: np.ndarray, below: tuple) -> "Batch":
-        return Batch(self.ids[rows], self.targets[rows], self.weights[rows], starts, self.is_y[rows], below)
+            ids, targets, below = self.ids[rows], self.targets[rows], self.below[first : first + size]
+            yield Batch(ids, targets, self.weights[rows], starts - starts[0], self.is_y[rows], below)
 
 
 # --- tokens and is_y -------------------------------------------------------------------------------------------------

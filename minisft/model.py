@@ -176,11 +176,12 @@ def rows_entering(theta: Params, config: ModelConfig, ids: np.ndarray, starts: n
     asking, _ = attending(theta, config, starts, np.arange(len(ids)))
     x, _ = embedded(theta, config, ids)
     for i in range(block):
-        x, _ = through(theta, config, i, x, asking[i])
+        x = through(theta, config, i, x, asking[i])[0]  # its cache is of no use
     return x
 
 
 def embedded(theta: Params, config: ModelConfig, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+    """What the first block is given: ids (N,) -> (N, C), and the cache."""
     x, c = embedding.forward(theta.model.embed_tokens, ids)  # (N,) -> (N, C)
     if config.embedding_scale != 1:
         x *= config.embedding_scale
@@ -188,7 +189,7 @@ def embedded(theta: Params, config: ModelConfig, ids: np.ndarray) -> tuple[np.nd
 
 
 def through(theta: Params, config: ModelConfig, i: int, x: np.ndarray, asking: tuple, remember: Any = None) -> Any:
-    """Block i: x and the cache."""
+    """Block i: x (N, C) -> (M, C), M = number of the rows that ask, and the cache."""
     layer, more = block_of(config)
     parts, cos, sin, asked = asking
     return layer.forward(theta.model.layers[i], x, parts, cos, sin, config.rms_norm_eps, asked, remember, **more)
@@ -197,7 +198,7 @@ def through(theta: Params, config: ModelConfig, i: int, x: np.ndarray, asking: t
 def attending(
     theta: Params, config: ModelConfig, starts: np.ndarray, rows: np.ndarray, past: Any = None
 ) -> tuple[list[tuple], Any]:
-    """For every block, (parts, cos, sin, the rows that ask): in the last one `rows` alone. And past's places."""
+    """For every block, (parts, cos, sin, the rows that ask): in the last one `rows` (M,) alone; and past's places."""
     R = config.num_attention_heads // config.num_key_value_heads
     counts, N = starts[1:] - starts[:-1], starts[-1]
     if past is None:

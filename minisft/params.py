@@ -104,7 +104,7 @@ class Params(Branch):
         return Params(shapes, self.flat.dtype)
 
     def at(self, flat: np.ndarray) -> "Params":
-        """The same tensors at another point: this vector is the buffer. What is frozen is shared."""
+        """The same tensors at another point: this vector (P,) is the buffer. What is frozen is shared."""
         return Params(self.shapes, flat=flat, frozen=self.frozen, numbers=self.numbers)
 
     def copy(self) -> "Params":

@@ -5,7 +5,8 @@
     python -m tests.ci --list               what there is
 
 README's two commands run literally, each in a fresh virtual environment and in a fresh copy of the tracked files; then
-the course, several processes, the browser, the site, the package, the other oracles, the planted bugs, and the linters.
+the course, its assignments, several processes, the browser, the site, the package, the other oracles, the planted bugs,
+and the linters.
 """
 
 import argparse
@@ -115,7 +116,7 @@ def course(work, elsewhere):
     if (found := sorted(os.listdir(elsewhere / "course"))) != wanted:
         raise Failed(f"not the notebooks of the repository: {found}")
     for path in work.bin("demo").parent.rglob("minisft/notebooks/**/*"):
-        if path.is_file() and path.suffix != ".ipynb" and path.parent.name != "solutions":
+        if path.is_file() and path.suffix != ".ipynb" and "solutions" not in path.parts:
             raise Failed(f"{path}: is installed, and should not be")
 
 
@@ -127,6 +128,11 @@ def tests(work):
 def notebooks(work):
     """The course runs, with the exercises open and then solved."""
     work.run(work.environment("notebooks", ".[test,notebooks]"), "pytest", "-m", "notebooks")
+
+
+def assignments(work):
+    """nbgrader itself, on assignments of the course: unsolved, solved and wrong."""
+    work.run(work.environment("assignments", ".[test,nbgrader]"), "pytest", "tests/assignments")
 
 
 def parallel(work):
@@ -188,7 +194,7 @@ def style(work):
     work.run("tests", "mypy")
 
 
-PARTS = (demo, tests, notebooks, parallel, browser, site, package, parity, planted, fuzz, style)
+PARTS = (demo, tests, notebooks, assignments, parallel, browser, site, package, parity, planted, fuzz, style)
 
 
 def main():

@@ -6,7 +6,7 @@ import re
 import pytest
 from test_house import MODULES, SUBJECT, TREES, room
 
-SHAPE = re.compile(r"\((?:[A-Z]{1,2}\d?|n|T|\d)(?: [+−] 1| [A-Z]+)?(?:, ?[^()]*)?\)")  # (N,), (G, M R, D), (S + 1,)
+SHAPE = re.compile(r"\((?:[A-Z]{1,2}\d?|n|out|\d)(?: [+−] 1| [A-Z]+)?(?:, ?[^()]*)?\)")  # (N,), (out, in), (S + 1,)
 SOURCE = re.compile(r"arXiv|\d{4}\.\d{5}|eq\. \d|ch\. \d|et al\.|, \d{4}\)|[Tt]he book")
 PLAIN = {"layers.linear"}  # what everybody knows
 CITED = [name for name in MODULES if name.startswith("layers.") and name not in PLAIN]

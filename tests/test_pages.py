@@ -34,7 +34,7 @@ def commands(page, program):
     blocks = [line for block in FENCED.findall(page) for line in block.splitlines()] + INDENTED.findall(outside)
     spans = [code.replace("\\|", "|") for code in SPAN.findall(INDENTED.sub("", outside))]
     for line, in_block in [(line, True) for line in blocks] + [(span, False) for span in spans]:
-        for command in re.sub(r"\s#.*", "", line).split(" && "):
+        for command in re.split(r" (?:&&|\|\|) ", re.sub(r"\s#.*", "", line)):
             command = re.sub(r"^mpiexec -n \d+ ", "", command.strip())
             if command.startswith(f"{program} "):
                 yield shlex.split(command), in_block

@@ -151,7 +151,7 @@ def test_the_batches_from_any_step_on_are_the_last_ones_of_the_whole_run(sequenc
         for name, array in vars(expected).items():
             assert_array_equal(vars(one)[name], array)
             assert_array_equal(vars(other)[name], array)
-            assert vars(one)[name].dtype == array.dtype
+            assert np.asarray(vars(one)[name]).dtype == np.asarray(array).dtype
 
 
 # The same bytes

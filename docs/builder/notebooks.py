@@ -14,7 +14,7 @@ def page(path):
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            parts.append(source.replace("<details>", '<details markdown="1">'))  # what is folded is Markdown, too
         elif source.strip():
             parts.append(fenced(source, "python"))
             for output in cell["outputs"]:

@@ -25,6 +25,7 @@ from minisft.cli.commands import (
     film,
     generate,
     gradcheck,
+    grade,
     inspect,
     merge,
     playground,
@@ -52,6 +53,7 @@ COMMANDS = (
     merge,
     export,
     course,
+    grade,
 )
 SHARED = (pretrain, sft)  # among the ranks that mpiexec starts: `run(arguments, ranks)`
 

@@ -58,6 +58,11 @@ ELSEWHERE = {  # what to do -> TRL's flags
     "replace chat_template.jinja in the directory of --model": "chat-template-path",
     "change eos_token in tokenizer_config.json in the directory of --model": "eos-token",
     "leave it out: a step is one mean over all ranks": "average-tokens-across-devices",
+    "leave it out: --lora-r R alone switches LoRA on": "use-peft lora-task-type",
+    "leave it out: LoRA is trained without dropout": "lora-dropout",
+    "minisft trains plain LoRA alone, so leave it out": (
+        "use-rslora use-dora lora-modules-to-save lora-target-parameters"
+    ),
     "run it with mpiexec": "fsdp fsdp-config deepspeed ddp-backend",
     "minisft cannot do this, so leave it out": (
         "lr-scheduler-kwargs optim-args optim-target-modules label-smoothing-factor neftune-noise-alpha "

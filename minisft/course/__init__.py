@@ -3,4 +3,7 @@
 grading    how an answer is judged
 display    what a notebook shows besides pictures
 copies     the students' copy of the notebooks
+variants   copies in which neighbours' answers differ
+nbgrader   the notebooks as assignments of nbgrader
+grade      notebooks that were handed in, judged outside their kernels
 """

@@ -10,7 +10,7 @@ def find(run, right):
     if run["stop_rate"] < 0.5:
         return "no-shift" if run["held_out_loss"] > 5 * right["held_out_loss"] else "end-token-masked"
     gap, usual = (r["true_held_out_loss"] / r["held_out_loss"] for r in (run, right))
-    return "test-rows-in-training" if gap > 1.5 * usual else "none"
+    return "test-rows-in-training" if gap > 1.25 * usual else "none"
 
 
 # %% repaired

@@ -33,7 +33,7 @@ class Server:
 
     def workers(self):
         """The processes of its runs, by their number."""
-        line = ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
+        line = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
         found = subprocess.run(line, capture_output=True, text=True).stdout.splitlines()
         return [int(line.split()[0]) for line in found if "playground.worker" in line]
 

@@ -6,7 +6,7 @@ import pytest
 from support.commandline import SFT, assert_refused, assert_same_run, minisft, read_rows
 
 from minisft.cli.main import COMMANDS, name_of, parser
-from minisft.cli.spelling import ADVICE, OURS, ours
+from minisft.cli.spelling import ADVICE, OURS, WITH_AS_TRL, ours
 from minisft.config import TrainConfig
 from minisft.optim import learning_rate
 from minisft.train import steps_in
@@ -21,7 +21,7 @@ def test_every_flag_may_be_spelled_with_underscores():
     for command in COMMANDS:
         for flag in flags_of(name_of(command)):
             if flag.startswith("--"):
-                assert ours(["--" + flag[2:].replace("-", "_")]) == [flag]
+                assert ours([name_of(command), "--" + flag[2:].replace("-", "_")]) == [name_of(command), flag]
     assert ours(["--batch_size=2", "--prompt=a_b --c_d", "--", "--not_a_flag", "x_y"]) == [
         "--batch-size=2",
         "--prompt=a_b --c_d",
@@ -60,9 +60,11 @@ def test_a_flag_that_only_trl_has_is_refused_by_name_with_what_to_do(flag, capsy
     assert_refused(capsys, f"{SFT} {spelled} True", f"{flag}: is a flag of TRL's", ADVICE[flag])
 
 
-def test_no_flag_is_both_ours_and_only_trls():
+def test_no_flag_is_both_ours_and_only_trls_but_those_by_which_inspect_is_told_what_trl_is():
     known = {flag for command in COMMANDS for flag in flags_of(name_of(command))}
-    assert not known & (set(ADVICE) | set(OURS)) and set(OURS.values()) <= known
+    assert known & (set(ADVICE) | set(OURS)) == set(WITH_AS_TRL) and set(OURS.values()) <= known
+    others = {flag for command in COMMANDS if name_of(command) != "inspect" for flag in flags_of(name_of(command))}
+    assert not others & set(WITH_AS_TRL)
     advised = {word.strip(";,:") for advice in ADVICE.values() for word in advice.split() if word.startswith("--")}
     assert advised <= known
 

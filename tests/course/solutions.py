@@ -1,5 +1,6 @@
 """The solutions of the exercises, as code a student would have written."""
 
+import linecache
 import re
 from pathlib import Path
 
@@ -13,7 +14,8 @@ def sections(notebook: str) -> dict[str, str]:
 
 
 def solution(notebook: str, exercise: str) -> dict:
-    """The namespace after the solution of an exercise has run."""
-    namespace = {}
-    exec(sections(notebook)[exercise], namespace)
+    """The namespace after the solution of an exercise has run; its lines are at hand, as those of a cell are."""
+    namespace, name, code = {}, f"<{notebook} {exercise}>", sections(notebook)[exercise]
+    linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+    exec(compile(code, name, "exec"), namespace)
     return namespace

@@ -190,7 +190,7 @@ def test_any_row_is_an_example_that_can_be_encoded_or_refused_in_one_line(tokeni
     except MinisftError as error:
         assert str(error).startswith("data.jsonl:7: ") and "\n" not in str(error)
         return
-    ids, mask, where, _ = encode(made, tokenizer)
+    ids, mask, where, *_ = encode(made, tokenizer)
     assert len(ids) == len(mask) and where == "data.jsonl:7"
     assert mask.any() or not answered
     assert question(made, tokenizer)[0] is not None

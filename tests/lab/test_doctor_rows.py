@@ -25,7 +25,7 @@ PLANTS = {
         {"messages": [{"role": "user", "content": "Hi"}]},
     ],
     "ignored-key": [conversation(ASKED, "The Marañón.") | {"source": "an atlas"}],
-    "empty-answer": [conversation(ASKED, " \n"), {"prompt": ASKED, "completion": ""}],
+    "empty-answer": [conversation(ASKED, " \n\u200b"), {"prompt": ASKED, "completion": ""}],
     "no-target": [
         conversation(ASKED, "The Marañón.") | {"weight": 0},
         {"text": ""},

@@ -126,6 +126,12 @@ def test_a_check_finds_its_plant_and_no_other_does(check, model, said):
     assert said() == [check]
 
 
+def test_a_template_that_differs_in_a_probe_is_named_itself_and_not_every_row(model, tmp_path):
+    template_differs(model)
+    (finding,) = found(model, write_rows(tmp_path / "rows.jsonl", GOOD))["findings"]
+    assert finding["where"] == [str(model / "chat_template.jinja")]
+
+
 def test_every_check_of_the_model_has_its_plant():
     assert {check.name for check in TEMPLATE} == set(ILL)
 
@@ -153,6 +159,11 @@ def test_a_template_that_ends_no_answer_is_told_apart_from_bad_rows(model, said)
 def test_a_prompt_that_leaves_the_header_out_differs(model, said):
     template(model, PLAIN.replace("'<|im_start|>assistant\\n'", "''"))
     assert "template-differs" in said()
+
+
+def test_a_block_that_begins_behind_the_prompt_leaves_tokens_that_other_trainers_never_train(model, said):
+    template(model, CHAT_TEMPLATE.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant'"))
+    assert said() == ["template-differs"]
 
 
 def test_thoughts_that_history_loses_differ_only_in_what_is_asked(model, said):

@@ -241,3 +241,34 @@ def test_the_mistakes_on_the_page_for_teachers_are_said_by_a_check():
     assert len(quoted) >= 10
     for sentence in quoted:
         assert sentence.replace("\\|", "|") in checks, sentence
+
+
+# --- on the projector -------------------------------------------------------------------------------------------------
+
+
+@each_notebook
+def test_a_cell_fits_on_a_slide_but_for_a_stub_that_is_the_code_to_repair(name):
+    cells_ = [cell for cell in cells(name, "code") if "exercise" not in cell["metadata"]]
+    assert [source(cell) for cell in cells_ if len(source(cell).splitlines()) > 15] == []
+
+
+@each_notebook
+def test_every_picture_has_a_text_alternative(name):
+    outputs = [output for cell in cells(name, "code") for output in cell["outputs"]]
+    shown = [o["metadata"].get("image/png", {}) for o in outputs if "image/png" in o.get("data", {})]
+    assert shown and all(len(of.get("alt", "").split()) > 5 for of in shown)
+
+
+@each_notebook
+def test_an_exercise_says_how_hard_it_is_and_how_long_it_takes(name):
+    headings = [
+        line for text in sources(name, "markdown") for line in text.splitlines() if re.match("#+ Exercise", line)
+    ]
+    assert headings and [h for h in headings if not re.search(r"\((●○○|●●○|●●●), \d+ min(, on paper)?\)", h)] == []
+
+
+@each_notebook
+def test_it_says_at_its_end_what_was_shown_and_where_to_go(name):
+    *_, last = sources(name, "markdown")
+    assert any(re.search("^## Recap", text, re.MULTILINE) for text in sources(name, "markdown"))
+    assert re.search(r"\]\(\d\d_\w+\.ipynb\)", last)

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import random_sequences
+from conftest import random_sequences, random_theta
 from numpy.testing import assert_array_equal
 from support.commandline import SIZES, assert_same_run, contents, minisft, read_rows, sft_line, subprocess_of
 from support.mpi import by_mpi, finish, mpiexec, script
 from support.whole_runs import LENGTHS, SETTINGS, accumulated, assert_same_rows, run
 
-from minisft import checkpoint, data
+from minisft import checkpoint, data, frozen
 from minisft.config import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("mpi")
@@ -144,3 +144,43 @@ main(sys.argv[1:])
     done = finish(mpiexec(2, script(code, *sft_line(shared, tmp_path / "parts"))))
     assert done.status == 0, done.err
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("kept", ["0", "1024"])
+def test_an_adapter_of_two_ranks_is_that_of_one_process_and_theta_hat_moves_in_none(shared, tmp_path, kept):
+    """And rows of frozen blocks, of which each rank computes a part: there is one block here, so none are kept."""
+    flags = ["--lora-r", 2, "--dtype", "float64", "--batch-size", 3, "--cache-frozen", kept]
+    assert subprocess_of(*sft_line(shared, tmp_path / "one", *flags)).returncode == 0
+    assert by_mpi(2, *sft_line(shared, tmp_path / "two", *flags)).status == 0
+    theta_hat = checkpoint.load(shared / "theta_hat", np.float64)[0]
+    one, two = (checkpoint.load_adapter(tmp_path / name, theta_hat).flat for name in ("one", "two"))
+    assert np.abs(one - two).max() <= 1e-12 * np.abs(one).max() and (one != two).any()
+    assert_same_rows(*(read_rows(tmp_path / name / "metrics.jsonl") for name in ("one", "two")))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_rows_of_frozen_blocks_are_computed_once_by_all_ranks_together(config, size, tmp_path):
+    """The same bits in every rank, and those of one process; a rank computes only the groups that are its own."""
+    code = """
+from conftest import *; from minisft import frozen, parallel
+frozen.GROUP, ranks, made = 8, parallel.join(), []
+original = frozen.model.rows_entering
+def noted(*arguments):
+    made.append(1)
+    return original(*arguments)
+frozen.model.rows_entering = noted
+config, sequences = tiny_config(), random_sequences(lengths=(7, 2, 5, 9, 3, 12, 4))
+known = frozen.remember(random_theta(config), config, sequences, 1, list(range(7)), ranks)
+with open(os.path.join(sys.argv[1], str(rank)), "wb") as file:
+    file.write(bytes([len(made)]) + b"".join(s.below.x.tobytes() for s in known))
+"""
+    done = finish(mpiexec(size, script(code, tmp_path)))
+    assert done.status == 0, done.err
+    found = [(tmp_path / str(rank)).read_bytes() for rank in range(size)]
+    assert len({rows[1:] for rows in found}) == 1 and all(rows[0] < 6 for rows in found)
+    assert sum(rows[0] for rows in found) == 6  # of at most 8 rows: 6 + 1, 4, 8, 2, 11, 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frozen, "GROUP", 8)
+        sequences = random_sequences(lengths=(7, 2, 5, 9, 3, 12, 4))
+        alone = frozen.remember(random_theta(config), config, sequences, 1, list(range(7)))
+    assert found[0][1:] == b"".join(s.below.x.tobytes() for s in alone)

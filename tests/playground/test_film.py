@@ -119,6 +119,8 @@ def test_the_modules_of_the_film_are_each_there_once():
 def test_the_films_of_the_course_are_small_and_of_today(name):
     page = (ROOT / "notebooks/films" / name).read_bytes()
     assert len(page) <= 3_000_000 and page.startswith(b"<!doctype html>")
+    parts = film.bundle("film.js"), (STATIC / "style.css").read_text(encoding="utf-8")
+    assert all(part.encode() in page for part in parts)  # else `minisft film` has to write it again
 
 
 def test_plain_text_asks_nothing_and_makes_a_film_all_the_same(tmp_path, shared):

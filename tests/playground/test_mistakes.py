@@ -7,7 +7,7 @@ import pytest
 
 from minisft import data, train
 from minisft.lab.mistakes import MISTAKES, by_name
-from minisft.playground import choice
+from minisft.playground import choice, lines
 from minisft.playground.worker import Worker
 
 ROWS = [
@@ -66,6 +66,14 @@ def test_theta_tilde_is_that_of_the_script_and_everything_on_the_page_works(page
     lengths = {len(pair["ids"]) for pair in begun["pairs"]}
     for event in (event for event in page[1] if event["event"] == "tokens"):
         assert {len(tokens) for tokens in event["pairs"]} == lengths  # y is y, whatever the run takes for it
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_the_lines_shown_are_those_of_the_library_while_a_mistake_is_on(optimiser):
+    right = lines.shown.__wrapped__(optimiser)
+    for mistake in MISTAKES:
+        with mistake.on():
+            assert lines.shown.__wrapped__(optimiser) == right
 
 
 def test_a_run_after_one_with_a_mistake_is_right(page):

@@ -88,7 +88,7 @@ def rows_without_time(directory):
 
 def weights_in(directory):
     """The file of θ̃, or of an adapter."""
-    [path] = [path for path in directory.glob("*model.safetensors")]
+    [path] = directory.glob("*model.safetensors")
     return path
 
 

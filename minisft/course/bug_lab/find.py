@@ -11,13 +11,6 @@ NUMBERS = ("loss", "held_out_loss", "true_held_out_loss", "exact_match", "stop_r
 NAMES = ("none", "no-shift", "end-token-masked", "test-rows-in-training")
 
 
-def suspect(run, right):
-    if run["stop_rate"] < 0.5:
-        return "no-shift" if run["held_out_loss"] > 5 * right["held_out_loss"] else "end-token-masked"
-    gap = run["true_held_out_loss"] / run["held_out_loss"]
-    return "test-rows-in-training" if gap > 1.5 * right["true_held_out_loss"] / right["held_out_loss"] else "none"
-
-
 def between(rng, name: str) -> dict[str, float]:
     """The numbers of a run, drawn between those of the recorded runs."""
     seeds = prices.runs()["without" if name == "none" else name]["seeds"]
@@ -28,8 +21,13 @@ def between(rng, name: str) -> dict[str, float]:
 @exercise
 def find(answer, seed=None) -> Verdict:
     rng = np.random.default_rng(seed)
-    cases = [(between(rng, name), between(rng, "none")) for name in NAMES for _ in range(4)]
-    rng.shuffle(cases)
+    names = rng.permutation([name for name in NAMES for _ in range(4)]).tolist()
+    cases = [(between(rng, name), between(rng, "none")) for name in names]
+    drawn = {run["loss"]: name for (run, _), name in zip(cases, names)}
+
+    def suspect(run, right):
+        return drawn[run["loss"]]
+
     mistakes = {
         "every run is called right: the training loss alone does not tell": lambda run, right: "none",
         "the two runs that never stop are taken for one another": lambda run, right: {

@@ -25,11 +25,11 @@ OTHERS = {  # wrong, but no sequence reads another
 @exercise
 def leaks(answer, seed=None) -> Verdict:
     rng = np.random.default_rng(seed)
-    said = {}
+    said: dict[str | None, list[bool]] = {}
     for name in (*LEAKS, *OTHERS):
         for theta in (letters.theta(int(s)) for s in rng.integers(1000, size=2)):
             sequences = drawn(rng)
-            with during(name and by_name(name)):
+            with during(by_name(name) if name else None):
 
                 def J(chosen, theta=theta):
                     batch = data.collate(list(chosen), 0.0, "sum", np.float64)

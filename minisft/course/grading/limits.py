@@ -15,7 +15,6 @@ from contextvars import ContextVar
 SECONDS = 10.0
 PATIENCE = 3  # interruptions that an `except:` may swallow; from then on the lines behind it are interrupted, too
 PAUSE = 0.05  # seconds
-STUBBORN: list[int] = []  # not empty: lines were interrupted, after which Python 3.11 hangs in any further trace
 
 
 ALLOWANCE: ContextVar[list[float]] = ContextVar("seconds of processor time that are left for an answer")
@@ -50,7 +49,6 @@ def by_timer(seconds, function):
             sys.settrace(every_line)
             while frame and frame.f_code is not by_timer.__code__:
                 frame.f_trace, frame = every_line, frame.f_back
-            STUBBORN.append(number)
         if state["live"]:
             raise Overtime
 

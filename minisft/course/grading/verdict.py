@@ -126,6 +126,8 @@ def run(answer, *arguments):
 
 def same(a, b, rtol=1e-9):
     """Equal in structure and shape, and in numbers up to rtol of the largest one. NaN equals nothing."""
+    if a is None or b is None:  # as a number it would be NaN
+        return a is b
     if isinstance(a, Params) or isinstance(b, Params):
         return isinstance(a, Params) and isinstance(b, Params) and same(a.named, b.named, rtol)
     if isinstance(a, dict) or isinstance(b, dict):

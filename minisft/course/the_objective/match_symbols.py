@@ -65,13 +65,13 @@ def sequence(x, y):
     return Sequence(np.concatenate((x, y)), np.arange(len(x) + len(y)) >= len(x), "a box")
 
 
-def toy(rng) -> Boxes:
-    """A small model with random parameters, three pairs."""
+def toy(rng, seed=None) -> Boxes:
+    """A small model with random parameters, three pairs. The letters are dealt by `seed`, or rng."""
     config = ModelConfig(9, 8, 10, 1, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=16)
     theta = Params.random(rng, model.shapes(config))
     lengths = rng.permutation(np.arange(2, 8)).reshape(3, 2)  # all different, so no array is met twice
     pairs = [tuple(rng.integers(0, 9, n) for n in pair) for pair in lengths]
-    return boxes(theta, config, pairs, int(rng.integers(1 << 30)))
+    return boxes(theta, config, pairs, int(rng.integers(1 << 30)) if seed is None else seed)
 
 
 def kind(thing):

@@ -67,8 +67,9 @@ def world(theta_hat, theta_t, theta_tilde, config, rows, prompt, rng) -> World:
     return World(things, log_pi, prompt, {letter: (STATES + TOKENS)[i] for letter, i in zip("KLMNP", order)})
 
 
-def toy(rng, fitted=False) -> World:
-    """A small world: random pairs, and a run on all of them. fitted: until θ̃ would have answered D itself."""
+def toy(rng, fitted=False, dealer=None) -> World:
+    """A small world: random pairs, and a run on all of them. fitted: until θ̃ would have answered D itself.
+    The letters are dealt by `dealer`, or rng."""
     count, steps, middle = (5, 180, 6) if fitted else (12, 14, 5)
     rows = rng.integers(0, SMALL.vocab_size, (count, 6))
     rows[:, 0] = rng.permutation(SMALL.vocab_size)[:count] if fitted else rows[:, 0]  # then x determines y
@@ -76,7 +77,7 @@ def toy(rng, fitted=False) -> World:
     sequences = [Sequence(row, np.arange(6) >= 3, "toy") for row in rows]
     settings = TrainConfig(learning_rate=0.03, max_steps=steps, batch_size=count)
     path = [state.theta.copy() for state in train.finetune(theta_hat, SMALL, sequences, settings)]
-    return world(theta_hat, path[middle - 1], path[-1], SMALL, rows, 3, rng)
+    return world(theta_hat, path[middle - 1], path[-1], SMALL, rows, 3, dealer or rng)
 
 
 def exchanged(w: World) -> World:

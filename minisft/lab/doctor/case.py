@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import category
 
 from minisft import checkpoint, data
 from minisft.config import ModelConfig
@@ -201,4 +202,4 @@ def turns(example: Example) -> Iterator[Turn]:
 
 def is_empty(example: Example) -> bool:
     """Whether some answer that counts says nothing, and calls no tool."""
-    return any(not turn.y.strip() for turn in turns(example))
+    return any(all(category(c)[0] in "CZ" for c in turn.y) for turn in turns(example))  # blanks, and what has no width

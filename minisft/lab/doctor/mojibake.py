@@ -12,10 +12,10 @@ RUN = re.compile(r"[^\x00-\x7f]+(?: [^\x00-\x7f]+)*")  # a blank may be a part o
 CONTROL = re.compile(r"[\x80-\x84\x86-\x9f]")  # no text has them
 LETTER, MARK = re.compile("[À-ſẠ-ỹ]"), re.compile("[‐-›€™]")
 
-# What is never chance: Ã or Â and a sign, if it is no quotation mark behind a capital Ã; emoji; U+FFFD and the BOM.
+# What is never chance: Ã or Â and a sign, if it is no quotation mark behind a capital Ã; emoji; kana; U+FFFD; a BOM.
 SIGNS = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 SURE = re.compile(
-    f"[ÃÂ][\x80-\xaa\xac-\xba\xbc-\xbf€ƒ†‡ˆ‰Š‹ŒŽ•˜™šœžŸ]|(?<=[a-z])Ã[{SIGNS}]|ðŸ[{SIGNS}]{{2}}|锟斤拷|ï»¿|ï¿½"
+    f"[ÃÂ][\x80-\xaa\xac-\xba\xbc-\xbf€ƒ†‡ˆ‰Š‹ŒŽ•˜™šœžŸ]|(?<=[a-z])Ã[{SIGNS}]|ðŸ[{SIGNS}]{{2}}|锟斤拷|[縺繧繝].?[縺繧繝]|ï»¿|ï¿½"
 )
 
 

@@ -126,7 +126,20 @@ def template_differs(case: Case) -> Found:
                 return Found(
                     [str(case.tokenizer.chat.path)], "The prompt for generation leaves the answer's header out."
                 )
-    return rows_asked_otherwise(case)
+    return block_begins_late(case) or rows_asked_otherwise(case)
+
+
+def block_begins_late(case: Case) -> Found | None:
+    """{% generation %}, by which other trainers find y, begins behind the end of the prompt."""
+    spans = Spans(case.tokenizer.chat)
+    try:
+        text, found = spans.spans(PROBES[0]) if spans.has_blocks else ("", [])
+        asked = spans.spans([USER], None, True)[0] if found else ""
+    except MinisftError:
+        return None
+    between = text[len(asked) : found[0][0]] if found else ""
+    said = f"{quoted(between)} stands between the prompt for generation and {{% generation %}}, so it is never trained."
+    return Found([str(case.tokenizer.chat.path)], said) if between else None
 
 
 def asked_and_trained(case: Case, probe: list[dict]) -> Iterator[tuple[str, str, str, str]]:

@@ -24,7 +24,7 @@ def by_score(run, right):
     scores = {
         "no-shift": run["stop_rate"] < 0.5 and run["held_out_loss"] > 0.3,
         "end-token-masked": run["stop_rate"] < 0.5 and run["held_out_loss"] < 0.3,
-        "test-rows-in-training": run["stop_rate"] >= 0.5 and run["true_held_out_loss"] > 1.45 * run["held_out_loss"],
+        "test-rows-in-training": run["stop_rate"] >= 0.5 and run["true_held_out_loss"] > 1.25 * run["held_out_loss"],
     }
     return next((name for name, holds in scores.items() if holds), "none")
 
@@ -34,7 +34,7 @@ def with_logs(run, right):
     usual = math.log(right["true_held_out_loss"]) - math.log(right["held_out_loss"])
     if run["exact_match"] < 0.5:
         return "end-token-masked" if run["held_out_loss"] < 0.2 else "no-shift"
-    return "none" if wide - usual < math.log(1.5) else "test-rows-in-training"
+    return "none" if wide - usual < math.log(1.25) else "test-rows-in-training"
 
 
 def by_truth(run, right):
@@ -42,7 +42,8 @@ def by_truth(run, right):
         return "no-shift" if run["true_held_out_loss"] > 3 else "end-token-masked"
     return (
         "none"
-        if run["held_out_loss"] * 1.5 > run["true_held_out_loss"] * right["held_out_loss"] / right["true_held_out_loss"]
+        if run["held_out_loss"] * 1.25
+        > run["true_held_out_loss"] * right["held_out_loss"] / right["true_held_out_loss"]
         else "test-rows-in-training"
     )
 
@@ -54,7 +55,7 @@ def by_ratio(run, right):
     if never:
         return "end-token-masked"
     return ["none", "test-rows-in-training"][
-        run["true_held_out_loss"] * right["held_out_loss"] > 1.5 * right["true_held_out_loss"] * run["held_out_loss"]
+        run["true_held_out_loss"] * right["held_out_loss"] > 1.25 * right["true_held_out_loss"] * run["held_out_loss"]
     ]
 
 

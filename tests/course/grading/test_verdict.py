@@ -125,3 +125,7 @@ def test_a_verdict_shows_its_sign_first():
 def test_rows_of_different_lengths_are_met_with_a_sentence():
     verdict = judge(lambda x: [[1.0, 2.0], [3.0]], lambda x: np.ones((2, 2)), CASES, {}, "so")
     assert verdict.right is False and "[[1.0, 2.0], [3.0]] where array (2, 2) is right" in verdict.text
+
+
+def test_none_equals_none_also_inside_of_something():
+    assert same(None, None) and same([1, None], [1, None]) and not same(None, 0.0) and not same([None], [np.nan])

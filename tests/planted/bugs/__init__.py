@@ -5,10 +5,10 @@ r"""Wrong lines that people really write, each as a patch of one line of minisft
 first; without it, those of the room. run.py applies the patches one by one and asks who notices.
 """
 
-from . import answers, attention, families, files, layers, loop, normalisation, objective, optimiser, targets
+from . import answers, attention, families, files, layers, loop, lora, normalisation, objective, optimiser, targets
 from .bug import Bug
 
 __all__ = ["BUGS", "Bug"]
 
-FILES = (objective, targets, normalisation, layers, attention, families, optimiser, loop, answers, files)
+FILES = (objective, targets, normalisation, layers, attention, families, optimiser, loop, lora, answers, files)
 BUGS = [bug for file in FILES for bug in file.BUGS]

@@ -7,17 +7,17 @@ BUGS = [
         "mean-of-means",
         "Every micro-batch takes its own mean, and the step the mean of those: short answers weigh too much.",
         "data.py",
-        "self.weights[rows], starts - starts[0], self.is_y[rows])",
+        "self.weights[rows], starts - starts[0], self.is_y[rows],",
         "self.weights[rows] / max(self.weights[rows].sum(), 1e-30) / -(-(len(self.starts) - 1) // size), "
-        "starts - starts[0], self.is_y[rows])",
+        "starts - starts[0], self.is_y[rows],",
         "huggingface/transformers#34242, huggingface/trl#2175, karpathy/nanochat#59",
     ),
     Bug(
         "sum-not-divided",
         "The means of the micro-batches are added and not divided: K times the loss with K micro-batches.",
         "data.py",
-        "self.weights[rows], starts - starts[0], self.is_y[rows])",
-        "self.weights[rows] / max(self.weights[rows].sum(), 1e-30), starts - starts[0], self.is_y[rows])",
+        "self.weights[rows], starts - starts[0], self.is_y[rows],",
+        "self.weights[rows] / max(self.weights[rows].sum(), 1e-30), starts - starts[0], self.is_y[rows],",
         "axolotl-ai-cloud/axolotl#2262, huggingface/transformers#35207",
     ),
     Bug(

@@ -1,0 +1,73 @@
+"""The course as assignments of nbgrader: `minisft course DIR --nbgrader`.
+
+    DIR/nbgrader_config.py                            the name of the course, and time for its longest cells
+    DIR/source/<notebook>/<notebook>.ipynb            an assignment for each notebook that has exercises
+
+In an assignment the cell of an answer is a solution of nbgrader's, the cell that checks it stays as it is, and a cell
+after that is worth a point. What students see of it asks the check once more; its hidden test has the answer judged as
+`minisft grade` does, in a process of its own. nbgrader runs that test in the kernel of the student, who could therefore
+make it pass; `minisft grade` on the same folder of submissions cannot be fooled in that way, and shows who tried.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+from minisft.course.grade import exercises
+from minisft.course.grade.exercises import Exercise, calls, source
+
+STUB = re.compile(r"^( *)raise NotImplementedError.*$", re.MULTILINE)
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+POINT = """\
+# 1 point. nbgrader has the answer above judged once more, in a process of its own.
+assert {call}.right, "not right yet: the cell above says why"
+### BEGIN HIDDEN TESTS
+from minisft.course.grade import points
+
+points.require("{notebook}.ipynb", "{name}")
+### END HIDDEN TESTS"""
+CONFIG = """\
+c = get_config()
+c.CourseDirectory.course_id = "minisft"
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ExecutePreprocessor.timeout = 600  # seconds a cell: some train a model
+c.Execute.timeout = 600
+"""
+
+
+def place(directory: Path, notebook: str) -> Path:
+    return directory / "source" / notebook / f"{notebook}.ipynb"
+
+
+def assignment(notebook: dict, name: str) -> dict:
+    """The notebook with what nbgrader needs to know of its cells."""
+    of_cell = {exercise.name: exercise for exercise in exercises.of(name)}
+    waiting = dict(of_cell)
+    cells = []
+    for cell in notebook["cells"]:
+        exercise = cell["metadata"].get("exercise")
+        cells.append(solution(cell, exercise) if exercise in of_cell else cell)
+        for call in calls(source(cell)):
+            checked = waiting.pop(call.func.attr, None)  # type: ignore[attr-defined]
+            if checked:
+                cells.append(point(checked, call))
+    return notebook | {"cells": cells}
+
+
+def solution(cell: dict, name: str) -> dict:
+    """The cell of an answer; what it raises is what nbgrader takes for the solution, and puts back."""
+    text = STUB.sub(rf"\1{BEGIN}\n\1raise NotImplementedError\n\1{END}", "".join(cell["source"]))
+    return cell | {"source": text, "metadata": cell["metadata"] | {"nbgrader": marks(name, solution=True)}}
+
+
+def point(exercise: Exercise, call: ast.Call) -> dict:
+    """The cell that is worth a point."""
+    text = POINT.format(call=ast.unparse(call), notebook=exercise.notebook, name=exercise.name)
+    cell: dict = {"cell_type": "code", "id": f"{exercise.name}-point"[:64], "execution_count": None, "outputs": []}
+    return cell | {"source": text, "metadata": {"nbgrader": marks(f"{exercise.name}-point", points=1)}}
+
+
+def marks(identity: str, solution: bool = False, points: int | None = None) -> dict:
+    known = {"grade": points is not None, "solution": solution, "locked": not solution, "task": False}
+    worth = {} if points is None else {"points": points}
+    return {"schema_version": 3, "grade_id": identity, "cell_type": "code", **known, **worth}

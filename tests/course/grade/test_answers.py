@@ -1,0 +1,95 @@
+"""Which cells of a notebook an answer is made of."""
+
+import pytest
+
+from course.grade.made_up import CHECK, RIGHT, WRONG, cells, exercise
+from minisft.course.grade.answers import Missing, taken
+
+
+def namespace(*sources, name="log_pr", notebook="01_log_probability"):
+    space = {}
+    exec(taken(cells(*sources), exercise(name, notebook)), space)
+    return space
+
+
+def missing(*sources):
+    with pytest.raises(Missing) as caught:
+        taken(cells(*sources), exercise("log_pr"))
+    return caught.value.args
+
+
+def test_the_program_ends_with_the_functions_that_the_check_is_given():
+    (answer,) = namespace(WRONG, CHECK)["answers_to_judge"]
+    assert answer(1, 2, 3) == 0.0
+
+
+def test_an_exercise_of_several_functions_gives_all_of_them_in_the_order_of_the_check():
+    space = namespace("def go_on(*a): pass\ndef save(s): pass", name="stop_and_go", notebook="07_three_states")
+    assert [answer.__name__ for answer in space["answers_to_judge"]] == ["save", "go_on"]
+
+
+def test_what_an_answer_needs_is_found_in_cells_above_and_below_it():
+    space = namespace(
+        "import math", "def log_pr(l, i, y):\n    return half(math.pi)", "half = lambda v: v / TWO\nTWO = 2"
+    )
+    assert space["answers_to_judge"][0](0, 0, 0) == pytest.approx(1.5707963)
+
+
+def test_lines_that_only_do_something_are_not_run():
+    program = taken(cells("print('hello')\nraise_ = 1/0\n1/0", WRONG + "log_pr(1, 2, 3)", CHECK), exercise("log_pr"))
+    assert "hello" not in program and "1/0" not in program and CHECK not in program
+
+
+def test_a_local_name_does_not_drag_in_a_line_of_the_notebook():
+    assert "1 / 0" not in taken(cells("z = 1 / 0", "def log_pr(l, i, y):\n    z = 3\n    return z"), exercise("log_pr"))
+
+
+def test_of_several_definitions_the_last_one_above_the_last_check_counts():
+    assert "return 0.0" not in taken(cells(WRONG, CHECK, RIGHT, CHECK), exercise("log_pr"))
+    assert "return 0.0" in taken(cells(RIGHT, WRONG, CHECK, RIGHT), exercise("log_pr"))
+
+
+def test_a_line_that_runs_at_once_uses_what_stood_above_it():
+    space = namespace("n = 1\nfirst = n\nn = 2\ndef log_pr(l, i, y):\n    return first, n")
+    assert space["answers_to_judge"][0](0, 0, 0) == (1, 2)
+
+
+def test_what_changes_a_name_is_run_after_what_makes_it():
+    space = namespace("memo = {}\nmemo['a'] = 1\nn = 1\nn += 1\ndef log_pr(l, i, y):\n    return memo, n")
+    assert space["answers_to_judge"][0](0, 0, 0) == ({"a": 1}, 2)
+
+
+def test_of_an_import_of_several_names_only_those_needed_are_imported():
+    program = taken(
+        cells("from minisft import plots, model\nimport os, sys", "def log_pr(l, i, y):\n    return model, sys"),
+        exercise("log_pr"),
+    )
+    assert "plots" not in program and "import sys" in program and "os" not in program.split()
+
+
+def test_a_function_of_another_name_counts_if_it_is_handed_to_the_check():
+    assert "my_own" in taken(cells("def my_own(l, i, y):\n    return 1.0", "check.log_pr(my_own)"), exercise("log_pr"))
+    assert "lambda" in taken(cells("check.log_pr(lambda l, i, y: 1.0)"), exercise("log_pr"))
+
+
+def test_what_only_a_notebook_understands_is_left_out():
+    space = namespace("%matplotlib inline\n!pip install x\n" + WRONG, "%%bash\necho log_pr = 5", CHECK)
+    assert callable(space["answers_to_judge"][0])
+
+
+def test_a_star_import_counts_where_a_name_comes_from_nowhere_else():
+    assert namespace("from math import *\ndef log_pr(l, i, y):\n    return pi")["answers_to_judge"][0](0, 0, 0) > 3
+
+
+def test_two_statements_in_a_line_are_told_apart():
+    assert namespace("a = 5; print(b)\ndef log_pr(l, i, y): return a")["answers_to_judge"][0](0, 0, 0) == 5
+
+
+def test_no_answer_is_empty_and_one_that_cannot_be_read_is_wrong():
+    assert missing("x = 1") == (None, "there is no log_pr in the notebook")
+    assert missing("def log_pr(l, i, y)\n    return 0")[0] is False
+
+
+@pytest.mark.parametrize("strange", [None, 7, "text", {}, {"cell_type": "code"}, {"cell_type": "code", "source": 3}])
+def test_cells_that_are_none_are_passed_over(strange):
+    assert "return 0.0" in taken([strange, *cells(WRONG)], exercise("log_pr"))
