@@ -80,7 +80,7 @@ def exact(theta: Params, name: str) -> float:
     """The fraction of these questions that are answered exactly."""
     _, config, tokenizer = theta_hat()
     answered = evaluate.answers(theta, config, tokenizer, questions(name), 24)
-    return float(np.mean([answer["exact"] for answer in answered if answer]))
+    return float(np.mean([answer["exact"] for answer in answered if answer is not None]))
 
 
 def worth(theta: Params) -> dict:
