@@ -86,5 +86,18 @@ def by_watcher(seconds, function):
     finally:
         state["live"] = False
         over.set()
-        watcher.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(asked, None)
+        met(watcher, asked)
+
+
+def met(watcher, asked):
+    """Wait for the watcher, and meet the last exception here. One that is never met, or that is taken back, leaves a
+    flag in Python 3.11 by which every later trace hangs."""
+    while True:
+        try:
+            watcher.join()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(asked, ctypes.py_object(Overtime))
+            while True:
+                pass
+        except Overtime:
+            if not watcher.is_alive():
+                return

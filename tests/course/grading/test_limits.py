@@ -1,6 +1,8 @@
 """An answer that never ends is stopped, wherever it runs and whatever it catches."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -89,3 +91,28 @@ def test_an_iterator_without_an_end_is_cut():
             yield 1
 
     assert len(run(ones)) == 1_000_000
+
+
+TRACE_AFTER = """
+import sys
+from contextlib import suppress
+from minisft.course.grading import limits
+
+def endless():
+    while True:
+        pass
+
+assert limits.by_watcher(5, lambda: 3) == 3
+with suppress(limits.Overtime):
+    limits.by_watcher(0.2, endless)
+seen = []
+sys.settrace(lambda frame, event, argument: seen.append(event))
+(lambda: 0)()
+sys.settrace(None)
+assert seen
+"""
+
+
+def test_after_a_watcher_a_trace_works_as_before():
+    """In a process of its own: where it fails, it hangs."""
+    assert subprocess.run([sys.executable, "-c", TRACE_AFTER], timeout=60).returncode == 0
