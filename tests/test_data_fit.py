@@ -47,7 +47,7 @@ def test_a_cut_example_has_no_end_token_put_back(tokenizer):
     """A model must not learn to stop in mid-sentence."""
     whole = encoded({"messages": said("Hi", "Which is the capital of France?")}, tokenizer)
     n = len(whole.ids) - 4  # the end token, its newline and more are beyond it
-    ((ids, mask, where, _),), counts = fit([whole], n, "cut")
+    ((ids, mask, where, *_),), counts = fit([whole], n, "cut")
     assert_array_equal(ids, whole.ids[:n])
     assert_array_equal(mask, whole.is_y[:n])
     assert ids[-1] != tokenizer.end_of_turn_id and mask[-1]
