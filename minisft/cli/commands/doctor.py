@@ -1,4 +1,4 @@
-"""Find out what will go wrong, before it is trained: in the rows, in the template, and under θ̂.
+"""Find out what will go wrong, before it is trained: in the rows, in the template, and under the model.
 
 example:
   minisft doctor --model atlas --data train.jsonl --test test.jsonl

@@ -97,10 +97,12 @@ class Reader:
         if kind in ("set", "frozenset"):
             return {"set": set, "frozenset": frozenset}[kind](self.item(value, depth) for value in rest[0])
         if kind == "params":
-            if not all(TENSOR.fullmatch(name) for name, _ in rest[0]):
+            tensors, flat, *numbers = rest
+            if not all(TENSOR.fullmatch(name) for name, _ in [*tensors, *numbers]):
                 raise Broken("a name that is none")
-            shapes = {name: shape and tuple(shape) for name, shape in rest[0]}
-            return the("Params")(shapes, flat=self.item(rest[1], depth))
+            shapes = {name: shape and tuple(shape) for name, shape in tensors}
+            given = {name: float(number) for name, number in numbers}
+            return the("Params")(shapes, flat=self.item(flat, depth), numbers=given)
         if kind == "record":
             return the(rest[0], RECORDS)(*(self.item(value, depth) for value in rest[1]))
         if kind == "object":

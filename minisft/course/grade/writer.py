@@ -59,7 +59,8 @@ class Writer:
             return ["scalar", value.dtype.str, *self.blob(value.tobytes())]
         name = ours(kind)
         if name == "Params":
-            return ["params", [[n, s and list(s)] for n, s in value.shapes.items()], self.item(value.flat, depth)]
+            shapes = [[n, s and list(s)] for n, s in value.shapes.items()]
+            return ["params", shapes, self.item(value.flat, depth), *([n, float(x)] for n, x in value.numbers.items())]
         if name in RECORDS:
             return ["record", name, self.items((getattr(value, n) for n in fields(kind)), depth)]
         if name in OBJECTS:
