@@ -73,9 +73,9 @@ def test_each_rank_computes_its_share_and_no_more(config, theta, monkeypatch):
     """In micro-batches of at most --batch-size: its memory does not grow with the step."""
     seen, forward = [], model.forward
 
-    def spying_forward(theta, config, ids, starts, rows, **named):
+    def spying_forward(theta, config, ids, starts, *rest):
         seen.append((threading.get_ident(), len(ids), len(starts) - 1))
-        return forward(theta, config, ids, starts, rows, **named)
+        return forward(theta, config, ids, starts, *rest)
 
     monkeypatch.setattr(model, "forward", spying_forward)
     settings = replace(SETTINGS, batch_size=2, gradient_accumulation_steps=5, max_steps=1)
