@@ -70,7 +70,7 @@ def main() -> None:
     with side_by_side.processes() as pool:
         for name in arguments.parts:
             rows += rows_of(name, pool)
-            write(arguments.output_file, rows)
+            write(arguments.output_file, "python -m benchmarks.conditional_versus_joint", rows)
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
@@ -80,10 +80,10 @@ def others(path: Path, parts: list[str]) -> list[dict]:
     return [row for row in rows if row["part"] not in parts]
 
 
-def write(path: Path, rows: list[dict]) -> None:
-    """The table as JSON, a row a line, after date and machine."""
+def write(path: Path, command: str, rows: list[dict]) -> None:
+    """The table that a command makes as JSON, a row a line, after date and machine."""
     head = {
-        "command": "python -m benchmarks.conditional_versus_joint",
+        "command": command,
         "date": date.today().isoformat(),
         "processor": processor(),
         "blas": kernel(),
