@@ -36,7 +36,7 @@ def test_the_command_keeps_the_rows_of_other_parts_and_writes_what_the_notebook_
     command, path = runpy.run_path(str(COMMAND)), tmp_path / "table.json"
     rows = [{"part": part, "rule": "λ = 0", "seed": 0, "step": 40.0, "loss y": 0.25} for part in ("main", "wordy x")]
     assert command["others"](path, ["main"]) == []
-    command["write"](path, rows)
+    command["write"](path, "python -m a.command", rows)
     assert command["others"](path, ["main"]) == rows[1:]
     assert json.loads(path.read_text(encoding="ascii"))["rows"] == rows
     assert long_table.read().keys() == json.loads(path.read_text(encoding="utf-8")).keys()
