@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 from minisft.course.grade import exercises
-from minisft.course.grade.exercises import Exercise, calls, source
+from minisft.course.grade.cells import calls, source
+from minisft.course.grade.exercises import Exercise
 
 STUB = re.compile(r"^( *)raise NotImplementedError.*$", re.MULTILINE)
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -48,7 +49,7 @@ def assignment(notebook: dict, name: str) -> dict:
         exercise = cell["metadata"].get("exercise")
         cells.append(solution(cell, exercise) if exercise in of_cell else cell)
         for call in calls(source(cell)):
-            checked = waiting.pop(call.func.attr, None)  # type: ignore[attr-defined]
+            checked = waiting.pop(call.func.attr, None)
             if checked:
                 cells.append(point(checked, call))
     return notebook | {"cells": cells}
