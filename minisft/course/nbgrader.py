@@ -4,9 +4,10 @@
     DIR/source/<notebook>/<notebook>.ipynb            an assignment for each notebook that has exercises
 
 In an assignment the cell of an answer is a solution of nbgrader's, the cell that checks it stays as it is, and a cell
-after that is worth a point. What students see of it asks the check once more; its hidden test has the answer judged as
-`minisft grade` does, in a process of its own. nbgrader runs that test in the kernel of the student, who could therefore
-make it pass; `minisft grade` on the same folder of submissions cannot be fooled in that way, and shows who tried.
+after that is worth a point. What students see of it asks the check once more. Its hidden test asks somebody else instead:
+it has the answer judged as `minisft grade` does, in a process of its own, so that a point does not hang on what else went
+wrong in the notebook. nbgrader runs that test in the kernel of the student, who could therefore make it pass; `minisft
+grade` on the same folder of submissions cannot be fooled in that way, and shows who tried.
 """
 
 import ast
@@ -20,18 +21,25 @@ STUB = re.compile(r"^( *)raise NotImplementedError.*$", re.MULTILINE)
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 POINT = """\
 # 1 point. nbgrader has the answer above judged once more, in a process of its own.
-assert {call}.right, "not right yet: the cell above says why"
-### BEGIN HIDDEN TESTS
-from minisft.course.grade import points
+def earned():
+    return {call}.right
 
-points.require("{notebook}.ipynb", "{name}")
-### END HIDDEN TESTS"""
+### BEGIN HIDDEN TESTS
+def earned():
+    from minisft.course.grade import points
+
+    points.require("{notebook}.ipynb", "{name}")
+    return True
+
+### END HIDDEN TESTS
+assert earned(), "not right yet: the cell above says why"
+"""
 CONFIG = """\
 c = get_config()
 c.CourseDirectory.course_id = "minisft"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
-c.ExecutePreprocessor.timeout = 600  # seconds a cell: some train a model
-c.Execute.timeout = 600
+c.Execute.timeout = 600  # seconds a cell: some train a model
+c.OverwriteCells.add_missing_cells = True  # a cell worth a point that somebody has deleted
 """
 
 
