@@ -7,8 +7,10 @@ import warnings
 from itertools import pairwise
 from typing import NamedTuple
 
-from minisft.course.grade.cells import parsed, remembered
+from minisft.course.grade.cells import remembered, tree
 from minisft.errors import one_line
+
+OF_THE_COMPILER = {"__conditional_annotations__"}  # where Python 3.14 notes which annotations of a module it has passed
 
 
 class Statement(NamedTuple):
@@ -24,6 +26,7 @@ class Statement(NamedTuple):
 def unreadable(text: str) -> str:
     try:
         table_of(text)
+        with_generators(text)
     except SyntaxError as error:
         return one_line(f"{error.msg}, line {error.lineno}: {(error.text or '').strip()}", 200)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -36,7 +39,7 @@ def read(text: str) -> tuple[Statement, ...]:
     """The statements of a cell that define or may change something; none of one that cannot be read."""
     if unreadable(text):
         return ()
-    body = parsed(text).body
+    body = tree(text).body
     lines = text.split("\n")
     shared = {line for a, b in pairwise(body) for line in {a.end_lineno} & {first_line(b)}}
     found = []
@@ -72,26 +75,42 @@ def used(text: str) -> tuple[set[str], set[str]]:
     """The global names that some code needs at once, and those that functions in it need later."""
     now: set[str] = set()
     later: set[str] = set()
-    tables = [table_of(text)]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
+    waiting = [(table_of(with_generators(text)), now)]
+    while waiting:
+        table, needed = waiting.pop()
         top = table.get_type() == "module"
+        if table.get_type() == "function" and table.get_name() != "genexpr":  # that one runs where it stands
+            needed = later
         of_all = [s for s in table.get_symbols() if top or s.is_global()]
-        names = {s.get_name() for s in of_all if s.is_referenced() or s.is_declared_global()}
-        deferred = table.get_type() == "function" and table.get_name() not in (
-            "listcomp",
-            "setcomp",
-            "dictcomp",
-            "genexpr",
-        )
-        (later if deferred else now).update(names)
-    return now, later
+        needed.update(s.get_name() for s in of_all if s.is_referenced() or s.is_declared_global())
+        waiting += [(child, needed) for child in table.get_children()]
+    return now - OF_THE_COMPILER, later
+
+
+class Generators(ast.NodeTransformer):
+    """Every comprehension becomes a generator, which needs the same names.
+
+    It alone still has names of its own in Python 3.12, where symtable no longer tells those of the others from the
+    names of the code around them.
+    """
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
+def with_generators(text: str) -> str:
+    return ast.unparse(Generators().visit(tree(text)))
 
 
 def table_of(text: str) -> symtable.SymbolTable:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return symtable.symtable(text, "cell", "exec")
 
 
