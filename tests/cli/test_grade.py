@@ -79,8 +79,11 @@ def test_ctrl_c_keeps_the_rows_judged_so_far_and_ends_with_130(submitted, tmp_pa
     write(submitted / "zoe" / f"{LOG_PR}.ipynb", sleeps, CHECK)
     target = tmp_path / "grades.csv"
     arguments = [str(submitted), "--exercise", "log_pr", *(["--csv", str(target)] if writes else [])]
+    own = tmp_path / "own"
+    own.mkdir()
+    asked = command("grade", *arguments)
     process = subprocess.Popen(
-        **command("grade", *arguments),
+        **asked | {"env": asked["env"] | {"TMPDIR": str(own)}},
         stderr=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # in the background it is ignored
@@ -91,7 +94,7 @@ def test_ctrl_c_keeps_the_rows_judged_so_far_and_ends_with_130(submitted, tmp_pa
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody hears it
     with process.stderr:
         said = process.stderr.read()
-    assert process.wait(30) == 130
+    assert process.wait(30) == 130 and not list(own.iterdir())  # nor is the answer that sleeps still there
     kept = f"and are in {target}" if writes else "and nothing is written"
     assert said == f"minisft: interrupted: 2 of 3 answers were judged, {kept}\n"
     kept = target.read_bytes().decode("utf-8-sig").splitlines() if target.exists() else []

@@ -55,12 +55,14 @@ class Judge:
         return Judged(False, why, OVERDUE)
 
     def stop(self) -> None:
-        if self.process is not None:
+        process, self.process = self.process, None  # at once: after Ctrl-C two threads may stop one judge
+        if process is not None:
+            process.terminate()  # it takes the answer's process and folder with it
+            process.join(5)
+            process.kill()
+            process.join()
             with contextlib.suppress(OSError):
                 self.connection.close()
-            self.process.kill()
-            self.process.join()
-            self.process = None
 
 
 class Wanted(NamedTuple):
