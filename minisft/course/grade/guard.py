@@ -59,21 +59,26 @@ def limit(seconds: int) -> None:
 def taken() -> int:
     """Bytes of address space that this process has by now."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 1 << 30
 
 
+def plain(path: str | bytes | Path) -> str:
+    """The place of a path, in the letters that stand for all where a system takes A for a."""
+    return os.path.realpath(os.fsdecode(path)).casefold()
+
+
 def watch(hidden: Sequence[Path]) -> None:
     """From now on Python refuses what is listed above. It cannot be taken back."""
-    folders = tuple(os.path.realpath(path) + os.sep for path in hidden)
+    folders = tuple(plain(path) + os.sep for path in hidden)
 
     def refuse(event: str, arguments: tuple) -> None:
         if event == "open":
             path, _, flags = arguments
             if isinstance(flags, int) and flags & WRITING and path != os.devnull:
                 raise PermissionError("an answer may not write files")
-            if isinstance(path, (str, bytes)) and os.path.realpath(os.fsdecode(path)).startswith(folders):
+            if isinstance(path, (str, bytes)) and plain(path).startswith(folders):
                 raise PermissionError("an answer may not read the solutions")
         elif event.startswith(REFUSED):
             raise PermissionError(f"an answer may not do this: {event}")
