@@ -52,7 +52,7 @@ def of(notebook: str) -> tuple[Exercise, ...]:
 
 
 def by_hand(notebook: str) -> tuple[Exercise, ...]:
-    """What is matched by hand in a notebook: it can be judged if the variant of the notebook is known."""
+    """What is answered by hand in a notebook: it can be judged if the variant of the notebook is known."""
     if notebook not in BY_HAND:
         return ()
     name, answer, *_ = BY_HAND[notebook]

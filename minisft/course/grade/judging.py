@@ -34,7 +34,7 @@ NOT_WRITTEN = "not written yet"
 
 
 class Job(NamedTuple):
-    """seed: of the random cases; variant: of what is matched by hand, None for a function."""
+    """seed: of the random cases; variant: of what is answered by hand, None for a function."""
 
     path: str
     exercise: Exercise

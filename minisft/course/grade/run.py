@@ -103,7 +103,7 @@ def all_wanted(handed: list[Handed], seed: int, variants: dict[str, int]) -> lis
     """For each student each exercise of the notebooks that anybody handed in.
 
     seed      decides the random cases of all checks
-    variants  {student: number}: with it, what is matched by hand is judged, too
+    variants  {student: number}: with it, what is answered by hand is judged, too
     """
     rng = np.random.default_rng(seed)
     of = {(one.student, one.notebook): one for one in handed}
