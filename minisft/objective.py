@@ -3,7 +3,7 @@
 z are the logits of the rows that count, one row for every predicted token, and π = softmax(z). The weights w say what J
 is: 1 on the tokens of y and 0 on those of x give Σ log Pr(y|x), 1 on both gives Σ log Pr(x, y) (data.py, `weights`).
 
-    log π  = z − log Σ_v exp(z_v)
+    log π  = z − log Σ_j exp(z_j)
     J      = Σᵢ wᵢ log π(yᵢ)                     arXiv 2501.09223, ch. 4; now from the bottom up
     ∂J/∂zᵢ = wᵢ (onehot(yᵢ) − π)                 the target is pushed up, everything else down by its probability
 

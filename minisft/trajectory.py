@@ -3,7 +3,7 @@
     distance      ‖θ_t − θ̂‖₂, for the whole vector and for every tensor
     line          (1 − α) θ̂ + α θ̃
     plane         θ̂ + a e₁ + b e₂:  e₁ from θ̂ to θ̃,  e₂ where the path strays furthest from that line
-    divergence    KL(π_θ ‖ π_θ̂) = Σ_v π_θ(v) (log π_θ(v) − log π_θ̂(v)),  exact: the sum runs over the vocabulary
+    divergence    KL(π_θ ‖ π_θ̂) = Σ_j π_θ(j) (log π_θ(j) − log π_θ̂(j)),  exact: the sum runs over the vocabulary
 
 A distance between two θ says how far a run has gone; the divergence says how much of it can be noticed from outside.
 The line is that of arXiv 1412.6544, the plane by the path's own directions that of arXiv 1712.09913.

@@ -15,7 +15,7 @@ def flip_step(right):
 
 # %% divergence
 # 1. Weighted by which of the two models? By the one in motion. A sum over the vocabulary, a mean over the rows.
-# 2. KL(π ‖ π̂) = Σ_v π(v) (log π(v) − log π̂(v))
+# 2. KL(π ‖ π̂) = Σ_j π(j) (log π(j) − log π̂(j))
 # 3. pi = np.exp(log_pi)
 import numpy as np
 

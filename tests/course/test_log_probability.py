@@ -8,7 +8,6 @@ import pytest
 from course.solutions import solution
 from minisft import plots
 from minisft.course import log_probability as check
-from minisft.course.log_probability.quizzes import PAPER
 
 NOTEBOOK = "01_log_probability"
 EXERCISES = {name: getattr(check, name) for name in ("log_pr", "perplexity", "answers", "draw")}
@@ -276,10 +275,32 @@ def test_pictures_of_tokens_and_of_groups_have_a_bar_for_each():
     assert len(figure.axes[0].patches) == 4 and figure._repr_png_()[0]
 
 
-def test_on_paper_the_likeliest_answer_is_not_the_greedy_one():
-    assert check.on_paper("end").right and check.on_paper("yes please end").right is False
-    assert "0.6 · 0.6 · 0.8 = 0.288" in check.on_paper(None).text
-    assert all(abs(sum(row.values()) - 1) < 1e-12 for row in PAPER.values())
+ON_PAPER = {"end": 0.3, "yes end": 0.6 * 0.3, "yes please end": 0.6 * 0.6 * 0.8}
+
+
+def test_on_paper_the_products_of_the_printed_table_are_right_and_rounding_is_allowed():
+    verdict = check.on_paper(ON_PAPER)
+    assert verdict.right and "0.6 · 0.6 · 0.8 = 0.288" in verdict.text and "likeliest answer is 'end'" in verdict.text
+    assert check.on_paper({name: round(pr, 2) for name, pr in ON_PAPER.items()}).right
+    assert check.on_paper(dict.fromkeys(ON_PAPER)).right is None
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "said"),
+    [
+        ("yes please end", 0.6 * 0.6, "the end token is left out"),
+        ("yes end", 0.6 + 0.3, "added"),
+        ("yes please end", 0.8, "the last token alone"),
+        ("yes end", math.log(0.18), "the logarithm"),
+        ("yes end", 18, "in percent"),
+        ("yes please end", 2.0 / 3, "the mean of the factors"),
+        ("end", 0.6, "another number"),
+        ("end", "three tenths", "cannot be judged"),
+    ],
+)
+def test_on_paper_a_wrong_number_is_met_with_what_was_done_instead(name, number, said):
+    verdict = check.on_paper(ON_PAPER | {name: number})
+    assert verdict.right is False and said in verdict.text
 
 
 def test_all_answers_of_the_tiny_model_and_its_unfinished_strings_have_probability_1():

@@ -62,7 +62,7 @@ class Game:
             with mistake.on():
                 return function()
 
-        self.world, self.verdict = made, lambda name: judged(mistake, name)
+        self.world, self.verdict = made, lambda name: accused(name, mistake)
         self.known: dict[str, object] = {}
         self.points = 0
         experiment.questions(True), experiment.questions(False)
@@ -83,11 +83,11 @@ class Game:
             self.known[name] = self.world(lambda: MADE[name](self.run))
         return self.known[name]
 
-    def accuse(self, name: str) -> Verdict:
+    def accuse(self, name: str | None) -> Verdict:
         """Name the mistake. A wrong name costs points; the right one shows its two lines."""
-        if name not in SUSPECTS:
-            return Verdict(None, f"no suspect is called {quoted(name)}; choose one of {', '.join(SUSPECTS)}")
         right, text = self.verdict(name)
+        if right is None:
+            return Verdict(right, text)
         if not right:
             self.points += WRONG
         return Verdict(right, f"{text} You have paid {self.points} points.")
@@ -116,8 +116,22 @@ def deal(seed: int, among: list[str] | None = None) -> Game:
 
     among  the names of the suspects to draw from; all, if it is not given
     """
-    names = SUSPECTS if among is None else among
-    rng = np.random.default_rng(seed)
-    drawn = names[int(rng.integers(len(names)))]
-    [mistake] = [mistake for mistake in MISTAKES if mistake.name == drawn]
+    mistake, rng = drawn(seed, SUSPECTS if among is None else among)
     return Game(mistake, replace(experiment.SETTINGS, seed=int(rng.integers(1000))))
+
+
+def drawn(seed: int, names: list[str]) -> tuple[Mistake, np.random.Generator]:
+    """The mistake that a seed draws, and the generator that drew it."""
+    rng = np.random.default_rng(seed)
+    name = names[int(rng.integers(len(names)))]
+    [mistake] = [mistake for mistake in MISTAKES if mistake.name == name]
+    return mistake, rng
+
+
+def accused(name: str | None, mistake: Mistake) -> Verdict:
+    """What is said of a name; None: nobody is accused."""
+    if name is None:
+        return Verdict(None, "nobody is accused yet: set it to one of check.SUSPECTS")
+    if name not in SUSPECTS:
+        return Verdict(None, f"no suspect is called {quoted(str(name))}; choose one of {', '.join(SUSPECTS)}")
+    return Verdict(*judged(mistake, name))

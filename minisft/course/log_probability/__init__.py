@@ -6,7 +6,8 @@ log Pr(y|x) and the perplexity from logits, all answers of a small vocabulary, a
 from minisft.course.grading.cases import case
 from minisft.course.log_probability.enumeration import answers, draw
 from minisft.course.log_probability.likelihood import log_pr, perplexity
-from minisft.course.log_probability.quizzes import hardest, on_paper, reach, underflow
+from minisft.course.log_probability.paper import on_paper
+from minisft.course.log_probability.quizzes import hardest, reach, underflow
 from minisft.course.log_probability.tiny import TINY, all_answers, as_sequence, pr, shown, strings, tiny_theta
 
 __all__ = [

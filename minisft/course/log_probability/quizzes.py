@@ -1,31 +1,9 @@
-"""The predictions of notebook 01: three tokens on paper, the least expected token, what a replaced token reaches, and
-underflow."""
+"""The predictions of notebook 01: the least expected token, what a replaced token reaches, and underflow."""
 
 import numpy as np
 
 from minisft.course.grading.exercise import quiz
 from minisft.course.grading.verdict import Verdict, settle
-
-PAPER = {  # Pr(next token | the tokens so far), the table of the notebook's first page
-    (): {"yes": 0.6, "please": 0.1, "end": 0.3},
-    ("yes",): {"yes": 0.1, "please": 0.6, "end": 0.3},
-    ("yes", "please"): {"yes": 0.1, "please": 0.1, "end": 0.8},
-}
-
-
-@quiz
-def on_paper(prediction) -> Verdict:
-    """Which of three answers is likeliest, by the table PAPER and the chain rule?"""
-    answers = (("end",), ("yes", "end"), ("yes", "please", "end"))
-    factors = [[PAPER[y[:i]][token] for i, token in enumerate(y)] for y in answers]
-    products = [np.prod(several) for several in factors]
-    worked = "; ".join(
-        f"{' '.join(y)}: {' · '.join(map(str, several))} = {product:.3g}"
-        for y, several, product in zip(answers, factors, products)
-    )
-    names = tuple(map(" ".join, answers))
-    happened = f"{worked}. The likeliest token at each step leads to {names[2]!r}, not to the likeliest answer."
-    return settle(prediction, names, names[int(np.argmax(products))], happened)
 
 
 @quiz

@@ -53,6 +53,39 @@ def test_an_answer_may_print_and_warn_and_keep_a_memory():
     assert judged(noisy, CHECK).right
 
 
+@pytest.mark.parametrize("number", ["fractions.Fraction", "decimal.Decimal", "np.float64"])
+def test_a_number_of_another_class_is_a_number_and_a_text_is_none(number):
+    body = f"import decimal, fractions\n{RIGHT}\nright = log_pr\ndef log_pr(*a): return {number}(float(right(*a)))"
+    assert judged(body, CHECK).right
+    assert judged(body.replace(number, "repr"), CHECK).right is False
+
+
+def test_solutions_and_neighbours_are_not_read_wherever_they_are(tmp_path):
+    for path in (
+        "notebooks/solutions/01_log_probability.py",
+        "minisft/course/log_probability/mistakes.py",
+        "ann/01.ipynb",
+    ):
+        copy = tmp_path / path
+        copy.parent.mkdir(parents=True)
+        copy.write_text(RIGHT)
+        body = function(f"exec(open({str(copy)!r}).read(), space := {{}})", "return space['log_pr'](logits, ids, is_y)")
+        assert "may not read" in judged(body, CHECK).text, path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import zoneinfo; zoneinfo.ZoneInfo('Europe/Rome')",
+        "import statistics, csv",
+        "open(__file__).read()",
+        "import matplotlib.pyplot",
+    ],
+)
+def test_what_python_and_the_library_need_can_be_read(line):
+    assert judged(RIGHT.replace("    z =", f"    {line}\n    z ="), CHECK).right
+
+
 @pytest.mark.parametrize(
     "lines",
     [("while True: pass",), ("while True:", "    try:", "        while True: pass", "    except BaseException: pass")],
@@ -66,6 +99,20 @@ def test_an_answer_without_an_end_is_stopped(monkeypatch, lines):
 def test_an_answer_that_waits_is_stopped(monkeypatch):
     monkeypatch.setattr(judging, "PATIENCE", 3.0)
     assert "by the clock" in judged("import time", function("time.sleep(1000)"), CHECK).text
+
+
+def test_where_the_system_does_not_bound_memory_the_judge_does(monkeypatch):
+    monkeypatch.setattr(judging, "BOUNDED", False)
+    monkeypatch.setattr(judging, "prefix", tuple)
+    monkeypatch.setattr(judging.guard, "MEMORY", 200 << 20)  # far less than the bound that the process has itself
+    greedy = function("import time", "a = b'x' * (400 << 20)", "time.sleep(1000)")
+    assert judged(greedy, CHECK).text == "it was stopped when it had taken 200 MB of memory"
+    assert judged(RIGHT, CHECK).right
+
+
+def test_memory_that_nobody_can_tell_stops_nothing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert judging.resident(os.getpid()) == 0
 
 
 def test_no_file_is_written_or_deleted(tmp_path):
