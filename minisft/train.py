@@ -165,7 +165,7 @@ def read_again(sequences: list[Sequence], settings: TrainConfig) -> np.ndarray:
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order (count,) of the examples in an epoch: made of seed and epoch alone, so a resumed run meets the same."""
+    """The order (n,) of the n = count examples in an epoch: made of seed and epoch alone, as a resumed run needs."""
     if not settings.shuffle:
         return np.arange(count)
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
