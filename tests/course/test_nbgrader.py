@@ -85,8 +85,10 @@ def test_a_point_is_given_for_a_right_answer_only(tmp_path):
         ("def log_pr(l, i, y):\n    raise NotImplementedError", "not written"),
     ):
         write(path, wrong)
-        with pytest.raises(AssertionError, match=words):
+        with pytest.raises(AssertionError, match=words) as raised:
             points.require(str(path), "log_pr")
+        (shown,) = raised.value._render_traceback_()
+        assert shown == f"✗ {raised.value}"
     with pytest.raises(AssertionError, match="--exercise"):
         points.require(str(path), "poem")
 

@@ -56,8 +56,15 @@ def marked(name: str, points: float | None = None) -> dict:
     return {"schema_version": 3, "grade_id": name, "cell_type": "code", **kind, **worth}
 
 
+class NotRight(AssertionError):
+    """A point that is not earned. A page of feedback shows its sentence, and none of the lines that led to it."""
+
+    def _render_traceback_(self) -> list[str]:  # asked for by IPython
+        return [f"✗ {self}"]
+
+
 def require(path: str, exercise: str) -> None:
-    """Raises AssertionError, with what is wrong, if the answer to this exercise in the notebook is not right.
+    """Raises NotRight, with what is wrong, if the answer to this exercise in the notebook is not right.
 
     path: relative to the folder of the notebook, whichever folder a cell has gone to
     """
@@ -65,10 +72,10 @@ def require(path: str, exercise: str) -> None:
     command = [*ours, "grade", str(beginning() / path), "--exercise", exercise, "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise AssertionError(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "it was not judged")
+        raise NotRight(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "it was not judged")
     (row,) = json.loads(ended.stdout)["rows"]
     if row["right"] is not True:
-        raise AssertionError(row["mistake"] or "not written yet")
+        raise NotRight(row["mistake"] or "not written yet")
 
 
 def beginning() -> Path:
