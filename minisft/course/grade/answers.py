@@ -10,11 +10,14 @@ plot, no call of a check, and no training but one that a value comes from that t
 import ast
 import builtins
 import symtable
+import warnings
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from minisft.course.grade.exercises import Exercise, arguments, calls, source
+from minisft.course.grade.exercises import Exercise, arguments, calls, source, tree
 from minisft.errors import one_line
+
+OF_THE_COMPILER = {"__conditional_annotations__"}  # where Python 3.14 notes which annotations of a module it has passed
 
 
 class Missing(Exception):
@@ -62,7 +65,9 @@ def handed_over(exercise: Exercise, statements: list[Statement], texts: list[str
 
 def unreadable(text: str) -> str:
     try:
-        symtable.symtable(text, "cell", "exec")
+        with warnings.catch_warnings(action="ignore"):
+            symtable.symtable(text, "cell", "exec")
+        with_generators(text)
     except SyntaxError as error:
         return one_line(f"{error.msg}, line {error.lineno}: {(error.text or '').strip()}", 200)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -74,7 +79,7 @@ def read(text: str) -> list[Statement]:
     """The statements of a cell; none of one that cannot be read."""
     if unreadable(text):
         return []
-    body = ast.parse(text).body
+    body = tree(text).body
     lines = text.split("\n")
     shared = {line for a, b in pairwise(body) for line in {a.end_lineno} & {first_line(b)}}
     found = []
@@ -90,20 +95,37 @@ def used(text: str) -> tuple[set[str], set[str]]:
     """The global names that some code needs at once, and those that functions in it need later."""
     now: set[str] = set()
     later: set[str] = set()
-    tables = [symtable.symtable(text, "cell", "exec")]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
+    waiting = [(symtable.symtable(with_generators(text), "cell", "exec"), now)]
+    while waiting:
+        table, needed = waiting.pop()
         top = table.get_type() == "module"
-        names = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-        deferred = table.get_type() == "function" and table.get_name() not in (
-            "listcomp",
-            "setcomp",
-            "dictcomp",
-            "genexpr",
-        )
-        (later if deferred else now).update(names)
-    return now, later
+        if table.get_type() == "function" and table.get_name() != "genexpr":  # that one runs where it stands
+            needed = later
+        needed.update(s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global()))
+        waiting += [(child, needed) for child in table.get_children()]
+    return now - OF_THE_COMPILER, later
+
+
+class Generators(ast.NodeTransformer):
+    """Every comprehension becomes a generator, which needs the same names.
+
+    It alone still has names of its own in Python 3.12, where symtable no longer tells those of the others from the
+    names of the code around them.
+    """
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
+def with_generators(text: str) -> str:
+    return ast.unparse(Generators().visit(tree(text)))
 
 
 def first_line(node: ast.stmt) -> int:

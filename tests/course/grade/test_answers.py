@@ -44,6 +44,39 @@ def test_a_local_name_does_not_drag_in_a_line_of_the_notebook():
     assert "1 / 0" not in taken(cells("z = 1 / 0", "def log_pr(l, i, y):\n    z = 3\n    return z"), exercise("log_pr"))
 
 
+def test_a_name_of_a_comprehension_does_not_drag_in_a_line_of_the_notebook():
+    for squares in ("[v * v for v in (1, 2)]", "{v * v for v in (1, 2)}", "{v: v for v in (1, 2)}"):
+        answer = f"squares = {squares}\ndef log_pr(l, i, y):\n    return [v for v in squares]"
+        assert "1 / 0" not in taken(cells("v = 1 / 0", answer), exercise("log_pr"))
+
+
+def test_a_comprehension_needs_a_name_that_only_its_neighbour_binds():
+    answer = "def log_pr(l, i, y):\n    return [k for k in l] + [k for _ in l]"
+    assert "k = 2" in taken(cells("k = 2", answer), exercise("log_pr"))
+
+
+def test_a_comprehension_of_a_function_uses_what_stands_there_when_it_is_called():
+    space = namespace("n = 1\ndef log_pr(l, i, y):\n    return [n for _ in l], {n: n for _ in l}\nn = 2")
+    assert space["answers_to_judge"][0]([0], 0, 0) == ([2], {2: 2})
+
+
+def test_a_comprehension_that_runs_at_once_uses_what_stood_above_it():
+    space = namespace("n = 1\nfirst = [n for _ in 'a']\nn = 2\ndef log_pr(l, i, y):\n    return first, n")
+    assert space["answers_to_judge"][0](0, 0, 0) == ([1], 2)
+
+
+def test_a_note_of_a_type_does_not_drag_in_a_star_import():
+    assert "turtle" not in taken(
+        cells("from turtle import *", "n: int = 3\ndef log_pr(l, i, y):\n    return n"), exercise("log_pr")
+    )
+
+
+def test_what_python_warns_about_in_a_text_is_no_mistake():
+    """LaTeX in a string that is not raw. In these tests a warning is an error."""
+    program = taken(cells('def log_pr(l, i, y):\n    return "\\lambda"', CHECK), exercise("log_pr"))
+    assert "\\lambda" in program
+
+
 def test_of_several_definitions_the_last_one_above_the_last_check_counts():
     assert "return 0.0" not in taken(cells(WRONG, CHECK, RIGHT, CHECK), exercise("log_pr"))
     assert "return 0.0" in taken(cells(RIGHT, WRONG, CHECK, RIGHT), exercise("log_pr"))

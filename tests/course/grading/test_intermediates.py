@@ -1,5 +1,7 @@
 """Each value that a backward computes on its way is compared with the derivation, by its name."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -179,6 +181,16 @@ def test_a_name_that_means_another_thing_does_not_spoil_a_right_answer():
 
     verdict = backprop_by_hand.rmsnorm(answer, 0)
     assert verdict.right is True and "differs" not in verdict.text
+
+
+def test_values_are_found_beside_what_python_warns_about(tmp_path):
+    """LaTeX in a string that is not raw. In these tests a warning is an error."""
+    file, space = tmp_path / "answer.py", {}
+    file.write_text('def backward(p, g, cache, dy):\n    "\\lambda"\n    dx = dy @ p.weight\n    return dx\n')
+    with warnings.catch_warnings(action="ignore"):
+        exec(compile(file.read_text(), file, "exec"), space)
+    verdict = backprop_by_hand.linear(space["backward"], 0)
+    assert verdict.right is False and "of your intermediate values dx is right" in verdict.text
 
 
 def test_an_answer_that_is_no_function_of_python_is_judged_without_them():
