@@ -60,6 +60,7 @@ def judged(course):
     status, said = command(course, "minisft", "grade", "submitted", "--json")
     assert status == 0, said
     found: dict = {}
-    for row in json.loads(said[said.index("{") :])["rows"]:
+    (answer,) = [line for line in said.splitlines() if line.startswith("{")]
+    for row in json.loads(answer)["rows"]:
         found.setdefault(row["student"], {})[row["exercise"]] = row["right"]
     return found
