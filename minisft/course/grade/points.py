@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,20 @@ def require(path: str, exercise: str) -> None:
 
     path: relative to the folder of the notebook, whichever folder a cell has gone to
     """
-    ours = [sys.executable, "-P", "-m", "minisft"]  # -P: never a random.py that was handed in beside the notebook
-    command = [*ours, "grade", str(beginning() / path), "--exercise", exercise, "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise NotRight(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "it was not judged")
-    (row,) = json.loads(ended.stdout)["rows"]
+    notebook = beginning() / path
+    row = verdicts(notebook, notebook.stat().st_mtime_ns).get(exercise, {"right": None, "mistake": "it was not judged"})
     if row["right"] is not True:
         raise NotRight(row["mistake"] or "not written yet")
+
+
+@cache
+def verdicts(notebook: Path, saved: int) -> dict[str, dict]:
+    """{exercise: its row} of `minisft grade`, for a notebook as it was saved then: one run for all its points."""
+    ours = [sys.executable, "-P", "-m", "minisft"]  # -P: never a random.py that was handed in beside the notebook
+    ended = subprocess.run([*ours, "grade", str(notebook), "--json"], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise NotRight(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "it was not judged")
+    return {row["exercise"]: row for row in json.loads(ended.stdout)["rows"]}
 
 
 def beginning() -> Path:
