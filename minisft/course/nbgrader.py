@@ -45,6 +45,7 @@ c = get_config()
 c.CourseDirectory.course_id = "minisft"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.Execute.timeout = 600  # seconds a cell
+c.Execute.iopub_timeout = 60  # seconds until what a cell shows has arrived: a film is large
 
 # Of a notebook that is graded only the cells worth points run, and no file handed in beside it is imported.
 c.Autograde.sanitize_preprocessors.prepend(["minisft.course.grade.points.only_points"])
