@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minisft.course.grade.exercises import installed, notebooks, source
+from minisft.course.grade.cells import source
+from minisft.course.grade.exercises import installed, notebooks
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "data", "docs", "minisft", "notebooks", "tests")
