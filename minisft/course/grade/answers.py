@@ -42,9 +42,10 @@ def taken(cells: list[Any], exercise: Exercise) -> str:
 
 
 def changing(statements: list[Statement]) -> list[Statement]:
-    """A call of a method changes what it is a method of, unless that is a module; what changes nothing is left out."""
+    """A call of a method changes what is made here, but not a module; what changes nothing is left out."""
     modules = {name for s in statements if isinstance(s.node, (ast.Import, ast.ImportFrom)) for name in s.names}
-    known = [s._replace(names=s.names | (s.called - modules)) for s in statements]
+    made = {name for s in statements for name in s.names} - modules
+    known = [s._replace(names=s.names | (s.called & made)) for s in statements]
     return [s for s in known if s.names]
 
 

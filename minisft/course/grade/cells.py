@@ -69,20 +69,25 @@ def stopped(text: str) -> int | None:
 
 
 def parsed(text: str) -> ast.Module:
-    """Raises as ast.parse does, and does not warn: what is odd is a student's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """Raises as ast.parse does, and does not warn: "\\lambda" in a student's text is no news to a teacher."""
+    with warnings.catch_warnings(action="ignore"):
         return ast.parse(text)
+
+
+def tree(text: str) -> ast.Module:
+    """Some code, read; that of an empty cell if it cannot be."""
+    try:
+        return parsed(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
 
 
 @remembered
 def calls(code: str, names: frozenset[str] = frozenset({"check"})) -> tuple[ast.Call, ...]:
-    """All calls `check.something(…)` in some code, in the order of ast.walk; none if it cannot be read."""
-    try:
-        tree = parsed(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+    """All calls `check.something(…)` in some code, in the order of ast.walk."""
+    found = (
+        node for node in ast.walk(tree(code)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    )
     return tuple(call for call in found if isinstance(call.func.value, ast.Name) and call.func.value.id in names)  # type: ignore[attr-defined]
 
 

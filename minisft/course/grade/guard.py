@@ -98,7 +98,8 @@ def watch() -> None:
 def readable() -> tuple[str, ...]:
     """Where an answer may read: Python, the library and its data, the system, and its own folder."""
     library = Path(minisft.__file__).parent
-    paths = [Path(path) for path in sys.path if path and Path(path) != library.parent]
+    repository = resources.notebooks().parent  # where minisft is not installed: anything may lie in it
+    paths = [Path(path) for path in sys.path if path and Path(path) != repository]
     paths += [library, resources.path(), resources.notebooks(), Path.cwd(), Path("/proc/self"), *map(Path, SYSTEM)]
     paths += [
         Path(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, os.environ.get("SYSTEMROOT", "/usr"))

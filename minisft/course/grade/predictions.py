@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisft.course.grade import exercises
-from minisft.course.grade.cells import calls, parsed, source
+from minisft.course.grade.cells import calls, source, tree
 from minisft.course.grade.submissions import Handed
 from minisft.course.grading import progress
 from minisft.errors import MinisftError, one_line
@@ -42,11 +42,7 @@ def in_the_cells(notebook: str, cells: list[Any]) -> dict[str, str]:
     asked, values, found = questions(notebook), {}, {}
     for cell in cells:
         text = source(cell)
-        try:
-            tree = parsed(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        for node in tree.body:
+        for node in tree(text).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 values[node.targets[0].id] = node.value
         for call in calls(text):

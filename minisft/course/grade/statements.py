@@ -7,7 +7,7 @@ import warnings
 from itertools import pairwise
 from typing import NamedTuple
 
-from minisft.course.grade.cells import parsed, remembered
+from minisft.course.grade.cells import remembered, tree
 from minisft.errors import one_line
 
 OF_THE_COMPILER = {"__conditional_annotations__"}  # where Python 3.14 notes which annotations of a module it has passed
@@ -25,7 +25,8 @@ class Statement(NamedTuple):
 
 def unreadable(text: str) -> str:
     try:
-        table_of(text), with_generators(text)
+        table_of(text)
+        with_generators(text)
     except SyntaxError as error:
         return one_line(f"{error.msg}, line {error.lineno}: {(error.text or '').strip()}", 200)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -38,7 +39,7 @@ def read(text: str) -> tuple[Statement, ...]:
     """The statements of a cell that define or may change something; none of one that cannot be read."""
     if unreadable(text):
         return ()
-    body = parsed(text).body
+    body = tree(text).body
     lines = text.split("\n")
     shared = {line for a, b in pairwise(body) for line in {a.end_lineno} & {first_line(b)}}
     found = []
@@ -105,12 +106,11 @@ class Generators(ast.NodeTransformer):
 
 
 def with_generators(text: str) -> str:
-    return ast.unparse(Generators().visit(parsed(text)))
+    return ast.unparse(Generators().visit(tree(text)))
 
 
 def table_of(text: str) -> symtable.SymbolTable:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return symtable.symtable(text, "cell", "exec")
 
 

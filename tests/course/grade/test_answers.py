@@ -102,6 +102,11 @@ def test_a_call_of_a_module_changes_nothing():
     assert "sqrt" not in taken(cells(lines, "def log_pr(l, i, y):\n    return math.pi"), exercise("log_pr"))
 
 
+def test_a_call_of_what_nobody_has_made_drags_nothing_in():
+    program = taken(cells("for x in (1, 2):\n    m.show(x)\ndef log_pr(l, i, y):\n    return m"), exercise("log_pr"))
+    assert "show" not in program
+
+
 def test_a_global_that_a_function_only_counts_up_is_found():
     space = namespace("calls = 0\ndef log_pr(l, i, y):\n    global calls\n    calls += 1")
     assert space["answers_to_judge"][0](0, 0, 0) is None and space["calls"] == 1

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from course.grade.attempts import ATTEMPTS, function
 from course.grade.made_up import CHECK, RIGHT, WRONG, cells, exercise
 from course.solutions import sections
-from minisft.course.grade import exercises, judging
+from minisft.course.grade import exercises, guard, judging
 from minisft.course.grade.answers import Missing, taken
 from minisft.course.grading.verdict import Verdict
 from minisft.formats import resources
@@ -72,6 +73,17 @@ def test_solutions_and_neighbours_are_not_read_wherever_they_are(tmp_path):
         copy.write_text(RIGHT)
         body = function(f"exec(open({str(copy)!r}).read(), space := {{}})", "return space['log_pr'](logits, ids, is_y)")
         assert "may not read" in judged(body, CHECK).text, path
+
+
+def test_of_a_repository_only_its_parts_can_be_read_and_of_an_installation_all(monkeypatch, tmp_path):
+    root, installed = (Path(os.path.realpath(path)) for path in (resources.HERE.parent, tmp_path / "site-packages"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(guard.sys, "path", [str(root), str(installed)])
+    monkeypatch.setattr(guard.resources, "notebooks", lambda: root / "notebooks")
+    assert f"{root}{os.sep}" not in guard.readable() and f"{root / 'minisft'}{os.sep}" in guard.readable()
+    monkeypatch.setattr(guard.minisft, "__file__", str(installed / "minisft" / "__init__.py"))
+    monkeypatch.setattr(guard.resources, "notebooks", lambda: installed / "minisft" / "notebooks")
+    assert f"{installed}{os.sep}" in guard.readable()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_notebook_of_another_name_is_known_by_the_checks_it_imports(tmp_path):
 
 
 def test_files_of_another_name_have_the_student_that_the_platform_wrote(tmp_path):
-    for name in ("leeann_12345_67890_homework.ipynb", "Lab 1_s4711_attempt_2026-11-20-10-11-12_homework.ipynb"):
+    for name in ("leeann_12345_67890_homework.IPYNB", "Lab 1_s4711_attempt_2026-11-20-10-11-12_homework.ipynb"):
         write(tmp_path / name, "from minisft.course import log_probability as check")
     assert [one.student for one in found([tmp_path])[0]] == ["leeann", "s4711"]
 
