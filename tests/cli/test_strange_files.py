@@ -1,40 +1,18 @@
 """Files that are not what their place suggests: a part of a run, a circle of links, a pipe, another program's."""
 
 import errno
-import json
 import os
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from support.commandline import assert_refused, contents, minisft, read_rows, subprocess_of, write_pairs
+from support.commandline import minisft, read_rows, subprocess_of
 
 from minisft import train
 from minisft.formats import files
 from minisft.runs import loop
 
 SFT = "sft --model model --data data.jsonl --max-steps 2 --batch-size 2 --output-dir"
-
-
-@pytest.fixture
-def here(shared, tmp_path, monkeypatch):
-    """model/ and data.jsonl in the cwd."""
-    shutil.copytree(shared / "theta_hat", tmp_path / "model")
-    write_pairs(tmp_path / "data.jsonl")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def refused(here, capsys):
-    def run(line, *words):
-        before = contents(here)
-        assert_refused(capsys, line, *words)
-        assert contents(here) == before
-
-    return run
-
 
 # --- the files of a run or model --------------------------------------------------------------------------------------
 
@@ -264,40 +242,8 @@ def subprocess_of_to(stream, *arguments):
     return subprocess.run(**command(*arguments), stdout=stream, stderr=subprocess.PIPE, timeout=60)
 
 
-# --- nothing moves ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "flags",
-    ["--adam-epsilon 1e300", "--learning-rate 1e-30", "--max-grad-norm 1e-300 --optim sgd", "--learning-rate 1e-320"],
-)
-def test_a_run_that_moves_nothing_says_so(here, capsys, flags):
-    assert minisft(*SFT.split(), "out", *flags.split()) == 0
-    assert capsys.readouterr().err.count("warning: the steps have not moved θ at all") == 1
-    assert minisft(*SFT.split(), "out", *flags.split(), "--resume") == 0  # finished, and still so
-    assert "have not moved θ" in capsys.readouterr().err
-
-
-def test_a_run_that_moves_or_has_no_targets_does_not_say_so(here, capsys):
-    assert minisft(*SFT.split(), "out") == 0
-    assert "have not moved" not in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("columns", ["0", "00", "1", "80", "", "x"])
 def test_the_result_is_printed_whatever_the_width_of_the_terminal_is_said_to_be(here, capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     assert minisft(*SFT.split(), "out") == 0
     assert "".join(capsys.readouterr().out.split()).count("2") >= 1
-
-
-@pytest.mark.parametrize("weight", ["1e-46", "1e-320", "1e-31", "-1", "nan"])
-def test_a_weight_of_the_prompt_that_would_become_0_is_refused(refused, weight):
-    refused(f"{SFT} out --prompt-loss-weight {weight}", "--prompt-loss-weight", "1e-30, or 0")
-
-
-@pytest.mark.parametrize("weight", ["0", "1e-30"])
-def test_the_smallest_weights_of_the_prompt_are_counted(here, weight):
-    assert minisft(*SFT.split(), "out", "--prompt-loss-weight", weight) == 0
-    row = read_rows(here / "out" / "metrics.jsonl")[0]
-    assert ("prompt_loss" in row) == (weight != "0") and row.get("prompt_loss", 1) > 0
-    assert json.loads(Path("out/train_config.json").read_text())["prompt_loss_weight"] == float(weight)

@@ -1,5 +1,7 @@
 """The planted bugs of planted/bugs/ still fit the code. Whether each is caught: python tests/planted/run.py."""
 
+import builtins
+import symtable
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,20 @@ def test_a_planted_bug_changes_one_line_that_stands_in_the_code_exactly_once(bug
 def test_a_planted_bug_changes_what_the_program_does(bug):
     source = (HOUSE / bug.file).read_text(encoding="utf-8")
     assert program(source) != program(source.replace(bug.old, bug.new))
+
+
+def unknown_names(source):
+    """Global names that some function asks for, and that neither the module nor Python has."""
+    top, found = symtable.symtable(source, "planted", "exec"), set()
+    waiting = [top]
+    while waiting:
+        table = waiting.pop()
+        waiting += table.get_children()
+        found |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    return found - set(top.get_identifiers()) - set(dir(builtins)) - {"__file__"}
+
+
+@each_bug
+def test_a_planted_bug_computes_something_else_and_does_not_merely_fail_to_run(bug):
+    source = (HOUSE / bug.file).read_text(encoding="utf-8").replace(bug.old, bug.new)
+    assert unknown_names(source) == set()

@@ -17,7 +17,7 @@ from minisft.course import copies
 def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("directory", type=flags.path, metavar="DIR", help="a folder, which is made if needed")
     flags.switch(parser, "--overwrite", "replace notebooks in DIR, and the answers in them")
-    dealt = "other numbers, letters, countries and mistakes where an answer is a value, so that neighbours' answers differ"
+    dealt = "other numbers, letters, countries and mistakes where an answer is a value: neighbours' answers differ"
     flags.option(parser, "--variant", dealt, whole(0), metavar="N")
     flags.switch(parser, "--nbgrader", "write an assignment of nbgrader for each notebook, below DIR/source")
     flags.as_json(parser)

@@ -32,7 +32,7 @@ def known() -> list[dict]:
 
 def invent(rng: np.random.Generator, count: int) -> list[dict]:
     """`count` countries with a name and four facts each. No word occurs twice; the continent alone is a real one."""
-    taken = {word for row in known() for word in row.values()}
+    taken = {value for row in known() for value in row.values()}
     countries = []
     for _ in range(count):
         row = {fact: word(rng, endings, taken) for fact, endings in ENDINGS.items()}

@@ -7,6 +7,7 @@ on in its place is no mistake. Who gives nothing a name is judged by the result 
 import ast
 import inspect
 import textwrap
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 
@@ -24,7 +25,7 @@ def intermediate_values(answer, arguments) -> dict[str, list]:
     Lines count from that of `def`, which is 1. Empty if its source is not at hand, or if it does not return.
     """
     found: dict[str, list] = {}
-    given = set(inspect.signature(answer).parameters) if isinstance(answer, FunctionType) else set()
+    given = set(inspect.getargs(answer.__code__).args) if isinstance(answer, FunctionType) else set()
 
     def see(names, line):
         for name, value in names.items():
@@ -34,7 +35,9 @@ def intermediate_values(answer, arguments) -> dict[str, list]:
                     history.append((line, np.array(value)))
 
     try:
-        watched(answer, see)(*arguments)
+        with warnings.catch_warnings(action="ignore"):  # what its text deserves was said when its cell ran
+            made = watched(answer, see)
+        made(*arguments)
     except BaseException:  # it was run before, and was met with a sentence then
         return {}
     return found

@@ -126,6 +126,13 @@ def run(answer, *arguments):
     return result
 
 
+def numbers(value):
+    """An array of float64. Raises ValueError for a text, which NumPy would read as a number, and for what is none."""
+    if np.asarray(value).dtype.kind in "US":
+        raise ValueError("a text is not a number")
+    return np.asarray(value, dtype=np.float64)
+
+
 def same(a, b, rtol=1e-9):
     """Equal in structure and shape, and in numbers up to rtol of the largest one. NaN equals nothing."""
     if a is None or b is None:  # as a number it would be NaN
@@ -150,7 +157,7 @@ def same(a, b, rtol=1e-9):
         both = isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))
         return both and len(a) == len(b) and all(same(x, y, rtol) for x, y in zip(a, b))
     try:
-        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        x, y = numbers(a), numbers(b)
     except (TypeError, ValueError):
         return a is b or np.array_equal(a, b)
     if x.shape != y.shape:

@@ -33,6 +33,13 @@ def test_without_a_record_the_notebook_says_what_was_predicted(tmp_path):
     assert (said.question, said.first, said.right) == ("hardest", "'a few'", None)
 
 
+def test_a_prediction_counts_beside_what_python_warns_about(tmp_path):
+    """LaTeX in a string that is not raw. In these tests a warning is an error."""
+    written = cells('prediction = "a few"; label = "\\lambda"\ncheck.hardest(prediction, 1, 2)')
+    (said,) = predictions.made(handed(tmp_path), written)
+    assert said.first == "'a few'"
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "{}", '{"minisft progress": 1}', '{"minisft progress": 1, "01_log_probability": 3}']
 )

@@ -44,7 +44,7 @@ BUGS = [
         "Every generated token is given position 0.",
         "model.py",
         "(cos.take(positions, 0), sin.take(positions, 0))",
-        "[a[positions * (len(ids) >= len(starts))] for a in (cos, sin)]",
+        "[a[positions * (N >= len(starts))] for a in (cos, sin)]",
         "habit: positions count the rows of the batch",
         "test_generate.py",
     ),

@@ -81,7 +81,7 @@ BUGS = [
         "Packed sequences share one causal triangle and read each other.",
         "model.py",
         "attention.parts(positions, counts, rooms, R, reach.window)",
-        "attention.parts(np.arange(len(ids)), starts[-1:], starts[-1:], R)",
+        "attention.parts(np.arange(N), starts[-1:], starts[-1:], R, reach.window)",
         "huggingface/trl#805, huggingface/alignment-handbook#204, hiyouga/LLaMA-Factory#2289",
     ),
     Bug(
