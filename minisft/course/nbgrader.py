@@ -19,6 +19,7 @@ from pathlib import Path
 from minisft.course.grade import exercises
 from minisft.course.grade.cells import arguments, source
 from minisft.course.grade.exercises import Exercise
+from minisft.course.grade.points import marked
 from minisft.course.variants import variant_in
 
 STUB = re.compile(r"^( *)raise NotImplementedError.*$", re.MULTILINE)
@@ -39,11 +40,18 @@ def earned():
 assert earned(), "not right yet: the cell above says why"
 """
 CONFIG = """\
+import os
+
 c = get_config()
 c.CourseDirectory.course_id = "minisft"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
-c.Execute.timeout = 600  # seconds a cell: some train a model
-c.OverwriteCells.add_missing_cells = True  # a cell worth a point that somebody has deleted
+c.Execute.timeout = 600  # seconds a cell
+c.Execute.iopub_timeout = 60  # seconds until what a cell shows has arrived: a film is large
+
+# Of a notebook that is graded only the cells worth points run, and no file handed in beside it is imported.
+c.Autograde.sanitize_preprocessors.prepend(["minisft.course.grade.points.only_points"])
+c.Execute.extra_arguments = ["--InteractiveShellApp.ignore_cwd=True"]
+os.environ["PYTHONSAFEPATH"] = "1"
 """
 
 
@@ -81,17 +89,11 @@ def judging(cell: dict, of: list[Exercise]) -> dict[Exercise, ast.Call]:
 def solution(cell: dict, name: str) -> dict:
     """The cell of an answer; what it raises is what nbgrader takes for the solution, and puts back."""
     text = STUB.sub(rf"\1{BEGIN}\n\1raise NotImplementedError\n\1{END}", "".join(cell["source"]))
-    return cell | {"source": text, "metadata": cell["metadata"] | {"nbgrader": marks(name, solution=True)}}
+    return cell | {"source": text, "metadata": cell["metadata"] | {"nbgrader": marked(name)}}
 
 
 def point(exercise: Exercise, call: ast.Call) -> dict:
     """The cell that is worth a point."""
     text = POINT.format(call=ast.unparse(call), notebook=exercise.notebook, name=exercise.name)
     cell: dict = {"cell_type": "code", "id": f"{exercise.name}-point"[:64], "execution_count": None, "outputs": []}
-    return cell | {"source": text, "metadata": {"nbgrader": marks(f"{exercise.name}-point", points=1)}}
-
-
-def marks(identity: str, solution: bool = False, points: int | None = None) -> dict:
-    known = {"grade": points is not None, "solution": solution, "locked": not solution, "task": False}
-    worth = {} if points is None else {"points": points}
-    return {"schema_version": 3, "grade_id": identity, "cell_type": "code", **known, **worth}
+    return cell | {"source": text, "metadata": {"nbgrader": marked(f"{exercise.name}-point", points=1)}}

@@ -1,21 +1,18 @@
 """The assignments, in the hands of nbgrader itself: made, validated and graded by its own commands.
 
-Needs the extra `nbgrader`. Of each notebook only what the exercises need is kept, so that no model is trained.
+Needs the extra `nbgrader`. Whole notebooks are graded. Validating runs all cells, so there only what the exercises need
+is kept, and no model is trained.
 """
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from course.solutions import sections
 
-import minisft
+from assignments.by_nbgrader import answered, hand_in, nbgrader, points, wrong
 from minisft.course import copies
 from minisft.course.grade import exercises
-from minisft.course.grade.exercises import source
+from minisft.course.grade.cells import source
 
 pytest.importorskip("nbgrader")
 
@@ -23,61 +20,27 @@ WINNERS = "from minisft.course.grade.exercises import winners\nmeasured_winners 
 WITH_EXERCISES = [notebook for notebook in exercises.notebooks() if exercises.of(notebook)]
 
 
-def nbgrader(folder, *arguments):
-    """Its command, in this folder; whatever it writes."""
-    root = str(Path(minisft.__file__).parents[1])
-    environment = os.environ | {"PYTHONPATH": root, "HOME": str(folder), "JUPYTER_PLATFORM_DIRS": "1"}
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    return ended.returncode, ended.stdout + ended.stderr
-
-
-def short(path):
+def short(notebook, name):
     """Only the cells with the checks' import, the exercises and what judges them."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
     kept = [
         cell
         for cell in notebook["cells"]
         if "nbgrader" in cell["metadata"] or "exercise" in cell["metadata"] or " as check" in source(cell)
     ]
     first = next(i for i, cell in enumerate(kept) if " as check" in source(cell))
-    kept[first]["source"] = source(kept[first]) + ("\n" + WINNERS if "conditional" in path.name else "")
-    path.write_text(json.dumps(notebook | {"cells": kept}), encoding="utf-8")
-
-
-def answered(release, notebook, answers):
-    """The released notebook with the cells of these answers replaced."""
-    written = json.loads(release.read_text(encoding="utf-8"))
-    for cell in written["cells"]:
-        name = cell["metadata"].get("exercise")
-        if name in answers:
-            cell["source"] = answers[name]
-    return written
-
-
-def wrong(notebook):
-    """Functions of the right names that give nothing of use."""
-    return {e.name: "\n\n".join(f"def {name}(*a):\n    return 7" for name in e.answers) for e in exercises.of(notebook)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_programs():
-    """nbgrader starts alembic by its name, and reads its version of the gradebook from it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        yield
+    kept[first]["source"] = source(kept[first]) + ("\n" + WINNERS if "conditional" in name else "")
+    return notebook | {"cells": kept}
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nbgrader")
-    for path in copies.write(folder, for_nbgrader=True):
-        short(path) if exercises.of(path.stem) else None
+    copies.write(folder, for_nbgrader=True)
     return folder
 
 
 @pytest.fixture(scope="module", params=WITH_EXERCISES)
-def graded(request, course):
+def graded(request, course, tmp_path_factory):
     """(notebook, {student: {exercise: points}}, what validating said of each student)."""
     notebook = request.param
     status, said = nbgrader(course, "generate_assignment", notebook, "--create", "--force")
@@ -88,23 +51,15 @@ def graded(request, course):
     hands = {"solved": sections(notebook), "unsolved": {}, "wrong": wrong(notebook), "half": wrong(notebook) | some}
     validated = {}
     for student, answers in hands.items():
-        path = course / "submitted" / student / notebook / f"{notebook}.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(answered(release, notebook, answers)), encoding="utf-8")
+        written = answered(release, answers)
+        hand_in(course, student, notebook, written)
         if student in ("solved", "unsolved"):
-            validated[student] = nbgrader(path.parent, "validate", path.name)[1]
+            own = tmp_path_factory.mktemp(student) / f"{notebook}.ipynb"
+            own.write_text(json.dumps(short(written, notebook)), encoding="utf-8")
+            validated[student] = nbgrader(own.parent, "validate", own.name)[1]
     status, said = nbgrader(course, "autograde", notebook, "--create", "--force")
     assert status == 0, said
     return notebook, {student: points(course, notebook, student) for student in hands}, validated
-
-
-def points(course, notebook, student):
-    """{exercise: points} from nbgrader's own gradebook."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        grades = book.find_submission_notebook(notebook, notebook, student).grades
-        return {grade.name.removesuffix("-point"): (grade.score, grade.max_score) for grade in grades}
 
 
 def test_solved_is_worth_all_points_unsolved_and_wrong_none_and_half_of_it_half(graded):

@@ -1,5 +1,6 @@
 """The assignments of nbgrader, as files: what nbgrader itself makes of them is tested in tests/assignments."""
 
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ from course.grade.made_up import LOG_PR, RIGHT, WRONG, write
 from minisft.cli.main import main
 from minisft.course import copies, nbgrader, variants
 from minisft.course.grade import exercises, points
-from minisft.course.grade.exercises import source
+from minisft.course.grade.cells import source
 from minisft.formats import resources
 from minisft.formats.files import read_json
 
@@ -85,10 +86,22 @@ def test_a_point_is_given_for_a_right_answer_only(tmp_path):
         ("def log_pr(l, i, y):\n    raise NotImplementedError", "not written"),
     ):
         write(path, wrong)
-        with pytest.raises(AssertionError, match=words):
+        with pytest.raises(AssertionError, match=words) as raised:
             points.require(str(path), "log_pr")
-    with pytest.raises(AssertionError, match="--exercise"):
+        (shown,) = raised.value._render_traceback_()
+        assert shown == f"✗ {raised.value}"
+    with pytest.raises(AssertionError, match="not judged"):
         points.require(str(path), "poem")
+
+
+def test_one_run_of_grade_judges_all_points_of_a_notebook(tmp_path, monkeypatch):
+    path, started = write(tmp_path / f"{LOG_PR}.ipynb", RIGHT), []
+    run = subprocess.run
+    monkeypatch.setattr(points.subprocess, "run", lambda *line, **more: started.append(line) or run(*line, **more))
+    points.require(str(path), "log_pr")
+    with pytest.raises(AssertionError, match="no draw"):
+        points.require(str(path), "draw")
+    assert len(started) == 1
 
 
 def test_a_module_handed_in_beside_the_notebook_costs_no_point(tmp_path, monkeypatch):

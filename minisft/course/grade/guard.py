@@ -64,9 +64,14 @@ def limit(seconds: int) -> None:
 def taken() -> int:
     """Bytes of address space that this process has by now."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 1 << 30
+
+
+def plain(path: str | bytes | Path) -> str:
+    """The place of a path, in the letters that stand for all where a system takes A for a."""
+    return os.path.realpath(os.fsdecode(path)).casefold()
 
 
 def watch() -> None:
@@ -79,7 +84,7 @@ def watch() -> None:
             if isinstance(flags, int) and flags & WRITING and path != os.devnull:
                 raise PermissionError("an answer may not write files")
             if isinstance(path, (str, bytes)):
-                real = os.path.realpath(os.fsdecode(path))
+                real = plain(path)
                 if SOLUTIONS.search(real):
                     raise PermissionError("an answer may not read the solutions")
                 if not real.startswith(open_to_all):
@@ -99,7 +104,7 @@ def readable() -> tuple[str, ...]:
     paths += [
         Path(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, os.environ.get("SYSTEMROOT", "/usr"))
     ]
-    return os.devnull, *(os.path.realpath(path) + os.sep for path in paths)
+    return os.devnull, *(plain(path) + os.sep for path in paths)
 
 
 class Stand:

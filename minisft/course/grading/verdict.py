@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from copy import deepcopy
+from dataclasses import is_dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,13 +20,14 @@ import numpy as np
 from minisft.course.grading.cases import tried
 from minisft.course.grading.excerpts import described, own_lines, with_arguments
 from minisft.course.grading.limits import ALLOWANCE, SECONDS, Overtime, within
+from minisft.data import Batch
 from minisft.errors import BREAKS, one_line, visible
 from minisft.formats.markup import escaped
 from minisft.params import Params
 
 SIGNS = {True: "✓", False: "✗", None: "◌"}
 HAPPENED = "What happened:"
-MUTABLE = (np.ndarray, Params, list, dict, tuple, set)  # arguments that an answer might change
+MUTABLE = (np.ndarray, Params, Batch, list, dict, tuple, set)  # arguments that an answer might change
 ENDLESS = 1_000_000  # entries of an iterator
 
 
@@ -137,6 +139,8 @@ def same(a, b, rtol=1e-9):
         return a is b
     if isinstance(a, Params) or isinstance(b, Params):
         return isinstance(a, Params) and isinstance(b, Params) and same(a.named, b.named, rtol)
+    if is_dataclass(a) and not isinstance(a, type):
+        return type(a) is type(b) and same(vars(a), vars(b), rtol)
     if isinstance(a, dict) or isinstance(b, dict):
         return (
             isinstance(a, dict)

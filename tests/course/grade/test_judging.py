@@ -160,6 +160,42 @@ def test_without_namespaces_the_verdicts_are_the_same(monkeypatch):
         assert judged(*ATTEMPTS[attempt], CHECK).right is False
 
 
+ELSEWHERE = f"""
+import os, signal, sys
+sys.path.append({os.path.dirname(os.path.dirname(judging.minisft.__file__))!r})
+sys.modules["resource"] = None
+vars(os).pop("sysconf", None)
+vars(signal).pop("setitimer", None)
+"""
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """Neither namespaces, nor limits, nor a timer, nor the time that a process took."""
+    (tmp_path / "sitecustomize.py").write_text(ELSEWHERE)
+    monkeypatch.setattr(judging.minisft, "__file__", str(tmp_path / "minisft" / "__init__.py"))
+    monkeypatch.setattr(judging, "prefix", tuple)
+    monkeypatch.setattr(judging, "spent", float)
+
+
+def test_without_any_limits_of_the_system_the_verdicts_are_the_same(elsewhere, monkeypatch):
+    assert judged(RIGHT, CHECK).right and not judged(WRONG, CHECK).right
+    asked = judged("import resource\n" + function("resource.getpid()"), CHECK)
+    assert "what the answer needs does not run" in asked.text and "resource" in asked.text
+    monkeypatch.setattr(judging, "PATIENCE", 4.0)
+    assert "by the clock" in judged(function("while True: pass"), CHECK).text
+
+
+def test_the_solutions_cannot_be_read_in_other_letters():
+    """Where A is a, they have many names."""
+    path = resources.notebooks().resolve() / "solutions" / "01_log_probability.py"
+    for name in (path, str(path).upper(), os.path.relpath(path, "/")):
+        assert (
+            "may not read the solutions"
+            in judged(function("import os; os.chdir('/')", f"open({str(name)!r})"), CHECK).text
+        )
+
+
 def test_no_process_and_no_folder_is_left_behind(monkeypatch, tmp_path):
     monkeypatch.setattr(judging.tempfile, "tempdir", str(tmp_path))
     for answer in (RIGHT, WRONG, ATTEMPTS["the process is ended"][-1]):
