@@ -80,7 +80,10 @@ def hide(put=setattr, remove=delattr, put_module=sys.modules.__setitem__):
     text = io.open
     put(builtins, "open", open_text)
     put(io, "open", open_text)
-    put(shutil, "_use_fd_functions", False)  # it would open folders
+    put(io, "text_encoding", lambda encoding, depth=2: encoding or "locale")  # in UTF-8 mode it would say so
+    put(shutil, "_use_fd_functions", False)  # or it would open folders; and by another name in Python 3.14:
+    if hasattr(shutil, "_rmtree_impl"):
+        put(shutil, "_rmtree_impl", shutil._rmtree_unsafe)
     for module, names in ((os, OF_OS), (signal, OF_SIGNAL)):
         for name in names:
             remove(module, name)
