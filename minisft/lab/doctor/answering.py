@@ -79,7 +79,7 @@ def off_by_one(case: Case) -> Found:
     often = Counter(word for some in words for word in some)
     most = max(4, RARE * len(words))
     questions = [{word for word in some if often[word] <= most} for some in words]
-    answers = [set(WORD.findall(turn.text.lower())) for _, turn in single]
+    answers = [WORD.findall(turn.text.lower()) for _, turn in single]
     lost = [i for i in range(len(single)) if questions[i] and questions[i].isdisjoint(answers[i])]
 
     def nearer(step: int) -> list[int]:
