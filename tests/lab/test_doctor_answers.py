@@ -70,10 +70,12 @@ def test_a_check_finds_each_planted_row_and_no_other(check):
 
 
 def test_all_answers_that_are_questions_are_swapped_and_answers_that_are_meant_to_be_are_not():
-    asked = [conversation(f"The answer is {y}", f"What is {y}") for _, y in PAIRS]
+    asked = [conversation(f"{n} is the answer: {y}", f"What is {y}") for n, (_, y) in enumerate(PAIRS)]
     assert spotted("swapped", asked) == list(range(1, N + 1))
     wanted = [conversation(f"{y} Ask a question that this answers.", f"What is {y}") for _, y in PAIRS]
     assert spotted("swapped", wanted) == []
+    framed = [conversation(f"Correct this: {x.lower()}", x) for x, _ in PAIRS]
+    assert spotted("swapped", framed) == []
 
 
 def test_a_greeting_a_call_of_a_tool_and_what_most_rows_do_are_no_wrong_order():

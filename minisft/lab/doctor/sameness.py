@@ -145,4 +145,5 @@ def whole(example: Example) -> str:
 
 def normalised(texts: list[str]) -> str:
     """Texts in which neither case nor space counts."""
-    return re.sub(r"\s+", " ", normalize("NFKC", "\n".join(texts)).casefold()).strip()
+    text = "\n".join(texts)
+    return " ".join((text if text.isascii() else normalize("NFKC", text)).casefold().split())
