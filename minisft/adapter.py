@@ -55,7 +55,7 @@ def shapes(theta_hat: Params, modules: Iterable[str], r: int) -> dict[str, tuple
 
 
 def attach(theta_hat: Params, modules: Iterable[str], r: int, alpha: float) -> Params:
-    """θ̂, frozen and shared, with an adapter of zeros at these modules."""
+    """θ̂, frozen and shared, with ΔW = (α/r) B A at these modules: A (r, in) and B (out, r) are 0."""
     modules = list(modules)
     numbers = {f"{module}.{ALPHA}": alpha for module in modules}
     return Params(shapes(theta_hat, modules, r), theta_hat.flat.dtype, frozen=theta_hat, numbers=numbers)

@@ -181,7 +181,7 @@ def require_shape(tensor: Stored, shape: tuple[int, ...]) -> None:
 def save(directory: str | Path, theta: Params, config: ModelConfig, tokenizer: Tokenizer, base_model: str = "") -> None:
     """Write a directory that `load` and transformers read; the weights, in the dtype of θ, come last.
 
-    Where an adapter moves, only the adapter is written, for PEFT; base_model: the name of θ̂, by which it is found again
+    Where an adapter moves, only the adapter is written, for PEFT; by base_model, its name, θ̂ is found again.
 
     Each file is whole, or as it was before. Raises MinisftError naming the file that cannot be written; and before
     anything is written, if θ is not of this config, not real or not finite, or if the tokenizer has too many ids.

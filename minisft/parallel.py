@@ -77,7 +77,11 @@ class Ranks:
             yield
             return
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with (
+            open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere,  # no λ is too strange for it
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
             try:
                 yield
             except Exception:

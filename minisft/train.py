@@ -165,7 +165,7 @@ def read_again(sequences: list[Sequence], settings: TrainConfig) -> np.ndarray:
 
 
 def order(count: int, settings: TrainConfig, epoch: int) -> np.ndarray:
-    """The order (n,) of the examples in an epoch: made of seed and epoch alone, so a resumed run meets the same."""
+    """The order (n,) of the n = count examples in an epoch: made of seed and epoch alone, as a resumed run needs."""
     if not settings.shuffle:
         return np.arange(count)
     return np.random.default_rng([settings.seed, epoch]).permutation(count)
@@ -225,7 +225,7 @@ def trained(theta: Params, settings: TrainConfig) -> list[str]:
 
 
 def start(theta: Params, settings: TrainConfig) -> State:
-    """θ_0: θ itself, which the run will move, or θ, frozen, with a new adapter, as --lora-r says."""
+    """θ_0: θ itself, or θ frozen with a new adapter if lora_r is set. Raises MinisftError if nothing is trained."""
     doors.of_kind("settings", settings, TrainConfig, "a TrainConfig")
     if settings.lora_r and not theta.frozen:
         theta = adapter.start(theta, settings)

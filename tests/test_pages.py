@@ -9,6 +9,7 @@ import pytest
 
 from minisft import __version__
 from minisft.cli.main import parser
+from minisft.lab.doctor.checks import CHECKS
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "data", "docs", "minisft", "notebooks", "tests")
@@ -108,6 +109,11 @@ def test_every_setting_worth_knowing_is_a_flag_of_sft(capsys):
     section = PAGES["docs/using.md"].split("## Settings worth knowing\n")[1].split("\n## ")[0]
     assert len(set(re.findall(flags, section))) >= 5
     assert set(re.findall(flags, section)) <= set(re.findall(flags, capsys.readouterr().out))
+
+
+def test_the_page_in_front_of_a_run_lists_all_checks_of_the_doctor_in_their_order():
+    section = PAGES["docs/before-you-train.md"].split("| group | checks |\n")[1].split("\n\n")[0]
+    assert re.findall(r"`([a-z-]+)`", section.replace("`--rehearse`", "")) == [check.name for check in CHECKS]
 
 
 @each_page

@@ -8,6 +8,7 @@ import mathematics
 import reference
 import repository
 from mkdocs.structure.files import File, InclusionLevel
+from mkdocs.structure.nav import Link
 
 import notebooks
 
@@ -18,11 +19,13 @@ def on_config(config):
     named = [page for pages in chapters for page in pages]
     for pages in chapters:
         beside = {page.rpartition("/")[0] for page in pages}
-        pages += [name for name in repository.PAGES if name not in named and name.rpartition("/")[0] in beside]
         if "notebooks/README.md" in pages:
             pages += map(repository.page_of, repository.NOTEBOOKS)
         if "docs/reference/README.md" in pages:
             pages += list(reference.pages())[1:]
+        new = [name for name in repository.PAGES if name not in named and name.rpartition("/")[0] in beside]
+        pages += new
+        named += new
     return config
 
 
@@ -48,6 +51,12 @@ def on_files(files, config):
     for path in [*linked, *repository.NOTEBOOKS]:
         files.append(File.generated(config, path.relative_to(repository.ROOT).as_posix(), abs_src_path=str(path)))
     return files
+
+
+def on_nav(nav, config, files):
+    """The door for teachers: a part of the course's page, which a list of pages cannot name."""
+    nav.items.insert(2, Link("Teach it", "notebooks/#for-teachers"))
+    return nav
 
 
 def on_page_content(html, page, config, files):

@@ -6,6 +6,8 @@ import re
 
 import repository
 
+BACKTICKS = re.compile("<code>&#96;</code>([^<]+)<code>&#96;</code>")  # code within a verdict
+
 
 def page(path):
     """(Markdown, {name: bytes of a picture}) of a notebook."""
@@ -37,7 +39,8 @@ def shown(output, path, pictures):
         inside = repository.bars("".join(data["text/markdown"]))
         return f'<div class="output" markdown="1">\n\n{inside}\n\n</div>'
     if "text/html" in data:
-        return f'<div class="output">{one_line("".join(data["text/html"]))}</div>'
+        html = BACKTICKS.sub(r"<code>\1</code>", "".join(data["text/html"]))
+        return f'<div class="output">{one_line(html)}</div>'
     return fenced("".join(data.get("text/plain", "")), "text { .output }")
 
 

@@ -2,19 +2,25 @@
 
 import ast
 import re
+from textwrap import dedent
 
 import repository
 
-ORDER = re.compile(r"^\| \[`(?:([\w/]+)\.py|(layers)/)`\]", re.MULTILINE)  # rows of minisft/README.md
+ROW = re.compile(r"^\| (\[`[\w/.]+`\][^|]*) \| (.*) \|$", re.MULTILINE)  # of minisft/README.md: files, what they are
+COLUMNS = re.compile(r"^ |\S {2,}\S", re.MULTILINE)  # lines whose places are meant
 HOUSE = repository.ROOT / "minisft"
 
 
 def files():
     """The files of the subject, in the order in which minisft/README.md reads them."""
     subject = (HOUSE / "README.md").read_text(encoding="utf-8").split("\n## ")[1]
-    for name, folder in ORDER.findall(subject):
-        paths = sorted((HOUSE / folder).glob("*.py")) if folder else [HOUSE / f"{name}.py"]
-        yield from (path for path in paths if not path.stem.startswith("__"))
+    for named, words in ROW.findall(subject):
+        if "layers/" in named:
+            layers = [path for path in (HOUSE / "layers").glob("*.py") if not path.stem.startswith("__")]
+            yield from sorted(layers, key=lambda path: words.index(f"`{path.stem}`"))
+        else:
+            names = re.findall(r"`(\w+\.py)`", named)
+            yield from (HOUSE / name for name in names if not name.startswith("__"))
 
 
 def pages():
@@ -76,9 +82,19 @@ def signature(node):
 
 
 def said(node):
-    """A docstring as it stands: its columns are meant."""
-    words = ast.get_docstring(node)
-    return f"``` {{ .text .said }}\n{words}\n```" if words else ""
+    """A docstring: its sentences run on, its columns stay."""
+    parts, above = [], False
+    for part in (ast.get_docstring(node) or "").split("\n\n"):
+        in_columns = bool(COLUMNS.search(part))
+        if in_columns and above:  # formulas with a blank line between
+            parts[-1] = parts[-1].removesuffix("```") + f"\n{dedent(part)}\n```"
+        elif in_columns:
+            parts.append(f"``` {{ .text .said }}\n{dedent(part)}\n```")
+        else:
+            pieces = re.split("(`[^`]+`)", part.replace("\n", " "))
+            parts.append("".join(piece if i % 2 else repository.plain(piece) for i, piece in enumerate(pieces)))
+        above = in_columns
+    return "\n\n".join(parts)
 
 
 def split(arguments):

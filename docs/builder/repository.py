@@ -12,7 +12,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 AS_THEY_ARE = {".html", ".jsonl", ".png", ".svg"}  # given to the browser; anything else is shown as text
 CODE = re.compile(r"(^(`{3,})[^\n]*\n.*?^\2`*$|^ {4}[^\n]*$|``[^\n]+?``|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"\]\(([^)\s]+)\)|(?<=src=\")([^\"]+)")
-APART = "---\nsearch:\n  exclude: true\n---\n"
+APART = "---\nhide: [navigation, toc]\nsearch:\n  exclude: true\n---\n"
 LANGUAGES = {".py": "python", ".json": "json", ".cff": "yaml", ".toml": "toml", ".yml": "yaml"}
 
 
@@ -37,13 +37,17 @@ def page_of(path):
 
 
 def start(frame):
-    """The start page: docs/site/start.md, with the sections of README.md that it names in `<!-- README: … -->`."""
+    """The start page: docs/site/start.md, with the sections of README.md that it names in `<!-- README: … -->`.
+
+    What stands above the first heading is "what" and, below its formula, "symbols": start.md has the formula typeset.
+    """
     title, *sections = re.split(r"^## ", text("README.md"), flags=re.MULTILINE)
-    parts = {"": title.partition("\n")[2].partition("\n![")[0].strip()}
+    what, _, symbols = title.partition("\n")[2].partition("\n![")[0].strip().split("\n\n", 2)
+    parts = {"what": what, "symbols": symbols}
     for section in sections:
         heading, _, body = section.partition("\n")
         parts[heading] = f"## {heading}\n{body}"
-    framed = re.sub(r"<!-- README: ?(.*?) -->", lambda wanted: parts[wanted[1]], frame)
+    framed = re.sub(r"<!-- README: (.*?) -->", lambda wanted: parts[wanted[1]], frame)
     return framed.replace("../../", "")  # it is shown at the root
 
 

@@ -5,6 +5,7 @@ output, and nothing else does.
 """
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -115,10 +116,8 @@ def main(argv: list[str] | None = None) -> None:
                 sys.stdout.flush()
     except MinisftError as error:
         status = complain(error, 2)
-    except BrokenPipeError:  # the reader of our output has left, and so do we, quietly
-        status = 141
     except OSError as error:
-        status = complain(told(error), 2)
+        status = 141 if nobody_reads(error) else complain(told(error), 2)  # quietly
     except MemoryError as error:
         status = complain(f"not enough memory ({error}); try smaller sizes or a smaller --batch-size", 2)
     except KeyboardInterrupt as interrupt:
@@ -146,6 +145,12 @@ def run(arguments: argparse.Namespace, ranks: parallel.Ranks) -> int | None:
         known = " and ".join(map(name_of, SHARED))
         raise MinisftError(f"{arguments.command}: runs in one process; only {known} can use several; leave out mpiexec")
     return command.run(arguments)
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Whether the reader of our output has left. Windows has no word for that and says that something is wrong."""
+    unnamed = os.name != "posix" and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or unnamed
 
 
 def told(error: OSError) -> str:

@@ -17,7 +17,8 @@ import re
 from pathlib import Path
 
 from minisft.course.grade import exercises
-from minisft.course.grade.exercises import Exercise, arguments, source
+from minisft.course.grade.cells import arguments, source
+from minisft.course.grade.exercises import Exercise
 from minisft.course.grade.points import marked
 from minisft.course.variants import variant_in
 

@@ -27,15 +27,14 @@ def require_apart(output: Path, sources: Iterable[Path], flag: str) -> None:
 def holds(directory: Path, source: Path) -> bool:
     """Whether a file of data lies in a directory, at any depth, or a model is the directory, or has files in it."""
     if source.is_dir():
-        places = {real(source), *(real(file).parent for file in files_in(source))}
-        return real(directory) in places
+        return any(same_file(directory, place) for place in (source, *(real(file).parent for file in files_in(source))))
     return lies_in(source, directory)
 
 
 def lies_in(path: Path, directory: Path) -> bool:
     """Whether a path, or what it links to, lies in a directory, at any depth, or is that directory."""
-    here, link = real(directory), real(path.parent) / path.name
-    return any(here in (place, *place.parents) for place in (link, real(path)))
+    link = real(path.parent) / path.name
+    return any(same_file(directory, place) for end in (link, real(path)) for place in (end, *end.parents))
 
 
 def files_in(source: Path) -> list[Path]:
@@ -43,7 +42,7 @@ def files_in(source: Path) -> list[Path]:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths name one file or folder, by whatever links."""
+    """Whether two paths name one file or folder, by whatever links, and with whatever letters where A is a."""
     try:
         return real(one) == real(other) or os.path.samefile(one, other)
     except (OSError, ValueError):  # one of the two is not there

@@ -66,7 +66,7 @@ def special(path: str | Path) -> int:
 
 def is_terminal(path: str | Path) -> bool:
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOCTTY)) as file:
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOCTTY", 0)), "rb", buffering=0) as file:
             return file.isatty()
     except OSError:
         return False
@@ -143,7 +143,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             with open(beside, "rb") as source, open(target, "wb", buffering=0) as sink:
                 shutil.copyfileobj(source, sink)
         else:
-            beside.chmod(stat.S_IMODE(mode))  # safetensors writes files that only their owner can read
+            if os.name == "posix":  # elsewhere a file has no mode, but one that is read-only could not be renamed
+                beside.chmod(stat.S_IMODE(mode))  # safetensors writes files that only their owner can read
             bring_to_disk(beside)
             os.replace(beside, target)
             bring_to_disk(folder)

@@ -70,7 +70,7 @@ def html(runs: list[list[dict[str, Any]]]) -> bytes:
     return page.encode(errors="backslashreplace")
 
 
-def framed(page: bytes, height: int = 720) -> str:
+def framed(page: bytes, height: int = 640) -> str:
     """The film in a frame of its own, as HTML for a notebook. It travels packed, a fifth of its size, as a notebook
     keeps what it has shown; the frame unpacks it."""
     packed = base64.b64encode(gzip.compress(page, mtime=0)).decode()

@@ -9,6 +9,7 @@ The Host header must be this address, so that no name on the web can be made to 
 
 import hmac
 import json
+import os
 import re
 import secrets
 import socket
@@ -149,7 +150,8 @@ def serve(model: tuple[str, str], port: int, ready: Callable[[str], None]) -> No
     Raises MinisftError if the port is taken.
     """
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # a port that has just been left; on Windows it would take one that is in use
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
     except OSError as error:

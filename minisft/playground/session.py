@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 
@@ -59,6 +60,7 @@ class Sessions:
             stdout=asyncio.subprocess.PIPE,
             limit=LONGEST,
             start_new_session=True,  # Ctrl-C is for the server, which ends its workers itself
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         session = Session(process)
         self.open_ones[session.name] = session

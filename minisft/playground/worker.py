@@ -234,7 +234,7 @@ class Worker:
 
 def main(name: str, directory: str) -> None:
     """Read commands until standard input ends."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
     commands: queue.Queue[Event | None] = queue.Queue()
 
     def read() -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minisft.errors import MinisftError
-from minisft.formats.apart import require_apart
+from minisft.formats.apart import require_apart, same_file
 from minisft.formats.files import delete, partials, read_bytes, read_json, real
 from minisft.runs import model_card
 from minisft.runs.lock import LOCK, alone_in
@@ -109,7 +109,7 @@ def require_no_checkpoint_of(directory: Path, sources: list[Path]) -> None:
     for source in sources:
         for place in (source, *(source.iterdir() if source.is_dir() else ())):
             folder = real(place) if place is source else real(place).parent
-            if CHECKPOINT.fullmatch(folder.name) and folder.parent == real(directory):
+            if CHECKPOINT.fullmatch(folder.name) and same_file(folder.parent, directory):
                 raise MinisftError(
                     f"--output-dir: {directory} holds the model that is read, {source}; give another one"
                 )

@@ -139,7 +139,7 @@ def write_row(run: Run, row: dict[str, Any], report: Callable[[dict], None]) -> 
     """Append a row to metrics.jsonl, and report it. A file that somebody has removed or moved is not made anew."""
     path = run.directory / METRICS
     try:
-        with open(path, "r+", encoding="utf-8") as file:
+        with open(path, "r+", encoding="utf-8", newline="\n") as file:
             file.seek(0, os.SEEK_END)
             file.write(json.dumps(row, allow_nan=False) + "\n")
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ from course.solutions import sections
 from assignments.by_nbgrader import answered, hand_in, nbgrader, points, wrong
 from minisft.course import copies
 from minisft.course.grade import exercises
-from minisft.course.grade.exercises import source
+from minisft.course.grade.cells import source
 
 pytest.importorskip("nbgrader")
 

@@ -2,10 +2,15 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 from course.grade.made_up import CHECK, LOG_PR, RIGHT, WRONG, write
+from support.commandline import command
 
+from minisft.cli.commands import grade
 from minisft.cli.main import main
 
 
@@ -65,3 +70,46 @@ def test_what_is_not_there_or_would_be_written_over_is_refused(submitted, tmp_pa
     assert "--csv" in refused(capsys, submitted, "--csv", submitted / "ann" / f"{LOG_PR}.ipynb")
     assert "--csv" in refused(capsys, submitted, "--csv", tmp_path / "no" / "grades.csv")
     assert "PATH" in refused(capsys)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C for a group of processes, as POSIX has it")
+@pytest.mark.parametrize("writes", [True, False])
+def test_ctrl_c_keeps_the_rows_judged_so_far_and_ends_with_130(submitted, tmp_path, writes):
+    sleeps = "import time\ndef log_pr(l, i, y):\n    time.sleep(1000)"
+    write(submitted / "zoe" / f"{LOG_PR}.ipynb", sleeps, CHECK)
+    target = tmp_path / "grades.csv"
+    arguments = [str(submitted), "--exercise", "log_pr", *(["--csv", str(target)] if writes else [])]
+    own = tmp_path / "own"
+    own.mkdir()
+    asked = command("grade", *arguments)
+    process = subprocess.Popen(
+        **asked | {"env": asked["env"] | {"TMPDIR": str(own)}},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # in the background it is ignored
+    )
+    for line in process.stderr:
+        if "2/3" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody hears it
+    with process.stderr:
+        said = process.stderr.read()
+    assert process.wait(30) == 130 and not list(own.iterdir())  # nor is the answer that sleeps still there
+    kept = f"and are in {target}" if writes else "and nothing is written"
+    assert said == f"minisft: interrupted: 2 of 3 answers were judged, {kept}\n"
+    kept = target.read_bytes().decode("utf-8-sig").splitlines() if target.exists() else []
+    rows = [(row["student"], row["right"]) for row in csv.DictReader(kept)]
+    assert rows == ([("'=ben", "false"), ("ann", "true")] if writes else [])
+
+
+def test_ctrl_c_before_the_first_row_leaves_an_earlier_file_as_it_was(submitted, tmp_path, capsys, monkeypatch):
+    def pressed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grade.grading, "graded", pressed)
+    target = tmp_path / "grades.csv"
+    target.write_text("of yesterday")
+    with pytest.raises(SystemExit) as caught:
+        main(["grade", str(submitted), "--csv", str(target)])
+    assert caught.value.code == 130 and target.read_text() == "of yesterday"
+    assert "0 of 8 answers were judged, and nothing is written" in capsys.readouterr().err

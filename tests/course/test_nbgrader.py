@@ -10,7 +10,7 @@ from course.grade.made_up import LOG_PR, RIGHT, WRONG, write
 from minisft.cli.main import main
 from minisft.course import copies, nbgrader, variants
 from minisft.course.grade import exercises, points
-from minisft.course.grade.exercises import source
+from minisft.course.grade.cells import source
 from minisft.formats import resources
 from minisft.formats.files import read_json
 

@@ -155,11 +155,11 @@ def mask_only(sequences, pad):
 
 OTHERS = {
     ragged: "the rows are of different lengths",
-    the_mask: "is right",
+    the_mask: "of the type bool",
     one_too_long: "the shape is",
     last_answer_only: "is right",
     writes_into_its_arguments: "changes its argument number 1",
-    minus_one: "is -1 where -100 is right",
+    minus_one: "−1 stands where nothing is predicted",
     mask_only: "it returns nothing",
 }
 

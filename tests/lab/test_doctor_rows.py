@@ -5,7 +5,7 @@ from unicodedata import normalize
 
 import pytest
 from support.commandline import conversation, minisft, write_rows
-from support.doctored import HEALTHY, found, names, places
+from support.doctored import HEALTHY, found, names, places, spotted
 
 from minisft.formats import resources
 from minisft.lab.doctor import alike
@@ -15,6 +15,14 @@ from minisft.lab.doctor.mojibake import is_mojibake
 ASKED = "Name a river in Peru."
 GOOD = [conversation(question, answer) for question, answer in HEALTHY]
 LONG = "The river rises in the high mountains, crosses a wide plain and meets the sea far in the east of the country."
+
+CITIES = [
+    (f"What is {name} known for?", f"Many people visit {name} for its old {thing}.")
+    for name, thing in zip(
+        ["Lima", "Oslo", "Cairo", "Quito", "Hanoi", "Dakar", "Perth", "Leeds", "Turin", "Osaka", "Porto", "Delhi"],
+        ["walls", "ships", "tombs", "domes", "lakes", "boats", "parks", "mills", "films", "food", "wines", "gates"],
+    )
+]
 
 # check -> rows that have it, behind healthy ones
 PLANTS = {
@@ -134,10 +142,65 @@ def test_answers_to_different_first_turns_do_not_conflict(examined):
     ]  # by the first turn
 
 
+def test_questions_in_other_case_and_space_conflict_and_answers_in_other_case_do_not(examined):
+    rows = [conversation(ASKED, "Ucayali"), conversation("NAME a river  in Peru.\n", "The Marañón")]
+    assert places(examined(rows), "conflict") == [6, 7]
+    rows[1] = conversation("NAME a river in Peru.", "UCAYALI")
+    assert places(examined(rows), "conflict") == []
+
+
+def test_two_greetings_behind_one_system_turn_are_no_conflict(examined):
+    def greeted(place):
+        asked = [{"role": "system", "content": "Be kind."}, {"role": "assistant", "content": f"Welcome to {place}!"}]
+        return {"messages": asked + conversation(f"Is {place} old?", "Yes, it is.")["messages"]}
+
+    assert "conflict" not in names(examined([greeted("Lima"), greeted("Oslo")]))
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        conversation(f"Question: {HEALTHY[0][0].replace('?', ' ?')}\nAnswer:", "Another one."),
+        conversation(HEALTHY[2][0].replace("?", "."), "Another one."),
+    ],
+)
+def test_a_question_in_another_frame_or_punctuation_is_a_leak(examined, test):
+    others = [conversation(f"Question: {x} ?\nAnswer:", "So.") for x in ("Who are you", "How old is he")]
+    assert places(examined([], [*others, test]), "leak") == [3]
+
+
+def test_a_later_turn_with_its_answer_is_a_leak_and_with_another_answer_is_none(examined):
+    talk = {"messages": [*conversation("Hi!", "Hello.")["messages"], *conversation(ASKED, "Ucayali")["messages"]]}
+    assert places(examined([talk], [conversation(ASKED, "Ucayali")]), "leak") == [1]
+    assert places(examined([talk], [conversation(ASKED, "The Marañón.")]), "leak") == []
+
+
+@pytest.mark.parametrize(("yes", "no", "lines"), [(11, 9, []), (12, 3, list(range(1, 13)))])
+def test_of_two_labels_one_is_out_of_balance_from_four_times_as_many(yes, no, lines):
+    rows = [conversation(f"Is {n} even?", "yes" if n < yes else "no") for n in range(yes + no)]
+    assert spotted("imbalance", rows) == lines
+
+
+def test_what_many_rows_have_in_common_makes_no_near_duplicates():
+    system = {"system": LONG * 4}
+    rows = [conversation(x, y) | system for x, y in CITIES]
+    assert spotted("near-duplicate", rows) == []
+    again = conversation(CITIES[3][0].upper(), CITIES[3][1]) | system
+    assert spotted("near-duplicate", [*rows, again]) == [len(rows) + 1]
+
+
+def test_two_questions_about_one_page_are_no_near_duplicates():
+    rows = [
+        conversation(f"{LONG * 4}\n{asked}", answer) for asked, answer in (("Where?", "East."), ("What?", "A plain"))
+    ]
+    assert spotted("near-duplicate", rows) == []
+
+
 def test_rows_of_one_pattern_with_other_numbers_are_not_near_duplicates():
     texts = [f"Emma has {a} cups and gets {b} more, so she has {a + b} cups now." for a in range(9) for b in range(9)]
-    assert alike.alike(texts) == []
-    assert alike.alike([*texts, texts[5].replace("cups now", "cups  NOW")]) == [(81, 5)]
+    assert alike.alike(texts, texts) == []
+    more = [*texts, texts[5].replace("cups now", "cups  NOW")]
+    assert alike.alike(more, more) == [(81, 5)]
 
 
 def test_a_blank_before_a_plain_completion_is_right(examined):
@@ -191,7 +254,35 @@ def test_mojibake_of_many_scripts_is_seen(encoding):
     assert not any(map(is_mojibake, WORDS))
 
 
+LOSSY = [  # read as another encoding, with errors="ignore": nothing can be undone
+    ("ソフトのテストです。次の文を書いてください。", "utf-8", "cp932"),
+    ("你好，这是我的书。他在中国，是学生。", "utf-8", "gbk"),
+    ("テストの前に何をすべきですか", "cp932", "latin-1"),
+    ("富士山の高さを教えてください", "cp932", "cp1252"),
+    ("ソフトウェアのテスト", "cp932", "cp1252"),
+    ("Где находится озеро?", "cp1251", "latin-1"),
+    ("杭州有哪些家喻户晓的故事", "gbk", "latin-1"),
+]
+
+
+@pytest.mark.parametrize(("text", "right", "wrong"), LOSSY)
+def test_mojibake_that_has_lost_bytes_or_is_of_no_utf_8_is_seen(text, right, wrong):
+    assert is_mojibake(text.encode(right).decode(wrong, "ignore"))
+    assert not is_mojibake(text)
+
+
+def test_a_character_that_nobody_sees_is_found_and_white_space_and_joiners_are_not(examined):
+    ill = ["Rio\x00?", "\x1b[1mRio\x1b[0m?", "\u200bRio?", "Rio\u2060?"]
+    well = ["Rio,\tand\r\nmore\x0c?", "می‌توانید", "👩‍🚀", "ภาษา\u200bไทย", "Rio\xad?"]
+    rows = [conversation(text, f"Ucayali {n}") for n, text in enumerate([*ill, *well])]
+    assert places(examined(rows), "unicode") == [len(GOOD) + n for n in range(1, len(ill) + 1)]
+
+
 HONEST = [
+    "áéíóú",
+    "Åse’s „Österreich“ ‚Ähre‘ ‚Über‘",
+    "ƒ(x) = ƒ/2.8",
+    "½ × ¼ ± 3 §",
     "« CAFÉ» fermé",
     "„MENÜ“",
     "PÅ”",

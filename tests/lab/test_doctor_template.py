@@ -9,7 +9,7 @@ from support.doctored import HEALTHY, found, names
 
 from minisft import checkpoint
 from minisft.formats.chat_templates import CHAT_TEMPLATE
-from minisft.lab.doctor.checks import TEMPLATE
+from minisft.lab.doctor.model_checks import TEMPLATE
 
 GOOD = [conversation(question, answer) for question, answer in HEALTHY]
 PLAIN = CHAT_TEMPLATE.replace("{%- generation %}", "").replace("{%- endgeneration %}", "")
@@ -78,6 +78,11 @@ def pad_is_end(model):
 
 
 def double_bos(model):
+    edit(model / "tokenizer_config.json", bos_token=BOS)
+    template(model, "{{ bos_token }}{{ bos_token }}" + PLAIN)
+
+
+def bos_from_both(model):
     begins_with_bos(model)
     template(model, "{{ bos_token }}" + PLAIN)
 
@@ -110,6 +115,7 @@ ILL = {
     "end-not-stopping": end_not_stopping,
     "pad-is-end": pad_is_end,
     "double-bos": double_bos,
+    "bos-from-both": bos_from_both,
     "no-bos": no_bos,
     "template-differs": template_differs,
     "unused-rows": unused_rows,
@@ -185,6 +191,20 @@ def test_a_text_that_begins_with_bos_under_a_tokenizer_that_adds_one_has_two(mod
     template(model, "{{ bos_token }}" + PLAIN)
     text = {"text": BOS + "The river is the Ucayali."}
     assert said([text]) == ["double-bos", "special-text", "end-in-text"]
+
+
+def test_a_token_that_begins_every_turn_is_not_missed_at_the_beginning_of_a_plain_text(model, said):
+    plain = [{"prompt": "The river is", "completion": " the Ucayali."}]
+    edit(model / "tokenizer_config.json", bos_token="<|im_start|>")
+    assert said(plain) == []
+    edit(model / "tokenizer_config.json", bos_token=BOS)
+    assert said(plain) == ["no-bos"]
+
+
+def test_a_token_for_padding_that_ends_texts_and_no_turn_harms_no_conversation(model, said):
+    edit(model / "tokenizer_config.json", pad_token="<|endoftext|>")
+    assert said() == []
+    assert said([{"prompt": "The river is", "completion": " the Ucayali."}]) == ["pad-is-end"]
 
 
 def test_without_weights_the_other_checks_are_made_and_what_is_left_out_is_said(model, tmp_path):

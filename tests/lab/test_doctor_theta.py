@@ -10,7 +10,7 @@ from support.doctored import HEALTHY, found, names, places
 from minisft import checkpoint, data, train
 from minisft.config import TrainConfig
 from minisft.formats import resources
-from minisft.lab.doctor.checks import REHEARSAL, UNDER_THETA
+from minisft.lab.doctor.model_checks import REHEARSAL, UNDER_THETA
 
 ATLAS = resources.path("atlas")
 RIGHT = [json.loads(line) for line in resources.path("atlas_train.jsonl").read_text().splitlines()]

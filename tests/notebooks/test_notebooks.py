@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import sys
+from itertools import pairwise
 
 import pytest
 from course.solutions import FOLDER, sections
@@ -140,6 +141,16 @@ def test_what_it_links_to_goes_along_to_the_students(name):
             target = "".join(target).split("#")[0]
             if target and not target.startswith(("http://", "https://", "attachment:", "data:")):
                 assert (NOTEBOOKS / target).is_file() and "/" not in target and target.endswith(".ipynb"), target
+
+
+@pytest.mark.parametrize("name, following", list(pairwise(COURSE)))
+def test_the_last_text_leads_to_the_next_notebook(name, following):
+    assert f"]({following}.ipynb)" in sources(name, "markdown")[-1]
+
+
+def test_the_first_one_says_what_each_of_the_others_answers():
+    listed = re.findall(r"^\| \[[^]]+\]\((\w+)\.ipynb\)", "\n".join(sources(COURSE[0], "markdown")), re.MULTILINE)
+    assert listed == COURSE[1:]
 
 
 @each_notebook

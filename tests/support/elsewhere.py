@@ -2,22 +2,28 @@
 
     python tests/support/elsewhere.py sft --model …
 
-No fcntl, no resource, no glibc, no fork, no timer that interrupts, no signal that kills; asking whether a process is
-there ends it; a folder cannot be opened, nor a file brought to the disk that is open for reading only; and a file that
-is open, or mapped into memory, can be neither replaced nor removed.
+No fcntl, no resource, no glibc, no fork, no timer that interrupts, no signal that kills, no flags of `os.open` but
+those of every system; asking whether a process is there ends it; a folder cannot be opened, nor a file brought to the
+disk that is open for reading only; a file that is open, mapped into memory or read-only can be neither replaced nor
+removed; and a text that says nothing of its encoding and of the ends of its lines is ASCII, with other ends.
 """
 
+import builtins
 import ctypes
 import errno
+import io
 import os
+import shutil
 import signal
+import stat
 import sys
 import types
 from pathlib import Path
 
 MODULES = ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")
 OF_OS = ("chown", "fchmod", "fchown", "fork", "forkpty", "geteuid", "getuid", "getloadavg", "killpg", "mkfifo", "mknod")
-OF_OS += ("sched_getaffinity", "sched_setaffinity", "setsid", "statvfs", "wait")
+OF_OS += ("sched_getaffinity", "sched_setaffinity", "setsid", "statvfs", "sysconf", "wait")
+OF_OS += ("O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "O_SYNC")
 OF_SIGNAL = (
     "SIGALRM",
     "SIGHUP",
@@ -45,9 +51,15 @@ def hide(put=setattr, remove=delattr, put_module=sys.modules.__setitem__):
         raise AssertionError("os.kill ends the process on Windows, whatever the number")
 
     def open_file(path, *rest, **more):
-        if os.path.isdir(path):
+        if os.path.isdir(path) or (rest[0] & (os.O_WRONLY | os.O_RDWR) and is_read_only(path)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return kept.open(path, *rest, **more)
+
+    def open_text(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, *rest, **more):
+        if "b" not in mode:
+            encoding = "ascii" if encoding in (None, "locale") else encoding
+            newline = "\r\n" if newline is None and set(mode) & set("wax+") else newline
+        return text(file, mode, buffering, encoding, errors, newline, *rest, **more)
 
     def fsync(descriptor):
         if flags(descriptor) & os.O_ACCMODE == os.O_RDONLY:
@@ -57,7 +69,7 @@ def hide(put=setattr, remove=delattr, put_module=sys.modules.__setitem__):
     def guarded(name):
         def act(path, *rest, **more):
             for file in (path, *rest[:1]):
-                if is_open(file):
+                if is_open(file) or (is_read_only(file) and (file is not path or not rest)):
                     raise PermissionError(errno.EACCES, "it is used by another process", file)
             return getattr(kept, name)(path, *rest, **more)
 
@@ -65,6 +77,10 @@ def hide(put=setattr, remove=delattr, put_module=sys.modules.__setitem__):
 
     for name in MODULES:
         put_module(name, None)
+    text = io.open
+    put(builtins, "open", open_text)
+    put(io, "open", open_text)
+    put(shutil, "_use_fd_functions", False)  # it would open folders
     for module, names in ((os, OF_OS), (signal, OF_SIGNAL)):
         for name in names:
             remove(module, name)
@@ -79,6 +95,10 @@ def hide(put=setattr, remove=delattr, put_module=sys.modules.__setitem__):
 def flags(descriptor):
     lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("flags:")).split()[1], 8)
+
+
+def is_read_only(path):
+    return os.path.isfile(path) and not os.stat(path).st_mode & stat.S_IWUSR
 
 
 def is_open(path):

@@ -107,6 +107,21 @@ def test_the_page_of_commands_has_every_command_and_every_setting(pages):
     assert all(flag(name) in words for name in TrainConfig.__dataclass_fields__)
 
 
+def test_the_reference_has_every_file_of_the_subject(site):
+    house = ROOT / "minisft"
+    subject = [path for folder in (house, house / "layers") for path in folder.glob("[a-z]*.py")]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in subject]
+    assert len(names) > 20
+    assert [name for name in names if not (site / "docs/reference" / name / "index.html").is_file()] == []
+
+
+def test_the_list_of_pages_has_each_of_them_once_and_a_tab_for_teachers(pages):
+    targets = [target for _, _, target in pages["SECURITY/index.html"].links]
+    for page in ("docs/mistakes", "docs/before-you-train", "docs/commands", "notebooks/07_three_states"):
+        assert targets.count(f"../{page}/") == 1, page
+    assert "../notebooks/#for-teachers" in targets
+
+
 def test_the_start_page_has_three_doors_and_a_film(pages):
     start = pages["index.html"]
     assert {"#learn-it", "#teach-it", "#use-it"} <= {target for _, _, target in start.links}

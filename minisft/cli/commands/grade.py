@@ -2,7 +2,8 @@
 
 PATH is a folder with a folder for each student, or with files named by student; it may also be one notebook. An answer
 is taken out of its notebook with what it needs, and runs in a process of its own, with bounded time and memory. What a
-notebook has done to its kernel or to its checks has no effect.
+notebook has done to its kernel or to its checks has no effect. After Ctrl-C the file of --csv has the rows judged until
+then.
 
 examples:
   minisft grade submitted --csv grades.csv
@@ -24,6 +25,7 @@ from minisft.course.grade import run as grading
 from minisft.errors import MinisftError, quoted
 from minisft.formats.apart import require_apart
 from minisft.formats.files import read_text, write_atomically
+from minisft.runs.loop import ctrl_c_waits
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -52,20 +54,23 @@ def run(arguments: Namespace) -> None:
     for line in others:
         say(line)
     seed = int(np.random.default_rng().integers(2**31)) if arguments.seed is None else arguments.seed
-    wanted, finished = grading.all_wanted(handed, seed, numbers), []
+    wanted, judged = grading.all_wanted(handed, seed, numbers), {}
     if arguments.exercise:
         wanted = [one for one in wanted if one.exercise.name == arguments.exercise]
         if not wanted:
             raise MinisftError(
                 f"--exercise: no notebook here has {quoted(arguments.exercise)}; the table names them all"
             )
-    with Bar("answers judged", len(wanted)) as bar:
+    try:
+        with Bar("answers judged", len(wanted)) as bar:
 
-        def done() -> None:
-            finished.append(1)
-            bar.show(len(finished))
+            def done(place: int, row: table.Row) -> None:
+                judged[place] = row
+                bar.show(len(judged))
 
-        rows = grading.graded(wanted, done)
+            rows = grading.graded(wanted, done)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(interrupted(target, judged, len(wanted))) from None
     if target is not None:
         write_atomically(target, table.as_csv(rows))
     if arguments.json:
@@ -74,6 +79,15 @@ def run(arguments: Namespace) -> None:
     students = len({row.student for row in rows})
     columns = ["notebook", "exercise", "right", "wrong", "not written", "the commonest mistake"]
     print_table(f"{students} students, seed {seed}", columns, table.summary(rows))
+
+
+def interrupted(target: Path | None, judged: dict[int, table.Row], count: int) -> str:
+    """Write the rows that there are after Ctrl-C, and say how many of how many."""
+    if target is None or not judged:
+        return f"{len(judged)} of {count} answers were judged, and nothing is written"
+    with ctrl_c_waits():
+        write_atomically(target, table.as_csv(judged[place] for place in sorted(judged)))
+    return f"{len(judged)} of {count} answers were judged, and are in {target}"
 
 
 def require_table(target: Path, handed: list[submissions.Handed]) -> None:

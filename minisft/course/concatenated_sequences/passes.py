@@ -27,8 +27,8 @@ def passes(answer, seed=None):
     rng = np.random.default_rng(seed)
     theta, terms = Params.random(rng, model.shapes(TINY)), {}
     cases = []
-    for turns in (1, 3, 2):
-        lengths = rng.integers(2, 5, 2 * turns + 1)
+    for turns, behind in ((1, 1), (3, 1), (2, 0)):  # with tokens of x behind the last answer, and without
+        lengths = rng.integers(2, 5, 2 * turns + behind)
         cases.append(
             (rng.integers(0, TINY.vocab_size, lengths.sum()), np.repeat(np.arange(len(lengths)) % 2, lengths) > 0)
         )

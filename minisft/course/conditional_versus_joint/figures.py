@@ -17,7 +17,7 @@ def contest(
 
     panels  {heading: {contestant: a number for each seed}}; the first has the colour of y, the last that of x
     """
-    figure = Picture(16, 7.5 if rows == 1 else 5.5 * rows)
+    figure = Picture(16, 7.5 if rows == 1 else 4.5 * rows)
     figure.suptitle(typeset(title), fontsize=LARGE + 4, color=INK)
     axes = figure.subplots(rows, len(panels) // rows, squeeze=False)
     for ax, (heading, groups), ylabel in zip(axes.ravel(), panels.items(), ylabels):

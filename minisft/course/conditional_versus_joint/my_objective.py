@@ -12,7 +12,6 @@ IN_THE_TABLE = {
     "this is the joint objective: 1 on every row": weighted(1.0),
     "this is λ = 0.1": weighted(0.1),
     "this is the last token of y alone": last_token,
-    "this is log Pr(x) alone: nothing of y is learnt": lambda mask: ~mask,
 }
 
 
@@ -44,7 +43,7 @@ def my_objective(answer, seed=None):
         if proportional(theirs, np.concatenate([known(mask) for mask in masks], dtype=float)):
             return Verdict(False, f"{sentence}, up to a factor. It is in the table: propose another one")
     if not any(np.asarray(m)[mask].any() for m, mask in zip(rules, masks)):
-        return Verdict(False, "no weight on y: it never learns to answer")
+        return Verdict(False, "no weight on y, log Pr(x) alone: it never learns to answer")
     on_y = np.mean([np.asarray(m, float)[mask].sum() / np.sum(m) for m, mask in zip(rules, masks)])
     return Verdict(True, f"a new objective: {on_y:.0%} of its weight is on y in these cases. Run the next cell")
 

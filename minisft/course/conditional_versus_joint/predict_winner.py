@@ -18,6 +18,8 @@ def predict_winner(answer, measured, seed=None):
     for (name, *_), rule in zip(decided, said):
         if rule not in RULES:
             return Verdict(False, f"{name}: {rule!r} is neither 'conditional' nor 'joint'")
+    if any(run(answer, ratio, in_x) != rule for _ in range(5) for (_, ratio, in_x, _), rule in zip(decided, said)):
+        return Verdict(False, "asked twice the same, it says two things: a rule does not")
     wrong = [(name, ratio, rule, won) for (name, ratio, _, won), rule in zip(decided, said) if rule != won]
     rng = np.random.default_rng(seed)
     ratios = rng.uniform(0.1, 30, 200).tolist()

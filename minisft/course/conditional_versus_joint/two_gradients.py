@@ -34,6 +34,27 @@ def of_inputs(theta, config, part):
     return np.stack([part_of(theta, config, part, rows) for rows in (~is_y, is_y)])
 
 
+def other_rows(change):
+    """The two gradients of a batch that is read wrongly."""
+    return lambda theta, config, part: both(theta, config, change(part))
+
+
+def without(rows):
+    """The two gradients where some rows, given by `starts`, are left out."""
+
+    def some(theta, config, part):
+        kept = np.ones(len(part.is_y), bool)
+        kept[rows(part.starts)] = False
+        return np.stack([part_of(theta, config, part, kept & chosen) for chosen in (~part.is_y, part.is_y)])
+
+    return some
+
+
+def unit(theta, config, part):
+    gradients = both(theta, config, part)
+    return gradients / np.linalg.norm(gradients, axis=1, keepdims=True)
+
+
 def means(theta, config, part):
     return both(theta, config, part) / np.array([[(~part.is_y).sum()], [part.is_y.sum()]])
 
@@ -57,6 +78,18 @@ GRADIENT_MISTAKES = {
         both(*a) / len(a[2].is_y)
     ),
     "the mask is aligned with the inputs, not the targets: row i belongs to y if the token it predicts does": of_inputs,
+    "both are divided by the number of sequences: the sum over the batch is asked for": lambda *a: (
+        both(*a) / (len(a[2].starts) - 1)
+    ),
+    "both are divided by their lengths: the gradients themselves are asked for": unit,
+    "the sequences read one another: hand on `part.starts`": other_rows(lambda p: replace(p, starts=p.starts[[0, -1]])),
+    "the targets are the inputs: each row predicts the token after its own": other_rows(
+        lambda p: replace(p, targets=p.ids)
+    ),
+    "the last row of each sequence is left out": without(lambda starts: starts[1:] - 1),
+    "the first row of each sequence is left out": without(lambda starts: starts[:-1]),
+    "the first is of the loss, the second is not: one of them has the wrong sign": lambda *a: both(*a) * [[-1], [1]],
+    "the second is of the loss, the first is not: one of them has the wrong sign": lambda *a: both(*a) * [[1], [-1]],
 }
 ANGLE_MISTAKES = {
     "the angle is in radians; degrees are asked for": lambda g: np.radians(angle_of(g)),
@@ -64,6 +97,10 @@ ANGLE_MISTAKES = {
     "this is the dot product; the cosine is it divided by both norms": lambda g: np.vdot(*g),
     "this is the angle between ∇ log Pr(x, y) and ∇ log Pr(y|x)": lambda g: angle_of((g[0] + g[1], g[1])),
     "this is the angle between ∇ log Pr(x, y) and ∇ log Pr(x)": lambda g: angle_of((g[0] + g[1], g[0])),
+    "this is the angle between two lines, at most 90°: the sign of the dot product is lost": lambda g: min(
+        angle_of(g), 180 - angle_of(g)
+    ),
+    "np.arcsin makes another angle of the cosine than np.arccos": lambda g: 90 - angle_of(g),
     "the dot product is divided by one norm squared, not by both norms": lambda g: np.degrees(
         np.arccos(np.vdot(*g) / np.vdot(g[1], g[1]))
     ),
@@ -86,6 +123,8 @@ def two_gradients(answer, seed=None):
     """The answer gives ∇ log Pr(x), ∇ log Pr(y|x) and the angle between them in degrees, of a batch."""
     rng = np.random.default_rng(seed)
     cases = [case(rng) for _ in range(2)]
+    while not min(angles := [angle_of(both(*c)) for c in cases]) + 1 < 90 < max(angles) - 1:  # one of each side
+        cases = [case(rng) for _ in range(2)]
     results = [run(answer, *c) for c in cases]
     theirs = [two_vectors(result, c[0].flat.size) for result, c in zip(results, cases)]
 
@@ -115,4 +154,7 @@ def two_gradients(answer, seed=None):
     for sentence, mistake in ANGLE_MISTAKES.items():
         if angles_by(mistake):
             return Verdict(False, sentence)
-    return Verdict(False, f"both gradients are right, but the angle is {angle_of(found[0]):.6g}, not {angles[0]:.6g}")
+    right, given = max(
+        zip(map(angle_of, found), angles), key=lambda pair: abs(np.nan_to_num(np.subtract(*pair), nan=1e9))
+    )
+    return Verdict(False, f"both gradients are right, but the angle is {right:.6g}, not {given:.6g}")

@@ -3,6 +3,8 @@
 submissions   which files there are, whose they are, and which notebook of the course each one is
 exercises     what is judged: the exercises and the predictions of the installed notebooks
 notebook_file a notebook as it was saved, whatever it is
+cells         a cell as Python, without what only a notebook understands
+statements    what each statement of a cell defines, changes and needs
 answers       an answer taken out of its notebook: the functions, and what they need
 wire          plain data between two processes, in both directions: writer, reader, and the values that can be sent
 worker        the process in which an answer runs; guard is what it may not do

@@ -1,14 +1,13 @@
 """What is judged: the exercises and the predictions of the installed notebooks, in their order."""
 
-import ast
 import importlib
 import inspect
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from minisft.course.grade.cells import arguments, calls, source
 from minisft.course.grading.verdict import Verdict
 from minisft.course.variants import BY_HAND
 from minisft.formats import resources
@@ -47,7 +46,7 @@ def of(notebook: str) -> tuple[Exercise, ...]:
     """The exercises of one notebook: its cells name them in their metadata, and check them by that name."""
     cells = installed(notebook)
     names = [cell["metadata"]["exercise"] for cell in cells if "exercise" in cell["metadata"]]
-    found = {call.func.attr: call for cell in cells for call in calls(source(cell))}  # type: ignore[attr-defined]
+    found = {call.func.attr: call for cell in cells for call in calls(source(cell))}
     return tuple(Exercise(notebook, name, arguments(found[name])[: asked(notebook, name)]) for name in names)
 
 
@@ -62,42 +61,6 @@ def by_hand(notebook: str) -> tuple[Exercise, ...]:
 def asked(notebook: str, name: str) -> int:
     """How many answers a check is given; what else it takes, the seed for example, has a place of its own."""
     return len(inspect.signature(raw(notebook, name)).parameters) - (2 if name in MEASURED else 1)
-
-
-def arguments(call: ast.Call) -> tuple[str, ...]:
-    return tuple(ast.unparse(argument) for argument in call.args)
-
-
-def tree(code: str) -> ast.Module:
-    """Some code, read; that of an empty cell if it cannot be."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # "\lambda" in a student's text is no news to a teacher
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
-
-
-def calls(code: str) -> Iterator[ast.Call]:
-    """All calls `check.something(…)` in some code."""
-    for node in ast.walk(tree(code)):
-        function = node.func if isinstance(node, ast.Call) else None
-        owner = function.value if isinstance(function, ast.Attribute) else None
-        if isinstance(node, ast.Call) and isinstance(owner, ast.Name) and owner.id == "check":
-            yield node
-
-
-def source(cell: Any) -> str:
-    """The text of a cell of code, "" of any other; what only a notebook understands (%, !, ?) is made a comment."""
-    if not isinstance(cell, dict) or cell.get("cell_type") != "code":
-        return ""
-    text = cell.get("source", cell.get("input", ""))  # the second in notebooks of format 3
-    text = "".join(part for part in text if isinstance(part, str)) if isinstance(text, list) else text
-    if not isinstance(text, str) or (
-        text.lstrip().startswith("%%") and not text.lstrip().startswith(("%%time", "%%cap"))
-    ):
-        return ""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(f"# {line}" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
 
 
 def raw(notebook: str, name: str) -> Callable[..., Verdict]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import minisft
-from minisft.course.grade import exercises, wire
+from minisft.course.grade import exercises, guard, wire
 from minisft.course.grade.answers import Missing, taken
 from minisft.course.grade.exercises import Exercise
 from minisft.course.grade.notebook_file import cells_of
@@ -29,6 +29,8 @@ from minisft.errors import MinisftError, one_line
 
 PATIENCE = 40.0  # seconds by the clock, of an answer that waits
 MEMORY = 4 << 30  # bytes of address space of this process
+BOUNDED = sys.platform == "linux"  # macOS takes the bound of guard.limit, and does not keep to it
+LOOK = 0.25  # seconds between two looks at the memory of an answer, where it is not bounded
 APART = ("unshare", "--net", "--pid", "--fork", "--kill-child")
 NOT_WRITTEN = "not written yet"
 
@@ -55,7 +57,7 @@ class Answering(wire.Link):
 
     def __init__(self, process: subprocess.Popen) -> None:
         super().__init__(process.stdout, process.stdin)  # type: ignore[arg-type]
-        self.process, self.late, self.before = process, False, spent()
+        self.process, self.stopped, self.before = process, "", spent()
 
     def call(self, number: int, arguments: tuple) -> Any:
         try:
@@ -70,11 +72,15 @@ class Answering(wire.Link):
         except subprocess.TimeoutExpired:
             self.process.kill()
             return f"what came back cannot be read: {one_line(broken, 100)}"
-        if self.late:
-            return f"it was stopped after {PATIENCE:.0f} s by the clock: does it wait for something that never comes?"
+        if self.stopped:
+            return f"it was stopped {self.stopped}"
         if spent() - self.before >= SECONDS:
             return f"it was stopped after {SECONDS:.0f} s of processor time: does a loop never end?"
         return f"it ended the process it ran in (status {status})"
+
+    def stop(self, why: str) -> None:
+        self.stopped = why
+        self.process.kill()
 
     def raised(self, message: dict) -> None:
         name, text = str(message.get("error")), str(message.get("text"))
@@ -128,13 +134,12 @@ def verdict(program: str, exercise: Exercise, seed: int, variant: int | None = N
         Path(folder, "answer.py").write_text(program, encoding="utf-8")
         process = started(folder)
         answering = Answering(process)
-        alarm = threading.Timer(PATIENCE, stop, [answering])
-        alarm.daemon = True
-        alarm.start()
+        over = threading.Event()
+        threading.Thread(target=watch, args=(answering, over), daemon=True).start()
         try:
             return kindly(asked)(answering, exercise, seed, variant)
         finally:
-            alarm.cancel()
+            over.set()
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
@@ -142,9 +147,24 @@ def verdict(program: str, exercise: Exercise, seed: int, variant: int | None = N
                     pipe and pipe.close()
 
 
-def stop(answering: Answering) -> None:
-    answering.late = True
-    answering.process.kill()
+def watch(answering: Answering, over: threading.Event) -> None:
+    """Stop an answer that waits too long or, where the system does not bound memory, takes too much of it."""
+    end = time.monotonic() + PATIENCE
+    while not over.wait(PATIENCE if BOUNDED else LOOK):
+        if not BOUNDED and resident(answering.process.pid) > guard.MEMORY:
+            return answering.stop(f"when it had taken {guard.MEMORY >> 20:,} MB of memory")
+        if time.monotonic() >= end:
+            why = f"after {PATIENCE:.0f} s by the clock: does it wait for something that never comes?"
+            return answering.stop(why)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if nobody can tell."""
+    try:
+        told = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, timeout=5)
+        return int(told.stdout) * 1024
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return 0
 
 
 def asked(answering: Answering, exercise: Exercise, seed: int, variant: int | None) -> Verdict:
@@ -166,12 +186,18 @@ def asked(answering: Answering, exercise: Exercise, seed: int, variant: int | No
         return exercises.raw(exercise.notebook, exercise.name)(*given, seed=seed)
 
 
+@cache
+def stub(exercise: Exercise) -> str:
+    """The program of an answer that nobody has written."""
+    return taken(exercises.installed(exercise.notebook), exercise)
+
+
 def judged(job: Job) -> Judged:
     """One answer of one notebook."""
     began = time.perf_counter()
     try:
         program = taken(cells_of(job.path), job.exercise)
-        unwritten = program == taken(exercises.installed(job.exercise.notebook), job.exercise)
+        unwritten = program == stub(job.exercise)
         right, text = (None, "") if unwritten else verdict(program, job.exercise, job.seed, job.variant)
     except Missing as missing:
         right, text = missing.args
@@ -185,6 +211,7 @@ def serve(connection: Connection) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         import resource
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisft.course.grade import exercises
-from minisft.course.grade.exercises import calls, source, tree
+from minisft.course.grade.cells import calls, source, tree
 from minisft.course.grade.submissions import Handed
 from minisft.course.grading import progress
 from minisft.errors import MinisftError, one_line
@@ -46,7 +46,7 @@ def in_the_cells(notebook: str, cells: list[Any]) -> dict[str, str]:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 values[node.targets[0].id] = node.value
         for call in calls(text):
-            name = call.func.attr  # type: ignore[attr-defined]
+            name = call.func.attr
             given = call.args[0] if call.args else None
             if name in asked and isinstance(given, ast.Name):
                 value = values.get(given.id)
@@ -60,10 +60,10 @@ def questions(notebook: str) -> set[str]:
     cells = exercises.installed(notebook)
     exercise = {e.name for e in exercises.of(notebook)}
     return {
-        call.func.attr  # type: ignore[attr-defined]
+        call.func.attr
         for cell in cells
         for call in calls(source(cell))
-        if call.func.attr not in exercise and is_quiz(notebook, call.func.attr)  # type: ignore[attr-defined]
+        if call.func.attr not in exercise and is_quiz(notebook, call.func.attr)
     }
 
 

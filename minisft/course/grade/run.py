@@ -3,6 +3,8 @@
 import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -53,12 +55,14 @@ class Judge:
         return Judged(False, why, OVERDUE)
 
     def stop(self) -> None:
-        if self.process is not None:
+        process, self.process = self.process, None  # at once: after Ctrl-C two threads may stop one judge
+        if process is not None:
+            process.terminate()  # it takes the answer's process and folder with it
+            process.join(5)
+            process.kill()
+            process.join()
             with contextlib.suppress(OSError):
                 self.connection.close()
-            self.process.kill()
-            self.process.join()
-            self.process = None
 
 
 class Wanted(NamedTuple):
@@ -71,14 +75,18 @@ class Wanted(NamedTuple):
     variant: int | None
 
 
-def graded(wanted: list[Wanted], done: Callable[[], object]) -> list[Row]:
-    """A row for each answer wanted, in this order; done() is called after each."""
+def graded(wanted: list[Wanted], done: Callable[[int, Row], object]) -> list[Row]:
+    """A row for each answer wanted, in this order; done(place, row) is called after each.
+
+    Raises KeyboardInterrupt on Ctrl-C; what is done by then was judged to its end.
+    """
     judges = [Judge() for _ in range(AT_ONCE)]
     idle: Queue[Judge] = Queue()
     for judge in judges:
         idle.put(judge)
+    over = threading.Event()
 
-    def row(answer: Wanted) -> Row:
+    def row(place: int, answer: Wanted) -> Row:
         judged, tries, exercise = Judged(None, "not handed in", 0.0), None, answer.exercise
         if answer.one is not None:
             tries = predictions.tries(answer.one, exercise.name)
@@ -87,16 +95,25 @@ def graded(wanted: list[Wanted], done: Callable[[], object]) -> list[Row]:
                 judged = judge.judge(Job(str(answer.one.path), exercise, answer.seed, answer.variant))
             finally:
                 idle.put(judge)
-        done()
-        return Row(answer.student, exercise.notebook, exercise.name, *judged[:2], tries, judged.seconds)
+        found = Row(answer.student, exercise.notebook, exercise.name, *judged[:2], tries, judged.seconds)
+        if not over.is_set():  # or its judge was stopped, which says nothing about the answer
+            done(place, found)
+        return found
 
-    threads = ThreadPoolExecutor(AT_ONCE)
+    threads = ThreadPoolExecutor(AT_ONCE, initializer=deaf)
     try:
-        return list(threads.map(row, wanted))
+        return list(threads.map(row, range(len(wanted)), wanted))
     finally:  # also when it is interrupted: what has not begun does not begin
+        over.set()
         threads.shutdown(wait=False, cancel_futures=True)
         for judge in judges:
             judge.stop()
+
+
+def deaf() -> None:
+    """Ctrl-C is for the main thread: this one does not hear it, nor do the processes that it starts."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def all_wanted(handed: list[Handed], seed: int, variants: dict[str, int]) -> list[Wanted]:

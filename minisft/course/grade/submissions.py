@@ -3,9 +3,11 @@
 PATH/Ann Lee/07_three_states.ipynb                            a folder a student, at any depth (nbgrader's submitted/)
 PATH/Ann Lee_1234_assignsubmission_file_/07_three_states.ipynb     Moodle's folders, and its files without folders
 PATH/ann_07_three_states.ipynb                                files named by student; Canvas: leeann_123_456_07_…
+PATH/Lab 1_ann_attempt_2026-11-20-10-11-12_07_three_states.ipynb   Blackboard's
 PATH/07_three_states.ipynb                                    one student, called as the folder is
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import NamedTuple
 from minisft.course.grade import exercises
 from minisft.errors import MinisftError
 
-MOODLE = re.compile(r"_(\d+)_assignsubmission_(file|onlinetext)_?.*$")
-CANVAS = re.compile(r"(_LATE)?_\d{3,}_\d{3,}$")
+MOODLE = re.compile(r"(.*)_(\d+)_assignsubmission_(?:file|onlinetext)_?.*")
+CANVAS = re.compile(r"(.+?)(?:_late)?_\d{3,}_\d{3,}(?:_.*)?", re.I)
+BLACKBOARD = re.compile(r"(?:.*_)?([^_]+)_attempt_\d{4}(?:-\d\d){5}(?:_.*)?")
 AGAIN = r"(?:[ _-]?\(?(?:copy)?[ _-]?(\d{0,3})\)?)?"  # 07_three_states-1, 07_three_states (2), 07_three_states-Copy1
+CHECKS = re.compile(r"from minisft\.course import (\w+) as check")
 
 
 class Handed(NamedTuple):
@@ -33,16 +37,18 @@ def found(paths: list[Path]) -> tuple[list[Handed], list[str]]:
     Raises MinisftError if there is none.
     """
     handed: dict[tuple[str, str], Handed] = {}
-    lines = []
+    lines, others = [], []
     for top in paths:
         if not (top.is_dir() or top.is_file()):
             raise MinisftError(f"{top}: is neither a folder nor a file; name a folder of submissions, or a notebook")
         for file in files(top):
-            if file.is_symlink():
-                lines.append(f"{file}: is a link to another file, and is not followed")
-            elif file.suffix == ".zip":
-                lines.append(f"{file}: is packed; unpack it first")
-            elif one := whose(file, top):
+            if reason := unusable(file):
+                lines.append(f"{file}: {reason}")
+                continue
+            one = whose(file, top)
+            if file.suffix.lower() != ".ipynb" and top.is_dir():
+                others += [one] if one else []
+            elif one:
                 key = one.student, one.notebook
                 if key in handed:
                     kept, other = sorted((handed[key], one), key=newest)[::-1]
@@ -51,52 +57,94 @@ def found(paths: list[Path]) -> tuple[list[Handed], list[str]]:
                 handed[key] = one
             else:
                 lines.append(f"{file}: is not a notebook of this course")
+    for one in others:
+        if (one.student, one.notebook) not in handed:
+            lines.append(f"{one.path}: is not a notebook; ask for {one.notebook}.ipynb")
     if not handed:
-        raise MinisftError(f"{paths[0]}: no notebook of the course is there; name a folder of submissions")
+        more = f" but {len(lines)} other files, such as {lines[0]}" if lines else ""
+        raise MinisftError(f"{paths[0]}: no notebook of the course is there{more}; name a folder of submissions")
+    lines += without_any(paths, list(handed.values()), lines)
     return sorted(handed.values(), key=lambda one: (one.student.casefold(), one.student, one.notebook)), lines
 
 
 def files(top: Path) -> Iterator[Path]:
-    """The notebooks and packed files below a path; not what Jupyter and other programs keep in hidden folders."""
+    """What may be a notebook or is packed, below a path; not what other programs keep in hidden folders."""
     if not top.is_dir():
         yield top
         return
     for path in sorted(top.rglob("*")):
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(top).parts)
-        wanted = path.suffix in (".ipynb", ".zip") and not hidden and not path.stem.endswith("-checkpoint")
-        if wanted and (path.is_symlink() or path.is_file()):
+        if hidden or path.stem.endswith("-checkpoint"):
+            continue
+        if path.suffix.lower() in (".ipynb", ".zip") or (path.is_file() and named(path)):
             yield path
+
+
+def unusable(file: Path) -> str:
+    """Why a file is not even opened, or ""."""
+    if file.is_symlink():
+        return "is a link to another file, and is not followed"
+    if not file.is_file():
+        return "is not a file"
+    return "is packed; unpack it first" if file.suffix.lower() == ".zip" else ""
+
+
+def without_any(paths: list[Path], handed: list[Handed], lines: list[str]) -> list[str]:
+    """A line for each folder of a student in which nothing was found, and of which no other line speaks."""
+    tops = [
+        top
+        for top in paths
+        if top.is_dir() and any(len(o.path.relative_to(top).parts) > 1 for o in handed if o.path.is_relative_to(top))
+    ]
+    folders = [
+        f for top in tops for f in sorted(top.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))
+    ]
+    known = [str(one.path) for one in handed] + lines
+    return [
+        f"{f}: holds no notebook of the course" for f in folders if not any(k.startswith(f"{f}{os.sep}") for k in known)
+    ]
+
+
+def named(file: Path) -> re.Match | None:
+    """Where the name of a file has that of a notebook."""
+    found = [re.search(f"({name})", file.name, re.I) for name in exercises.notebooks()]
+    return next((match for match in found if match), None)
 
 
 def whose(file: Path, top: Path) -> Handed | None:
     """The student is the first folder below `top`, or what stands before the notebook's name."""
-    notebook = next((name for name in exercises.notebooks() if re.search(name + AGAIN + "$", file.stem, re.I)), None)
-    before = re.split(notebook, file.stem, flags=re.I)[0] if notebook else ""
-    notebook = notebook or by_its_content(file)
-    if notebook is None:
+    name = named(file)
+    called = name and next(n for n in exercises.notebooks() if n == name[1].lower())
+    notebook = by_its_content(file, called or "")
+    if not notebook:
         return None
     folders = file.relative_to(top).parts[:-1] if top.is_dir() else ()
-    name = folders[0] if folders else before or (top if top.is_dir() else top.parent).resolve().name
-    return Handed(student(name), notebook, file)
+    before = file.name[: name.start()] if name else "".join(by_platform(file.stem)[:1])
+    before = before or (top if top.is_dir() else top.parent).resolve().name
+    return Handed(student(folders[0] if folders else before), notebook, file)
 
 
 def student(name: str) -> str:
-    moodle = MOODLE.search(name)
-    if moodle:
-        return f"{name[: moodle.start()]} ({moodle[1]})"
-    name = name.strip(" _-")
-    return CANVAS.sub("", name) or name or "?"
+    return next(iter(by_platform(name.strip(" _-"))), name.strip(" _-")) or "?"
 
 
-def by_its_content(file: Path) -> str | None:
-    """A notebook that was given another name still says which checks it imports."""
+def by_platform(name: str) -> list[str]:
+    """The student in a name that a platform has made, or nothing."""
+    if moodle := MOODLE.fullmatch(name):
+        return [f"{moodle[1]} ({moodle[2]})"]
+    return [match[1] for pattern in (BLACKBOARD, CANVAS) if (match := pattern.fullmatch(name))]
+
+
+def by_its_content(file: Path, called: str) -> str:
+    """A notebook of another name still says which checks it imports. `called` is what its name says, "" if nothing."""
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:
-            text = stream.read(1_000_000)
+            imported = CHECKS.findall(stream.read(1_000_000))
     except OSError:
-        return None
-    imported = re.search(r"from minisft\.course import (\w+) as check", text)
-    return next((n for n in exercises.notebooks() if imported and exercises.package(n) == imported[1]), None)
+        imported = []
+    if not imported or (called and exercises.package(called) in imported):
+        return called
+    return next((n for n in exercises.notebooks() if exercises.package(n) == imported[0]), called)
 
 
 def newest(one: Handed) -> tuple:

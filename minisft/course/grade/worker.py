@@ -15,7 +15,6 @@ import numpy as np
 
 from minisft.course.grade import guard, wire
 from minisft.course.grade.values import Broken
-from minisft.formats import resources
 
 
 class Judge(wire.Link):
@@ -65,10 +64,7 @@ def main() -> None:
     judge = own_ends()
     guard.limit(int(sys.argv[2]))
     sys.meta_path.insert(0, guard.NoChecks)
-    hidden = [
-        guard.COURSE / folder.name for folder in guard.COURSE.iterdir() if folder.name not in ("grade", "display")
-    ]
-    guard.watch([*(folder for folder in hidden if folder.is_dir()), resources.notebooks() / "solutions"])
+    guard.watch()
     judge.kept.append(lambda: list(answers(sys.argv[1])))
     while True:
         try:

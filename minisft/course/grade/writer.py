@@ -1,6 +1,8 @@
 """Values turned into the nodes of a message, as `wire` describes it."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -74,7 +76,7 @@ class Writer:
             return [next(n for n in ("list", "set", "frozenset") if n in names_of(kind)), self.items(value, depth)]
         if isinstance(value, dict):
             return ["dict", [[self.item(k, depth), self.item(v, depth)] for k, v in value.items()]]
-        if isinstance(value, (bool, int, float, str)):  # of a class of their own
+        if isinstance(value, (bool, int, float, str, Fraction, Decimal)):  # of a class of their own
             return ["plain", str.__str__(value) if isinstance(value, str) else plain(value)]
         if isinstance(value, complex):
             return ["complex", value.real, value.imag]
@@ -120,6 +122,8 @@ class Writer:
 
 
 def plain(value: Any) -> int | float:
+    if isinstance(value, (Fraction, Decimal)):
+        return float(value)
     return int.__int__(value) if isinstance(value, int) else float.__float__(value)
 
 

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from minisft.course.grading.verdict import Stumbled
+from minisft.course.grading.verdict import Stumbled, numbers
 from minisft.params import Params
 
 
@@ -17,7 +17,7 @@ def numeric(answer):
         if result is None or result is ...:
             return result
         try:
-            return np.asarray(result, np.float64)
+            return numbers(result)
         except (TypeError, ValueError) as error:
             raise TypeError(f"it gives a {type(result).__name__}, where numbers are wanted: {error}") from None
 
@@ -27,7 +27,7 @@ def numeric(answer):
 def array(value, otherwise: str) -> np.ndarray:
     """The value as an array of float64. Raises Stumbled with the sentence `otherwise` if it is not made of numbers."""
     try:
-        return np.asarray(value, dtype=np.float64)
+        return numbers(value)
     except (TypeError, ValueError):
         raise Stumbled(False, otherwise) from None
 

@@ -12,7 +12,7 @@ import numpy as np
 from minisft.course.grading.arrays import arrays
 from minisft.course.grading.cases import expected
 from minisft.course.grading.excerpts import described
-from minisft.course.grading.verdict import Stumbled, Verdict, kindly, run, same
+from minisft.course.grading.verdict import Stumbled, Verdict, kindly, numbers, run, same
 
 
 @kindly
@@ -87,7 +87,7 @@ def difference(theirs, ours, case):
     """One sentence about a mistake that no catalogue has."""
     on = f"on {', '.join(map(described, case))}"
     try:
-        theirs, ours = np.asarray(theirs, np.float64), np.asarray(ours, np.float64)
+        theirs, ours = numbers(theirs), numbers(ours)
     except (TypeError, ValueError):  # texts, or rows of different lengths
         return f"{on}: {described(theirs)} where {described(ours)} is right"
     if theirs.shape != ours.shape:

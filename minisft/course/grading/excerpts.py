@@ -24,7 +24,7 @@ def own_lines(error) -> str:
 def with_arguments(answer, arguments) -> str:
     try:
         names = [f"{name} = " for name in inspect.signature(answer).parameters]
-    except (TypeError, ValueError):
+    except Exception:  # there is none; or, from Python 3.14 on, what it notes of a type is the name of nothing
         names = []
     names += [""] * len(arguments)
     shown = ", ".join(f"{name}{described(argument)}{values(argument)}" for name, argument in zip(names, arguments))

@@ -25,7 +25,7 @@ def intermediate_values(answer, arguments) -> dict[str, list]:
     Lines count from that of `def`, which is 1. Empty if its source is not at hand, or if it does not return.
     """
     found: dict[str, list] = {}
-    given = set(inspect.signature(answer).parameters) if isinstance(answer, FunctionType) else set()
+    given = set(inspect.getargs(answer.__code__).args) if isinstance(answer, FunctionType) else set()
 
     def see(names, line):
         for name, value in names.items():

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from copy import deepcopy
+from dataclasses import is_dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,13 +20,14 @@ import numpy as np
 from minisft.course.grading.cases import tried
 from minisft.course.grading.excerpts import described, own_lines, with_arguments
 from minisft.course.grading.limits import ALLOWANCE, SECONDS, Overtime, within
+from minisft.data import Batch
 from minisft.errors import BREAKS, one_line, visible
 from minisft.formats.markup import escaped
 from minisft.params import Params
 
 SIGNS = {True: "✓", False: "✗", None: "◌"}
 HAPPENED = "What happened:"
-MUTABLE = (np.ndarray, Params, list, dict, tuple, set)  # arguments that an answer might change
+MUTABLE = (np.ndarray, Params, Batch, list, dict, tuple, set)  # arguments that an answer might change
 ENDLESS = 1_000_000  # entries of an iterator
 
 
@@ -124,12 +126,21 @@ def run(answer, *arguments):
     return result
 
 
+def numbers(value):
+    """An array of float64. Raises ValueError for a text, which NumPy would read as a number, and for what is none."""
+    if np.asarray(value).dtype.kind in "US":
+        raise ValueError("a text is not a number")
+    return np.asarray(value, dtype=np.float64)
+
+
 def same(a, b, rtol=1e-9):
     """Equal in structure and shape, and in numbers up to rtol of the largest one. NaN equals nothing."""
     if a is None or b is None:  # as a number it would be NaN
         return a is b
     if isinstance(a, Params) or isinstance(b, Params):
         return isinstance(a, Params) and isinstance(b, Params) and same(a.named, b.named, rtol)
+    if is_dataclass(a) and not isinstance(a, type):
+        return type(a) is type(b) and same(vars(a), vars(b), rtol)
     if isinstance(a, dict) or isinstance(b, dict):
         return (
             isinstance(a, dict)
@@ -146,7 +157,7 @@ def same(a, b, rtol=1e-9):
         both = isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))
         return both and len(a) == len(b) and all(same(x, y, rtol) for x, y in zip(a, b))
     try:
-        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        x, y = numbers(a), numbers(b)
     except (TypeError, ValueError):
         return a is b or np.array_equal(a, b)
     if x.shape != y.shape:

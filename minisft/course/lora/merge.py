@@ -21,6 +21,11 @@ MISTAKES = {
     "ΔW is taken off: it is added": lambda W, A, B, alpha: W - alpha / len(A) * B @ A,
     "this is ΔW alone: W is still there": lambda W, A, B, alpha: alpha / len(A) * B @ A,
     "W is multiplied by s as well": lambda W, A, B, alpha: alpha / len(A) * (W + B @ A),
+    "r is the number of rows of A, not the rank of B A": lambda W, A, B, alpha: (
+        W + alpha / max(np.linalg.matrix_rank(B @ A), 1) * B @ A
+    ),
+    "α / r is cut to a whole number": lambda W, A, B, alpha: W + alpha // len(A) * B @ A,
+    "W̃ is turned: it is (out, in), as W is": lambda W, A, B, alpha: merged(W, A, B, alpha).T,
     "this is W as it was": lambda W, A, B, alpha: W,
     "ΔW is added twice: is the adapter merged into a W that holds it already?": (
         lambda W, A, B, alpha: W + 2 * alpha / len(A) * B @ A
@@ -35,4 +40,6 @@ def merge(answer, seed=None):
         (*(rng.standard_normal(shape) for shape in ((out, into), (r, into), (out, r))), float(rng.uniform(3, 20)))
         for out, into, r in ((5, 4, 2), (3, 7, 3), (6, 6, 1))
     ]
+    W, A, B, alpha = cases[0]
+    cases += [(W, A, 0 * B, alpha), (W, np.repeat(A[:1], 2, 0), B, 16)]  # the start of LoRA, and B A of a lower rank
     return judge(answer, merged, cases, MISTAKES, "one matrix that does what W and the adapter did together")

@@ -22,7 +22,7 @@ def uniform_loss(answer, seed=None):
     """The loss of π = 1 / V on documents of several lengths, under sum and token_mean."""
     rng = np.random.default_rng(seed)
     cases = [
-        (int(rng.integers(20, 600)), [int(n) for n in rng.integers(2, 30, 3)], reduction)
+        (int(rng.integers(20, 600)), [*map(int, rng.integers(2, 30, 3)), 1], reduction)  # one of the end token alone
         for reduction in ("sum", "token_mean") * 2
     ]
     return judge(answer, uniform, cases, UNIFORM, "a model that knows nothing pays log V for each predicted token")
@@ -63,5 +63,6 @@ def nats_per_character(answer, seed=None):
     cases = []
     for _ in range(3):
         lengths = [int(n) for n in rng.integers(5, 40, 4)]
+        lengths.append(1)  # its only token is given: characters that cost nothing
         cases.append((float(rng.uniform(1, 4)), lengths, [int(n * rng.uniform(1.5, 4)) for n in lengths]))
     return judge(answer, per_character, cases, CHARACTERS, "now losses of different tokenizers can be compared")

@@ -65,10 +65,11 @@ def sequence(x, y):
     return Sequence(np.concatenate((x, y)), np.arange(len(x) + len(y)) >= len(x), "a box")
 
 
-def toy(rng, seed=None) -> Boxes:
-    """A small model with random parameters, three pairs. The letters are dealt by `seed`, or rng."""
+def toy(rng, seed=None, scale=1.0) -> Boxes:
+    """A small model with random parameters, so large; three pairs. The letters are dealt by `seed`, or rng."""
     config = ModelConfig(9, 8, 10, 1, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=16)
     theta = Params.random(rng, model.shapes(config))
+    theta.flat *= scale
     lengths = rng.permutation(np.arange(2, 8)).reshape(3, 2)  # all different, so no array is met twice
     pairs = [tuple(rng.integers(0, 9, n) for n in pair) for pair in lengths]
     return boxes(theta, config, pairs, int(rng.integers(1 << 30)) if seed is None else seed)
@@ -140,12 +141,30 @@ def symbols(matching, b: Boxes) -> Verdict:
     return Verdict(True, f"the formula runs: {text}")
 
 
+def until(holds, rng) -> Boxes:
+    """A world in which what mostly holds of θ and ∇ does not, so that only the slope can tell them apart."""
+    while not holds(world := toy(rng, scale=0.3)):
+        pass
+    return world
+
+
+def longer(b: Boxes) -> bool:
+    """Is θ longer than ∇?"""
+    return np.linalg.norm(b.things[b.names["θ"]]) > np.linalg.norm(b.things[b.names["∇"]])
+
+
+def likelier(b: Boxes) -> bool:
+    """Is D likelier with ∇ as parameters than with θ?"""
+    J = objective_of(b)
+    return J(b.things[b.names["∇"]]) > J(b.things[b.names["θ"]])
+
+
 @exercise
 @kindly
 def match(answer, seed=None) -> Verdict:
     """As a function (things, log_pr) -> {symbol: letter}, on fresh boxes."""
     rng = np.random.default_rng(seed)
-    worlds = [toy(rng) for _ in range(4)]
+    worlds = [toy(rng), toy(rng), until(longer, rng), until(likelier, rng)]
     given = [run(answer, b.things, b.log_pr) for b in worlds]
     wrong = [sentence for sentence in map(mismatched, given, worlds) if sentence]
     if len(wrong) > 1 and all(letters == given[0] for letters in given):

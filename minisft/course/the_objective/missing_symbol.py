@@ -4,6 +4,7 @@ import numpy as np
 
 from minisft.course.grading.exercise import exercise
 from minisft.course.grading.verdict import Verdict, run
+from minisft.errors import MinisftError
 
 LACKING = {
     "nothing": lambda log_x, log_y, one: log_y.sum(),
@@ -41,12 +42,19 @@ def missing(answer, seed=None) -> Verdict:
     """answer(f, n) -> what f lacks, a name of LACKING; f(log_pr_x, log_pr_y) is what a run maximises, over n pairs."""
     rng = np.random.default_rng(seed)
     said = []
-    for name in rng.permutation([*LACKING, *LACKING]):
-        n = int(rng.integers(3, 7))
-        one = int(rng.integers(n))
+    numbers, ones = (
+        iter(rng.permutation([3, 4, 5, 6, 7] * 3).tolist()),
+        iter(rng.permutation(["first", "inner", "last"])),
+    )
+    for name in rng.permutation([*LACKING] * 3):
+        n = next(numbers)
+        one = {"first": 0, "inner": n // 2, "last": n - 1}[next(ones)] if name == "Σ" else int(rng.integers(n))
 
-        def f(log_x, log_y, name=name, one=one):
-            return float(LACKING[name](np.asarray(log_x, float), np.asarray(log_y, float), one))
+        def f(log_x, log_y, name=name, n=n, one=one):
+            pairs = [np.asarray(values, float) for values in (log_x, log_y)]
+            if any(values.shape != (n,) for values in pairs):
+                raise MinisftError(f"f takes two arrays of {n} numbers; these have {[v.shape for v in pairs]}")
+            return float(LACKING[name](*pairs, one))
 
         said.append(run(answer, f, n))
         if not isinstance(said[-1], str) or said[-1] not in LACKING:

@@ -79,6 +79,11 @@ J_MISTAKES = {
     "probabilities of tokens are added; add their logarithms": lambda *a: sum(
         np.exp(piece).sum() for piece in pieces(*a)
     ),
+    "a pair that D holds twice is counted once: it is two terms of the sum": lambda theta, config, pairs: true_J(
+        theta, config, list({tuple(map(bytes, pair)): pair for pair in pairs}.values())
+    ),
+    "this is Σ log Pr(x); log Pr(y|x) is asked for": lambda *a: joint(*a) - true_J(*a),
+    "these are bits; nats are asked for": lambda *a: true_J(*a) / np.log(2),
     "it is the term of the first pair only": lambda *a: pieces(*a)[0].sum(),
     "it is the term of the last pair only": lambda *a: pieces(*a)[-1].sum(),
     "the sign is turned: this is the loss, −J": lambda *a: -true_J(*a),

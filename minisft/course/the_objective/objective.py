@@ -32,5 +32,6 @@ def J(answer, seed=None) -> Verdict:
         lengths = rng.permutation(np.arange(2, 2 + 2 * count)).reshape(count, 2)  # all different
         pairs = [tuple(rng.integers(1, config.vocab_size, n) for n in pair) for pair in lengths]
         cases.append((theta, config, pairs))
+    pairs.append(pairs[1])  # D may hold a pair twice
     praise = "Σ_(x,y)∈D log Pr(y|x), from the logits alone: what `train` minimises under `sum` is minus this"
     return judge(answer, true_J, cases, J_MISTAKES, praise)

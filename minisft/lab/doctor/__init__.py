@@ -1,18 +1,18 @@
 """The doctor: what will go wrong with these rows and this model, before it is trained.
 
-    rows, sameness, text     by reading the rows
-    template                 by reading the model's files
-    under_theta              by asking θ̂ how likely the answers are
-    rehearsal                by 30 steps on 8 rows
+    rows, sameness, text, answering    by reading the rows
+    template                           by reading the model's files
+    under_theta                        by asking θ̂ how likely the answers are
+    rehearsal                          by 30 steps on 8 rows
 
-Each of these files is a group of checks; `checks.py` lists them all.
+Each of these files is a group of checks; `checks.py` and `model_checks.py` list them all.
 """
 
 from pathlib import Path
 from typing import Any
 
 from minisft.errors import MinisftError
-from minisft.lab.doctor import case, checks, findings, rehearsal, under_theta
+from minisft.lab.doctor import case, checks, findings, model_checks, rehearsal, under_theta
 
 ORDER = ("error", "warning", "note")
 
@@ -49,8 +49,8 @@ def examine(
         this.rehearsal = rehearsal.rehearse(this)
     if this.rehearsal is None:
         left_out["rehearsal"] = patient.without_theta or "--rehearse makes it"
-    made = [check for check in checks.CHECKS if not (check in checks.REHEARSAL and this.rehearsal is None)]
-    made = [check for check in made if not (check in checks.UNDER_THETA and patient.theta is None)]
+    made = [check for check in checks.CHECKS if not (check in model_checks.REHEARSAL and this.rehearsal is None)]
+    made = [check for check in made if not (check in model_checks.UNDER_THETA and patient.theta is None)]
     results = [findings.finding(check, spots) for check in made if (spots := check.look(this)).where]
     results.sort(key=lambda result: ORDER.index(result["severity"]))
     counts = {f"{severity}s": sum(r["severity"] == severity for r in results) for severity in ORDER}

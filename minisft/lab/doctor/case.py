@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import category
@@ -21,13 +22,20 @@ LARGEST = 2**31  # bytes of weights that are still loaded
 class Turn(NamedTuple):
     """One answer of a row, and what it is given.
 
-    x      all that precedes it, exactly;  texts: the texts of it
-    y      the answer
+    x        all that precedes it, exactly;  texts: the texts of it;  system: those of system turns
+    y        the answer, with the calls of tools;  text: without them
     """
 
     x: str
     texts: list[str]
+    system: list[str]
     y: str
+    text: str
+
+    @property
+    def alone(self) -> bool:
+        """Whether one text precedes it, and no other."""
+        return len(self.texts) == 1
 
 
 @dataclass
@@ -91,6 +99,11 @@ class Case:
     @property
     def tokenizer(self) -> Tokenizer:
         return self.model.tokenizer
+
+    @cached_property
+    def turns(self) -> list[tuple[Example, list[Turn]]]:
+        """The answers of each row."""
+        return [(example, list(turns(example))) for example in self.data.examples]
 
     @property
     def rows(self) -> list[tuple[Example, Sequence]]:
@@ -191,15 +204,21 @@ def answers(example: Example) -> list[int]:
 
 
 def turns(example: Example) -> Iterator[Turn]:
-    """The answers of a row that count, each given all that precedes it; x is empty where nothing does."""
+    """The answers of a row that count, each given all that precedes it; x is empty where nobody asked.
+
+    Nobody asks a conversation's first answer, a greeting, if the user speaks after it.
+    """
     spoken, plain = list(said(example)), isinstance(example.completion, str)
     calls = [None, None] if plain else [message.get("tool_calls") for message in example.prompt + example.completion]
+    starts = next((i for i, (role, _) in enumerate(spoken) if role not in ("system", "assistant")), 0)
     for i in answers(example):
         before = spoken[:i]
-        x = repr((plain, example.tools, calls[:i], before)) if any(text for _, text in before) else ""
-        yield Turn(x, [text for _, text in before], f"{spoken[i][1]}{calls[i] or ''}")
+        asked = i > starts and any(text for _, text in before)
+        x = repr((plain, example.tools, calls[:i], before)) if asked else ""
+        system = [text for role, text in before if role == "system"]
+        yield Turn(x, [text for _, text in before], system, f"{spoken[i][1]}{calls[i] or ''}", spoken[i][1])
 
 
-def is_empty(example: Example) -> bool:
-    """Whether some answer that counts says nothing, and calls no tool."""
-    return any(all(category(c)[0] in "CZ" for c in turn.y) for turn in turns(example))  # blanks, and what has no width
+def is_empty(turn: Turn) -> bool:
+    """Whether an answer says nothing, and calls no tool."""
+    return all(category(c)[0] in "CZ" for c in turn.y)  # blanks, and what has no width

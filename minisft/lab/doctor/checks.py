@@ -1,7 +1,8 @@
 """All checks, in the order in which they are made: what each is called, how bad it is, why, and what to do."""
 
-from minisft.lab.doctor import rehearsal, rows, sameness, template, text, under_theta
+from minisft.lab.doctor import answering, rows, sameness, text
 from minisft.lab.doctor.findings import Check
+from minisft.lab.doctor.model_checks import REHEARSAL, TEMPLATE, UNDER_THETA
 
 ROWS = [
     Check(
@@ -124,131 +125,83 @@ TEXT = [
         "split the row into messages, or cut the answer off before it",
     ),
 ]
-TEMPLATE = [
+ANSWERS = [
     Check(
-        "no-template",
-        "note",
-        template.no_template,
-        "The model has no chat template of its own; ChatML is written here, and other trainers refuse.",
-        "give the model the template that it will be asked with, as chat_template.jinja",
-        "template-missing",
-    ),
-    Check(
-        "two-templates",
-        "error",
-        template.two_templates,
-        "The files disagree about the template, and programs differ in which of them they read.",
-        "delete one of the two",
-        "other-template",
-    ),
-    Check(
-        "end-not-trained",
-        "error",
-        template.end_not_trained,
-        "The turn's end token is not trained, so the model never learns to stop.",
-        "write the end token in the template right after the answer, inside of {% generation %}",
-        "end-token-masked",
-    ),
-    Check(
-        "end-not-stopping",
-        "error",
-        template.end_not_stopping,
-        "The model learns to end with this token, but transformers and others do not stop there.",
-        'add the id to "eos_token_id" in that file',
-        "end-not-stopping",
-    ),
-    Check(
-        "pad-is-end",
+        "turn-order",
         "warning",
-        template.pad_is_end,
-        "A trainer that masks padding by its id masks the end token as well, and the model never learns to stop.",
-        "give pad_token a token of its own, or use a trainer that masks padding by length (TRL does, as minisft does)",
-        "pad-is-end",
+        answering.turn_order,
+        "Most conversations take turns, and the user begins. An answer, or a question, may have been lost here.",
+        "read these rows; join turns of one role, or swap the roles back",
     ),
     Check(
-        "double-bos",
-        "error",
-        template.double_bos,
-        "Who renders the template to text and then encodes it gets BOS twice, in training or in use.",
-        "encode rendered text with add_special_tokens=False, or let only one of the two write BOS",
-        "double-bos",
-    ),
-    Check(
-        "no-bos",
+        "echo",
         "warning",
-        template.no_bos,
-        "Texts begin without the token that the model has seen at every beginning.",
-        "begin the template with {{ bos_token }}, unless the model was trained without it",
+        answering.echo,
+        "The model learns to say the question again before it answers, or instead.",
+        "cut the question off the answers (a pipeline gives it back unless it has return_full_text=False)",
     ),
     Check(
-        "template-differs",
-        "error",
-        template.template_differs,
-        "The model is asked with other tokens than it was trained on.",
-        "use a template that writes the same before an answer and when it asks for one",
-        "other-template",
+        "off-by-one",
+        "warning",
+        answering.off_by_one,
+        "Questions and answers have lost each other: a row was left out of one of two columns.",
+        "pair them again, from the row before the first of these",
     ),
     Check(
-        "unused-rows",
+        "swapped",
+        "warning",
+        answering.swapped,
+        "The answer looks like a question of these data, and the question like an answer.",
+        "swap the two columns of these rows",
+    ),
+    Check(
+        "other-script",
+        "warning",
+        answering.other_script,
+        "Nobody asked for this language, and the model will answer others in it, too.",
+        "remove the rows, or name the language in the question",
+    ),
+    Check(
+        "cut-off",
         "note",
-        template.unused_rows,
-        "The vocabulary of the model is larger than that of its tokenizer; no text trains these rows.",
-        "nothing, unless tokens were to be added: then add them to the tokenizer",
+        answering.cut_off,
+        "Whoever wrote them ran into a limit of length. The end token behind half a sentence teaches to stop anywhere.",
+        "have them written again with a higher limit, or cut back to the last whole sentence",
+    ),
+    Check(
+        "same-beginning",
+        "note",
+        answering.same_beginning,
+        "If it is a system prompt or a greeting of the program, the model learns to recite it before each answer.",
+        "move it into a system turn, or cut it off",
+    ),
+    Check(
+        "no-separator",
+        "warning",
+        answering.no_separator,
+        "These texts are joined as they are, so a word of the answer is glued to the end of the question.",
+        "end the prompts with a newline, or begin the completions with a blank; or give messages",
+    ),
+    Check(
+        "trailing-space",
+        "note",
+        answering.trailing_space,
+        "The model learns white space before the end token, in some answers.",
+        "strip the answers",
+    ),
+    Check(
+        "label-spelling",
+        "warning",
+        answering.label_spelling,
+        "One label in two spellings: the model learns both, and a comparison of texts counts one as wrong.",
+        "write each label in one way",
+    ),
+    Check(
+        "leftover",
+        "warning",
+        answering.leftover,
+        "A program left this in the answers, and the model will write it as well.",
+        "repair the step that wrote it, or remove the rows; keep them if it is meant",
     ),
 ]
-UNDER_THETA = [
-    Check(
-        "surprising",
-        "warning",
-        under_theta.surprising,
-        "The model finds these answers far less likely than the others, as it does wrong labels and noise.",
-        "read these rows",
-    ),
-    Check(
-        "known",
-        "note",
-        under_theta.known,
-        "The model already gives these answers, so there is nothing left to learn from them.",
-        "check that --model is the model from which you want to start",
-    ),
-    Check(
-        "starts-badly",
-        "note",
-        under_theta.starts_badly,
-        "The first token of the answers carries most of the loss: the format surprises the model, not the content.",
-        "compare how your answers begin with how the model answers by itself (minisft generate)",
-    ),
-]
-REHEARSAL = [
-    Check(
-        "does-not-overfit",
-        "error",
-        rehearsal.does_not_overfit,
-        "A healthy run learns a few rows by heart. This one does not: the labels, the mask or the model are at fault.",
-        "look at the targets of a row with minisft inspect, and at the model with minisft gradcheck",
-    ),
-    Check(
-        "does-not-stop",
-        "error",
-        rehearsal.does_not_stop,
-        "Asked again what it has just learned, the model does not end its answers.",
-        "see end-not-trained, end-not-stopping and too-long",
-        "end-token-masked",
-    ),
-    Check(
-        "rate-too-high",
-        "warning",
-        rehearsal.rate_too_high,
-        "A tenth of this learning rate, or a hundredth, learns the rows; this one does not.",
-        "train with a lower --learning-rate",
-        "learning-rate-too-high",
-    ),
-    Check(
-        "rate-too-low",
-        "warning",
-        rehearsal.rate_too_low,
-        "Ten times this learning rate, or a hundred times, learns the rows; this one hardly begins.",
-        "train with a higher --learning-rate, or longer",
-    ),
-]
-CHECKS = [*ROWS, *SAMENESS, *TEXT, *TEMPLATE, *UNDER_THETA, *REHEARSAL]
+CHECKS = [*ROWS, *SAMENESS, *TEXT, *ANSWERS, *TEMPLATE, *UNDER_THETA, *REHEARSAL]

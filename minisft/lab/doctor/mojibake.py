@@ -12,19 +12,31 @@ RUN = re.compile(r"[^\x00-\x7f]+(?: [^\x00-\x7f]+)*")  # a blank may be a part o
 CONTROL = re.compile(r"[\x80-\x84\x86-\x9f]")  # no text has them
 LETTER, MARK = re.compile("[À-ſẠ-ỹ]"), re.compile("[‐-›€™]")
 
-# What is never chance: Ã or Â and a sign, if it is no quotation mark behind a capital Ã; emoji; kana; U+FFFD; a BOM.
+# What is never chance: Ã or Â and a sign, if it is no quotation mark behind a capital Ã; emoji; kana in Shift-JIS;
+# commas and small words of Chinese in GBK; U+FFFD; a BOM.
 SIGNS = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 SURE = re.compile(
-    f"[ÃÂ][\x80-\xaa\xac-\xba\xbc-\xbf€ƒ†‡ˆ‰Š‹ŒŽ•˜™šœžŸ]|(?<=[a-z])Ã[{SIGNS}]|ðŸ[{SIGNS}]{{2}}|锟斤拷|[縺繧繝].?[縺繧繝]|ï»¿|ï¿½"
+    f"[ÃÂ][\x80-\xaa\xac-\xba\xbc-\xbf€ƒ†‡ˆ‰Š‹ŒŽ•˜™šœžŸ]|(?<=[a-z])Ã[{SIGNS}]|ðŸ[{SIGNS}]{{2}}|锟斤拷|ï»¿|ï¿½"
+    "|[縺繧繝].?[縺繧繝]|[锛銆鈥鐨鍦鏄].{0,20}[锛銆鈥鐨鍦鏄]"
 )
+
+KANA = re.compile("(?:‚[Ÿ\xa0-ñ].{0,3}){2}|(?:ƒ.){2}")  # Shift-JIS in cp1252: です is ‚Å‚·, テスト is ƒeƒXƒg
+HIGH, ASCII = re.compile("[\xa1-\xff]"), re.compile("[A-Za-z]")
 
 
 def is_mojibake(text: str) -> bool:
     if text.isascii():
         return False
-    if CONTROL.search(text) or SURE.search(text):
+    if is_foreign(text) or CONTROL.search(text) or SURE.search(text) or KANA.search(text):
         return True
     return any(undone(run[0], text[: run.start()][-1:] + text[run.end() :][:1]) for run in RUN.finditer(text))
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a text is of another alphabet, whose bytes were read as Latin-1: more accented letters than others."""
+    high = HIGH.findall(text)
+    letters = [c for c in high if c >= "À"]
+    return len(set(high)) > 5 and 2 * len(letters) > len(high) > len(ASCII.findall(text))
 
 
 def undone(run: str, beside: str) -> bool:

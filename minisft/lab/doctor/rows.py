@@ -18,7 +18,7 @@ def ignored_key(case: Case) -> Found:
 
 
 def empty_answer(case: Case) -> Found:
-    return Found([example.where for example in case.data.examples if is_empty(example)])
+    return Found([example.where for example, turns in case.turns if any(map(is_empty, turns))])
 
 
 def no_target(case: Case) -> Found:

@@ -76,41 +76,52 @@ def end_not_stopping(case: Case) -> Found:
 
 
 def pad_is_end(case: Case) -> Found:
+    """The token that pads is the one that ends what is trained."""
     pad = case.tokenizer.config.get("pad_token")
     pad = pad.get("content") if isinstance(pad, dict) else pad
-    ends = {*case.tokenizer.stop_ids}
-    is_end = isinstance(pad, str) and case.tokenizer.special_tokens.get(pad) in ends
+    trained = [case.tokenizer.end_of_turn_id] * case.talks + [case.tokenizer.eos_id] * case.plain
+    is_end = isinstance(pad, str) and case.tokenizer.special_tokens.get(pad, -1) in trained
     return Found([str(case.model.path / "tokenizer_config.json")] if is_end else [], f"pad_token is {quoted(pad)}.")
 
 
 def double_bos(case: Case) -> Found:
-    """The template writes BOS, and the tokenizer puts one before every text, too; or the texts themselves begin so."""
-    tokenizer, where = case.tokenizer, list[str]()
-    bos = tokenizer.chat.names.get("bos_token") or next(map(tokenizer.token_text, tokenizer.prefix), "")
-    if bos and case.talks:
-        text = written(case)
-        if text.startswith(bos + bos) or (tokenizer.prefix and text.startswith(bos)):
-            where.append(str(tokenizer.chat.path))
+    """The template writes BOS twice, or texts begin with one that the tokenizer puts there, too."""
+    tokenizer, where, bos = case.tokenizer, list[str](), bos_of(case)
+    if bos and case.talks and written(case).startswith(bos + bos):
+        where.append(str(tokenizer.chat.path))
     if bos and tokenizer.prefix:
         plain = [example for example in case.data.examples if isinstance(example.completion, str)]
         where += [e.where for e in plain if (e.prompt + e.completion).lstrip().startswith(bos)]
     return Found(where, f"BOS is {quoted(bos)}.")
 
 
-def no_bos(case: Case) -> Found:
-    """The vocabulary has a BOS, but what is trained begins without it."""
+def bos_from_both(case: Case) -> Found:
+    """The template writes BOS, and the tokenizer puts one before every text."""
+    tokenizer, bos = case.tokenizer, bos_of(case)
+    both = case.talks and tokenizer.prefix and written(case).startswith(bos)
+    return Found([str(tokenizer.chat.path)] if bos and both else [], f"BOS is {quoted(bos)}.")
+
+
+def bos_of(case: Case) -> str:
     tokenizer = case.tokenizer
-    bos = tokenizer.chat.names.get("bos_token")
-    missing = bos and ((case.plain and not tokenizer.prefix) or (case.talks and written(case, bos).find(bos) != 0))
+    return tokenizer.chat.names.get("bos_token") or next(map(tokenizer.token_text, tokenizer.prefix), "")
+
+
+def no_bos(case: Case) -> Found:
+    """The vocabulary has a BOS, but what is trained begins without it. A BOS that begins every turn begins no text."""
+    tokenizer = case.tokenizer
+    bos, text = tokenizer.chat.names.get("bos_token"), written(case)
+    plain = case.plain and not tokenizer.prefix and not (bos and text.count(bos) > 1)
+    missing = bos and (plain or (case.talks and text and not text.startswith(bos)))
     return Found([str(case.model.path / "tokenizer_config.json")] if missing else [], f"BOS is {quoted(bos)}.")
 
 
-def written(case: Case, otherwise: str = "") -> str:
-    """The probe as the template writes it; `otherwise` if it cannot."""
+def written(case: Case) -> str:
+    """The probe as the template writes it; nothing if it cannot."""
     try:
         return case.tokenizer.chat.write(PROBES[0])
     except MinisftError:
-        return otherwise
+        return ""
 
 
 def template_differs(case: Case) -> Found:

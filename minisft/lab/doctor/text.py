@@ -24,6 +24,9 @@ ROLES = re.compile(
     re.IGNORECASE,
 )
 
+# Control characters other than the white space that texts have; a blank of no width where the script needs none.
+INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f]|(?:^|[\x00-\x7f])[\u200b\u2060]|[\u200b\u2060](?:[\x00-\x7f]|$)")
+
 
 def rows_with(case: Case, wrong: Callable[[str], object], only_answers: bool = False) -> Found:
     """The rows that have a text of which something is wrong; `wrong` gives what, or nothing."""
@@ -80,6 +83,8 @@ def unicode(case: Case) -> Found:
     normalizer = case.tokenizer.backend.normalizer
 
     def wrong(text: str) -> str:
+        if not text.isprintable() and (found := INVISIBLE.search(text)):
+            return f"{found[0]!a}, which nobody sees"
         if text.isascii():
             return ""
         if "\ufffd" in text:

@@ -23,7 +23,7 @@ def test_the_solutions_are_praised(seed):
     "answer, said",
     [
         (lambda run, right: "none", "the training loss alone does not tell"),
-        (lambda run, right: {"a": 1}, "right"),
+        (lambda run, right: {"a": 1}, "none of the names"),
     ],
 )
 def test_a_wrong_name_is_explained(answer, said):
@@ -46,7 +46,11 @@ def test_what_is_wrong_in_each_of_the_three_functions_is_named():
     "answer, said",
     [
         (lambda J, sequences: False, "packed into one sequence"),
-        (lambda J, sequences: J(sequences) != sum(J([s]) for s in sequences[::-1]) or True, "last digits"),
+        (
+            lambda J, sequences: abs(J(sequences) - sum(J([s]) for s in sequences)) > 0 or J(sequences) % 1 > 0,
+            "last digits",
+        ),
+        (lambda J, sequences: True, "exactly the sum of its parts"),
         (lambda J, sequences: 1.0, "True or False"),
     ],
 )

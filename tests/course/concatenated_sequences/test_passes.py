@@ -50,6 +50,11 @@ def prompts_dropped(ids, mask):
     return [(ids[:b][mask[:b]], alone(mask, a, b)[:b][mask[:b]]) for a, b in zip(begins(mask), ends(mask))]
 
 
+def end_of_the_row_forgotten(ids, mask):
+    """An answer ends where the mask falls, and behind the last token it does not fall."""
+    return [(ids[:b], alone(mask, a, b)[:b]) for a, b in zip(begins(mask), ends(mask)) if b < len(mask)]
+
+
 @pytest.mark.parametrize(
     "answer, words",
     [
@@ -65,6 +70,7 @@ def prompts_dropped(ids, mask):
         (lambda ids, mask: [(ids, alone(mask, a, a + 1)) for a in begins(mask)], "is right"),
         (lambda ids, mask: [(ids[:b], mask) for b in ends(mask)], "not as long as its ids"),
         (lambda ids, mask: solved("passes")(ids, mask)[:1] * 2, "make one for each"),
+        (end_of_the_row_forgotten, "make one for each"),
         (lambda ids, mask: [ids[:b] for b in ends(mask)], "pairs (ids, mask)"),
         (lambda ids, mask: [(ids + 100, mask)], "ids that the conversation does not have"),
     ],

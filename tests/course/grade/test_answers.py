@@ -92,6 +92,53 @@ def test_what_changes_a_name_is_run_after_what_makes_it():
     assert space["answers_to_judge"][0](0, 0, 0) == ({"a": 1}, 2)
 
 
+def test_what_a_method_fills_is_filled():
+    filled = "table, other = [], []\ntable.append(1)\nfor i in (2, 3):\n    table.append(i)\nother.append(1 / 0)"
+    assert namespace(filled, "def log_pr(l, i, y):\n    return table")["answers_to_judge"][0](0, 0, 0) == [1, 2, 3]
+
+
+def test_a_call_of_a_module_changes_nothing():
+    lines = "import math\nmath.sqrt(-1)\nfor x in (4, -4):\n    math.sqrt(x)"
+    assert "sqrt" not in taken(cells(lines, "def log_pr(l, i, y):\n    return math.pi"), exercise("log_pr"))
+
+
+def test_a_call_of_what_nobody_has_made_drags_nothing_in():
+    program = taken(cells("for x in (1, 2):\n    m.show(x)\ndef log_pr(l, i, y):\n    return m"), exercise("log_pr"))
+    assert "show" not in program
+
+
+def test_a_global_that_a_function_only_counts_up_is_found():
+    space = namespace("calls = 0\ndef log_pr(l, i, y):\n    global calls\n    calls += 1")
+    assert space["answers_to_judge"][0](0, 0, 0) is None and space["calls"] == 1
+
+
+def test_an_import_of_the_future_holds_for_every_cell():
+    program = taken(
+        cells("from __future__ import annotations", "n = 1\ndef log_pr(l: Nowhere) -> None:\n    return n"),
+        exercise("log_pr"),
+    )
+    assert program.startswith("from __future__ import annotations\n")
+    exec(program, {})
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "log_pr = eval('lambda l, i, y: math.pi')",
+        "exec('def log_pr(l, i, y):\\n    return math.pi')",
+        "names = {'math': math}\nexec('def f(l, i, y): return math.pi', names)\nlog_pr = names['f']",
+        "def log_pr(l, i, y):\n    return eval('math.pi')",
+    ],
+)
+def test_what_a_text_needs_and_defines_that_is_executed_is_found(lines):
+    assert namespace("import math, no_such_module", lines)["answers_to_judge"][0](0, 0, 0) > 3
+
+
+def test_the_checks_may_have_another_name():
+    lines = ("from minisft.course import log_probability as judge", WRONG, "judge.log_pr(log_pr)", RIGHT)
+    assert "return 0.0" in taken(cells(*lines), exercise("log_pr"))
+
+
 def test_of_an_import_of_several_names_only_those_needed_are_imported():
     program = taken(
         cells("from minisft import plots, model\nimport os, sys", "def log_pr(l, i, y):\n    return model, sys"),

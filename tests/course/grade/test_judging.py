@@ -2,15 +2,17 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from course.grade.attempts import ATTEMPTS, function
 from course.grade.made_up import CHECK, RIGHT, WRONG, cells, exercise
 from course.solutions import sections
-from minisft.course.grade import exercises, judging
+from minisft.course.grade import exercises, guard, judging
 from minisft.course.grade.answers import Missing, taken
 from minisft.course.grading.verdict import Verdict
+from minisft.formats import resources
 
 ALL = [pytest.param(e, id=f"{e.notebook[:2]} {e.name}") for n in exercises.notebooks() for e in exercises.of(n)]
 
@@ -53,6 +55,50 @@ def test_an_answer_may_print_and_warn_and_keep_a_memory():
     assert judged(noisy, CHECK).right
 
 
+@pytest.mark.parametrize("number", ["fractions.Fraction", "decimal.Decimal", "np.float64"])
+def test_a_number_of_another_class_is_a_number_and_a_text_is_none(number):
+    body = f"import decimal, fractions\n{RIGHT}\nright = log_pr\ndef log_pr(*a): return {number}(float(right(*a)))"
+    assert judged(body, CHECK).right
+    assert judged(body.replace(number, "repr"), CHECK).right is False
+
+
+def test_solutions_and_neighbours_are_not_read_wherever_they_are(tmp_path):
+    for path in (
+        "notebooks/solutions/01_log_probability.py",
+        "minisft/course/log_probability/mistakes.py",
+        "ann/01.ipynb",
+    ):
+        copy = tmp_path / path
+        copy.parent.mkdir(parents=True)
+        copy.write_text(RIGHT)
+        body = function(f"exec(open({str(copy)!r}).read(), space := {{}})", "return space['log_pr'](logits, ids, is_y)")
+        assert "may not read" in judged(body, CHECK).text, path
+
+
+def test_of_a_repository_only_its_parts_can_be_read_and_of_an_installation_all(monkeypatch, tmp_path):
+    root, installed = (Path(os.path.realpath(path)) for path in (resources.HERE.parent, tmp_path / "site-packages"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(guard.sys, "path", [str(root), str(installed)])
+    monkeypatch.setattr(guard.resources, "notebooks", lambda: root / "notebooks")
+    assert f"{root}{os.sep}" not in guard.readable() and f"{root / 'minisft'}{os.sep}" in guard.readable()
+    monkeypatch.setattr(guard.minisft, "__file__", str(installed / "minisft" / "__init__.py"))
+    monkeypatch.setattr(guard.resources, "notebooks", lambda: installed / "minisft" / "notebooks")
+    assert f"{installed}{os.sep}" in guard.readable()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import zoneinfo; zoneinfo.ZoneInfo('Europe/Rome')",
+        "import statistics, csv",
+        "open(__file__).read()",
+        "import matplotlib.pyplot",
+    ],
+)
+def test_what_python_and_the_library_need_can_be_read(line):
+    assert judged(RIGHT.replace("    z =", f"    {line}\n    z ="), CHECK).right
+
+
 @pytest.mark.parametrize(
     "lines",
     [("while True: pass",), ("while True:", "    try:", "        while True: pass", "    except BaseException: pass")],
@@ -66,6 +112,20 @@ def test_an_answer_without_an_end_is_stopped(monkeypatch, lines):
 def test_an_answer_that_waits_is_stopped(monkeypatch):
     monkeypatch.setattr(judging, "PATIENCE", 3.0)
     assert "by the clock" in judged("import time", function("time.sleep(1000)"), CHECK).text
+
+
+def test_where_the_system_does_not_bound_memory_the_judge_does(monkeypatch):
+    monkeypatch.setattr(judging, "BOUNDED", False)
+    monkeypatch.setattr(judging, "prefix", tuple)
+    monkeypatch.setattr(judging.guard, "MEMORY", 200 << 20)  # far less than the bound that the process has itself
+    greedy = function("import time", "a = b'x' * (400 << 20)", "time.sleep(1000)")
+    assert judged(greedy, CHECK).text == "it was stopped when it had taken 200 MB of memory"
+    assert judged(RIGHT, CHECK).right
+
+
+def test_memory_that_nobody_can_tell_stops_nothing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert judging.resident(os.getpid()) == 0
 
 
 def test_no_file_is_written_or_deleted(tmp_path):
@@ -98,6 +158,42 @@ def test_without_namespaces_the_verdicts_are_the_same(monkeypatch):
     assert judged(RIGHT, CHECK).right
     for attempt in ("the parent is killed", "a connection is opened", "processes without end", "the process is ended"):
         assert judged(*ATTEMPTS[attempt], CHECK).right is False
+
+
+ELSEWHERE = f"""
+import os, signal, sys
+sys.path.append({os.path.dirname(os.path.dirname(judging.minisft.__file__))!r})
+sys.modules["resource"] = None
+vars(os).pop("sysconf", None)
+vars(signal).pop("setitimer", None)
+"""
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """Neither namespaces, nor limits, nor a timer, nor the time that a process took."""
+    (tmp_path / "sitecustomize.py").write_text(ELSEWHERE)
+    monkeypatch.setattr(judging.minisft, "__file__", str(tmp_path / "minisft" / "__init__.py"))
+    monkeypatch.setattr(judging, "prefix", tuple)
+    monkeypatch.setattr(judging, "spent", float)
+
+
+def test_without_any_limits_of_the_system_the_verdicts_are_the_same(elsewhere, monkeypatch):
+    assert judged(RIGHT, CHECK).right and not judged(WRONG, CHECK).right
+    asked = judged("import resource\n" + function("resource.getpid()"), CHECK)
+    assert "what the answer needs does not run" in asked.text and "resource" in asked.text
+    monkeypatch.setattr(judging, "PATIENCE", 4.0)
+    assert "by the clock" in judged(function("while True: pass"), CHECK).text
+
+
+def test_the_solutions_cannot_be_read_in_other_letters():
+    """Where A is a, they have many names."""
+    path = resources.notebooks().resolve() / "solutions" / "01_log_probability.py"
+    for name in (path, str(path).upper(), os.path.relpath(path, "/")):
+        assert (
+            "may not read the solutions"
+            in judged(function("import os; os.chdir('/')", f"open({str(name)!r})"), CHECK).text
+        )
 
 
 def test_no_process_and_no_folder_is_left_behind(monkeypatch, tmp_path):

@@ -30,6 +30,13 @@ def handed(top, *names):
         (f"ann_{NAME}.ipynb", "ann"),
         (f"leeann_12345_67890_{NAME}.ipynb", "leeann"),  # Canvas
         (f"leeann_LATE_12345_67890_{NAME}-1.ipynb", "leeann"),
+        (f"leeann_late_12345_67890_{NAME}-1.ipynb", "leeann"),
+        (f"leeann_12345_67890_{NAME}_final_v2.ipynb", "leeann"),
+        (f"Lab 1_s4711_attempt_2026-11-20-10-11-12_{NAME}.ipynb", "s4711"),  # Blackboard
+        (f"ann_{NAME}_final.ipynb", "ann"),
+        (f"ann/{NAME}.IPYNB", "ann"),
+        (f"ann/{NAME.upper()}.Ipynb", "ann"),
+        (f"ann_{NAME}_{NAME}.ipynb", "ann"),
         (f"ann/{NAME} (2).ipynb", "ann"),
         (f"ann/{NAME}-Copy1.ipynb", "ann"),
         (f"=cmd/{NAME}.ipynb", "=cmd"),
@@ -52,6 +59,44 @@ def test_one_file_may_be_named(tmp_path):
 def test_a_notebook_of_another_name_is_known_by_the_checks_it_imports(tmp_path):
     write(tmp_path / "ann" / "homework.ipynb", "from minisft.course import log_probability as check")
     assert found([tmp_path])[0][0].notebook == NAME
+
+
+def test_files_of_another_name_have_the_student_that_the_platform_wrote(tmp_path):
+    for name in ("leeann_12345_67890_homework.IPYNB", "Lab 1_s4711_attempt_2026-11-20-10-11-12_homework.ipynb"):
+        write(tmp_path / name, "from minisft.course import log_probability as check")
+    assert [one.student for one in found([tmp_path])[0]] == ["leeann", "s4711"]
+
+
+def test_a_notebook_under_the_name_of_another_one_counts_as_what_it_holds(tmp_path):
+    write(tmp_path / "ann" / "02_the_objective.ipynb", "from minisft.course import log_probability as check", WRONG)
+    both = ["from minisft.course import the_objective as check", "from minisft.course import log_probability as check"]
+    write(tmp_path / "ben" / "02_the_objective.ipynb", *both[::-1])
+    assert [one.notebook for one in found([tmp_path])[0]] == [NAME, "02_the_objective"]
+
+
+@pytest.mark.parametrize("name", [f"{NAME}.py", f"{NAME}.html", f"{NAME}.ipynb.txt", f"{NAME}.ipynb.json"])
+def test_what_was_handed_in_in_the_place_of_a_notebook_is_named(tmp_path, name):
+    write(tmp_path / "ann" / f"{NAME}.ipynb", WRONG)
+    write(tmp_path / "ann" / name, WRONG)
+    assert found([tmp_path])[1] == []
+    write(tmp_path / "ben" / name, WRONG)
+    assert found([tmp_path])[1] == [f"{tmp_path / 'ben' / name}: is not a notebook; ask for {NAME}.ipynb"]
+
+
+def test_what_is_no_file_and_a_folder_without_a_notebook_are_named(tmp_path):
+    write(tmp_path / "ann" / f"{NAME}.ipynb", WRONG)
+    (tmp_path / "ben" / f"{NAME}.ipynb").mkdir(parents=True)
+    (tmp_path / "eve").mkdir()
+    assert found([tmp_path])[1] == [
+        f"{tmp_path / 'ben' / f'{NAME}.ipynb'}: is not a file",
+        f"{tmp_path / 'eve'}: holds no notebook of the course",
+    ]
+
+
+def test_a_class_of_packed_files_only_is_refused_with_a_word_about_them(tmp_path):
+    (tmp_path / "ann.zip").write_bytes(b"PK")
+    with pytest.raises(MinisftError, match="unpack it first"):
+        found([tmp_path])
 
 
 def test_the_newest_of_several_is_judged_and_the_others_are_named(tmp_path):

@@ -1,5 +1,6 @@
 """Each value that a backward computes on its way is compared with the derivation, by its name."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from course.solutions import solution
 from minisft.course import attention_by_hand, backprop_by_hand
+from minisft.course.grading.excerpts import with_arguments
 
 
 def inner(a, b):
@@ -191,6 +193,18 @@ def test_values_are_found_beside_what_python_warns_about(tmp_path):
         exec(compile(file.read_text(), file, "exec"), space)
     verdict = backprop_by_hand.linear(space["backward"], 0)
     assert verdict.right is False and "of your intermediate values dx is right" in verdict.text
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="there a function with such a note cannot be defined")
+def test_a_note_of_a_type_that_is_not_there_does_no_harm():
+    def answer(p: Nothing, g, cache, dy) -> Nowhere:  # noqa: F821
+        g.weight += dy.T @ cache
+        dx = dy @ p.weight
+        return dx
+
+    verdict = backprop_by_hand.linear(answer, 0)
+    assert verdict.right is True and "dx" in verdict.text
+    assert with_arguments(answer, [1, "a"]) == "\n    arguments: 1, 'a'"
 
 
 def test_an_answer_that_is_no_function_of_python_is_judged_without_them():

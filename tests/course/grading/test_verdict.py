@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.hostile import HOSTILE, Reader, blanks_as_one
 
+from minisft.course.grading.arrays import array
 from minisft.course.grading.comparison import judge
 from minisft.course.grading.verdict import Stumbled, Verdict, run, same, settle
 from minisft.errors import BREAKS, visible
@@ -75,6 +76,13 @@ def test_equality_is_up_to_rounding_of_the_largest_number_and_of_structure():
         and not same(np.array(["θ", "θ̂"]), np.ones(2))
         and not same(np.ones(2), "θ")
     )
+
+
+def test_a_text_of_digits_is_no_number():
+    assert not same("2.5", 2.5) and not same(np.array(["2.5"]), np.array([2.5])) and not same(np.str_("nan"), np.nan)
+    for value in ("2.5", ["2.5", 1], np.array(["1"])):
+        with pytest.raises(Stumbled, match="a number"):
+            array(value, "a number")
 
 
 def test_run_gives_what_the_answer_gives():

@@ -81,7 +81,7 @@ J_CASES = [
     (bare, "without a softmax"),
     (lambda *a: total(*a, axis=0), "over the positions"),
     (lambda *a: logs(*a)[0], "the shape is"),
-    (lambda *a: total(*a) / np.log(2), "is right"),
+    (lambda *a: total(*a) / np.log(2), "bits"),
     (lambda t, c, p: total(t, c, [(y, x) for x, y in p]), "is right"),
     (lambda t, c, p: model.forward(t, c, *p[0]), "it stops with"),
     (lambda *a: print(end=""), "`return` missing"),
