@@ -70,10 +70,12 @@ def test_a_check_finds_each_planted_row_and_no_other(check):
 
 
 def test_all_answers_that_are_questions_are_swapped_and_answers_that_are_meant_to_be_are_not():
-    asked = [conversation(f"The answer is {y}", f"What is {y}") for _, y in PAIRS]
+    asked = [conversation(f"{n} is the answer: {y}", f"What is {y}") for n, (_, y) in enumerate(PAIRS)]
     assert spotted("swapped", asked) == list(range(1, N + 1))
     wanted = [conversation(f"{y} Ask a question that this answers.", f"What is {y}") for _, y in PAIRS]
     assert spotted("swapped", wanted) == []
+    framed = [conversation(f"Correct this: {x.lower()}", x) for x, _ in PAIRS]
+    assert spotted("swapped", framed) == []
 
 
 def test_a_greeting_a_call_of_a_tool_and_what_most_rows_do_are_no_wrong_order():
@@ -98,6 +100,7 @@ def test_a_language_that_is_asked_for_or_that_over_half_of_the_rows_have_is_mean
 ENDS = [
     f"{LONG}\n\n" + "\n".join(f"{n}. Go for a long walk in the woods near the old mill of the town" for n in range(5)),
     f"{LONG} {LONG}\n```\nx = 1\n```",
+    f"```\n# {LONG} {LONG[:60]}",
     f"{LONG} {LONG}\n\nYours,\nAda",
     f"{LONG} {LONG} See https://example.org/rivers-of-the-world-and-where-they-end",
     f"{LONG} {LONG} The table has:",
@@ -124,6 +127,28 @@ def test_a_text_that_ends_in_a_loop_is_seen(text):
 @pytest.mark.parametrize("text", ["", "no", "lima " * 10, "A" * 300, "-=" * 200, "3 x 4 = 12\n" * 3])
 def test_a_short_or_a_drawn_repetition_is_no_loop(text):
     assert not loop(text.rstrip())
+
+
+def test_answers_that_end_in_a_loop_are_cut_off_even_at_a_full_stop():
+    rows = [conversation(f"Go on {n}", f"Part {n}. {'Eat well. ' * 12}") for n in range(3)]
+    assert spotted("cut-off", rows) == [1, 2, 3]
+
+
+def test_a_common_beginning_that_is_no_whole_sentence_is_a_form():
+    assert (
+        spotted(
+            "same-beginning", [conversation(x, f"The answer to the question about this country: {y}") for x, y in PAIRS]
+        )
+        == []
+    )
+
+
+def test_a_few_texts_that_go_on_in_the_middle_of_a_word_need_no_separator():
+    rows = [
+        {"prompt": "Complete: def f", "completion": "oo(x):"},
+        *[{"prompt": x + "\n", "completion": y} for x, y in PAIRS],
+    ]
+    assert spotted("no-separator", rows) == []
 
 
 def test_texts_that_a_newline_a_blank_or_a_colon_parts_need_no_separator():

@@ -255,7 +255,8 @@ def test_mojibake_of_many_scripts_is_seen(encoding):
 
 
 LOSSY = [  # read as another encoding, with errors="ignore": nothing can be undone
-    ("ソフトのテストです。次の文を書いてください。", "utf-8", "cp932"),
+    ("これはテストです", "utf-8", "cp932"),
+    ("つくえ", "utf-8", "cp932"),
     ("你好，这是我的书。他在中国，是学生。", "utf-8", "gbk"),
     ("テストの前に何をすべきですか", "cp932", "latin-1"),
     ("富士山の高さを教えてください", "cp932", "cp1252"),

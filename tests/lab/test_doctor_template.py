@@ -78,11 +78,6 @@ def pad_is_end(model):
 
 
 def double_bos(model):
-    edit(model / "tokenizer_config.json", bos_token=BOS)
-    template(model, "{{ bos_token }}{{ bos_token }}" + PLAIN)
-
-
-def bos_from_both(model):
     begins_with_bos(model)
     template(model, "{{ bos_token }}" + PLAIN)
 
@@ -115,7 +110,6 @@ ILL = {
     "end-not-stopping": end_not_stopping,
     "pad-is-end": pad_is_end,
     "double-bos": double_bos,
-    "bos-from-both": bos_from_both,
     "no-bos": no_bos,
     "template-differs": template_differs,
     "unused-rows": unused_rows,
@@ -191,6 +185,12 @@ def test_a_text_that_begins_with_bos_under_a_tokenizer_that_adds_one_has_two(mod
     template(model, "{{ bos_token }}" + PLAIN)
     text = {"text": BOS + "The river is the Ucayali."}
     assert said([text]) == ["double-bos", "special-text", "end-in-text"]
+
+
+def test_a_template_that_writes_bos_twice_is_found_without_a_tokenizer_that_adds_one(model, said):
+    edit(model / "tokenizer_config.json", bos_token=BOS)
+    template(model, "{{ bos_token }}{{ bos_token }}" + PLAIN)
+    assert said() == ["double-bos"]
 
 
 def test_a_token_that_begins_every_turn_is_not_missed_at_the_beginning_of_a_plain_text(model, said):

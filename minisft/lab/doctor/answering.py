@@ -26,7 +26,6 @@ ASKS = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[.!?。！？][\s)\"”]")
-END = ".!?。！？\"'”’)`"
 OPEN = re.compile(r"[^\W\d_]{2}[.!?] +[A-Z][a-z]*(?: [^.!?\n:]*)?[ ,][^\W\d_]+,?$|。[^。！？：\n]*[\u4e00-\u9fff，]$")
 OTHER = re.compile("[\u0400-\u04ff\u0590-\u06ff\u0900-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LATIN = re.compile("[A-Za-zÀ-ɏ]")
@@ -79,7 +78,7 @@ def off_by_one(case: Case) -> Found:
     often = Counter(word for some in words for word in some)
     most = max(4, RARE * len(words))
     questions = [{word for word in some if often[word] <= most} for some in words]
-    answers = [set(WORD.findall(turn.text.lower())) for _, turn in single]
+    answers = [WORD.findall(turn.text.lower()) for _, turn in single]
     lost = [i for i in range(len(single)) if questions[i] and questions[i].isdisjoint(answers[i])]
 
     def nearer(step: int) -> list[int]:
@@ -104,9 +103,11 @@ def swapped(case: Case) -> Found:
         for (place, *_), (x, y) in zip(rows, begins)
         if of_x[y] >= TIMES * of_y[y] and of_y[x] >= TIMES * of_x[x] and min(of_x[y], of_y[x]) >= TIMES
     ]
+    framed = 2 * of_x.most_common(1)[0][1] > len(rows)  # one wording of a task, whose answers may be anything
     asking = [sum(bool(ASKS.match(row[i])) for row in rows) for i in (1, 2)]
     if (
-        2 * asking[1] > len(rows)
+        not framed
+        and 2 * asking[1] > len(rows)
         and 10 * asking[0] < len(rows)
         and sum("question" in x for _, x, _ in rows) < asking[1]
     ):
@@ -136,7 +137,9 @@ def cut_off(case: Case) -> Found:
     limit = longest - 2 if longest >= 100 and full >= FEW and 20 * full >= len(answers) else longest + 1
     where, first = list[str](), ""
     for place, y in answers:
-        open_end = len(y) >= 100 and y[-1] not in END and "```" not in y and (len(y) >= limit or ends_open(y))
+        open_end = (
+            len(y) >= 100 and (y[-1].isalpha() or y[-1] == ",") and "```" not in y and (len(y) >= limit or ends_open(y))
+        )
         if open_end or loop(y):
             where.append(place)
             first = first or f"The first ends with {quoted(y[-40:])}."

@@ -48,16 +48,8 @@ TEMPLATE = [
         "double-bos",
         "error",
         template.double_bos,
-        "The model has seen one BOS at the beginning, and is trained or asked with two.",
-        "let only one of the template, the tokenizer and the texts write it",
-        "double-bos",
-    ),
-    Check(
-        "bos-from-both",
-        "note",
-        template.bos_from_both,
-        "Both the template and the tokenizer write BOS: who renders messages to text, and then encodes it, gets two.",
-        "train on messages, or encode rendered text with add_special_tokens=False",
+        "Who renders the template to text and then encodes it gets BOS twice, in training or in use.",
+        "encode rendered text with add_special_tokens=False, or let only one of the two write BOS",
         "double-bos",
     ),
     Check(

@@ -88,12 +88,12 @@ def leak(case: Case) -> Found:
     """Rows of the test set that are in training: the question, in another frame too; all of it; or as a later turn."""
     if not case.tests.examples:
         return Found([])
-    asked = {normalised(turn.texts) for _, turns in case.turns for turn in turns if turn.x}
-    answered = {pair(turn) for _, turns in case.turns for turn in turns if turn.x}
+    asked = {normalised(turn.texts) for _, row in case.turns for turn in row if turn.x}
+    answered = {pair(turn) for _, row in case.turns for turn in row if turn.x}
     wholes = {normalised([whole(example)]) for example in case.data.examples}
     asking = [[turn for turn in turns(example) if turn.x] for example in case.tests.examples]
-    own = worded([turn.texts for _, turns in case.turns for turn in turns if turn.x])
-    other = worded([turns[-1].texts for turns in asking if turns])
+    own = worded([turn.texts for _, row in case.turns for turn in row if turn.x])
+    other = worded([row[-1].texts for row in asking if row])
     wrapping = wrapped(own, other) | wrapped(other, own)
     wordings, where = {bare(words, wrapping) for words in own}, []
     for example, asks in zip(case.tests.examples, asking):
@@ -145,4 +145,5 @@ def whole(example: Example) -> str:
 
 def normalised(texts: list[str]) -> str:
     """Texts in which neither case nor space counts."""
-    return re.sub(r"\s+", " ", normalize("NFKC", "\n".join(texts)).casefold()).strip()
+    text = "\n".join(texts)
+    return " ".join((text if text.isascii() else normalize("NFKC", text)).casefold().split())

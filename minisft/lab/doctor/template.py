@@ -85,21 +85,16 @@ def pad_is_end(case: Case) -> Found:
 
 
 def double_bos(case: Case) -> Found:
-    """The template writes BOS twice, or texts begin with one that the tokenizer puts there, too."""
+    """The template writes BOS, and the tokenizer puts one before every text, too; or the texts themselves begin so."""
     tokenizer, where, bos = case.tokenizer, list[str](), bos_of(case)
-    if bos and case.talks and written(case).startswith(bos + bos):
-        where.append(str(tokenizer.chat.path))
+    if bos and case.talks:
+        text = written(case)
+        if text.startswith(bos + bos) or (tokenizer.prefix and text.startswith(bos)):
+            where.append(str(tokenizer.chat.path))
     if bos and tokenizer.prefix:
         plain = [example for example in case.data.examples if isinstance(example.completion, str)]
         where += [e.where for e in plain if (e.prompt + e.completion).lstrip().startswith(bos)]
     return Found(where, f"BOS is {quoted(bos)}.")
-
-
-def bos_from_both(case: Case) -> Found:
-    """The template writes BOS, and the tokenizer puts one before every text."""
-    tokenizer, bos = case.tokenizer, bos_of(case)
-    both = case.talks and tokenizer.prefix and written(case).startswith(bos)
-    return Found([str(tokenizer.chat.path)] if bos and both else [], f"BOS is {quoted(bos)}.")
 
 
 def bos_of(case: Case) -> str:
