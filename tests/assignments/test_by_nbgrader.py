@@ -5,6 +5,7 @@ is kept, and no model is trained.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from course.solutions import sections
@@ -49,16 +50,19 @@ def graded(request, course, tmp_path_factory):
     several = exercises.of(notebook)
     some = {e.name: sections(notebook)[e.name] for e in several[: (len(several) + 1) // 2]}
     hands = {"solved": sections(notebook), "unsolved": {}, "wrong": wrong(notebook), "half": wrong(notebook) | some}
-    validated = {}
+    own = tmp_path_factory.mktemp("own")
     for student, answers in hands.items():
         written = answered(release, answers)
         hand_in(course, student, notebook, written)
-        if student in ("solved", "unsolved"):
-            own = tmp_path_factory.mktemp(student) / f"{notebook}.ipynb"
-            own.write_text(json.dumps(short(written, notebook)), encoding="utf-8")
-            validated[student] = nbgrader(own.parent, "validate", own.name)[1]
-    status, said = nbgrader(course, "autograde", notebook, "--create", "--force")
+        (own / student).mkdir()
+        (own / student / f"{notebook}.ipynb").write_text(json.dumps(short(written, notebook)), encoding="utf-8")
+    with ThreadPoolExecutor(2) as pool:
+        validating = {
+            s: pool.submit(nbgrader, own / s, "validate", f"{notebook}.ipynb") for s in ("solved", "unsolved")
+        }
+        status, said = nbgrader(course, "autograde", notebook, "--create", "--force")
     assert status == 0, said
+    validated = {student: running.result()[1] for student, running in validating.items()}
     return notebook, {student: points(course, notebook, student) for student in hands}, validated
 
 
