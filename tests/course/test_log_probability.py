@@ -275,34 +275,6 @@ def test_pictures_of_tokens_and_of_groups_have_a_bar_for_each():
     assert len(figure.axes[0].patches) == 4 and figure._repr_png_()[0]
 
 
-ON_PAPER = {"end": 0.3, "yes end": 0.6 * 0.3, "yes please end": 0.6 * 0.6 * 0.8}
-
-
-def test_on_paper_the_products_of_the_printed_table_are_right_and_rounding_is_allowed():
-    verdict = check.on_paper(ON_PAPER)
-    assert verdict.right and "0.6 · 0.6 · 0.8 = 0.288" in verdict.text and "likeliest answer is 'end'" in verdict.text
-    assert check.on_paper({name: round(pr, 2) for name, pr in ON_PAPER.items()}).right
-    assert check.on_paper(dict.fromkeys(ON_PAPER)).right is None
-
-
-@pytest.mark.parametrize(
-    ("name", "number", "said"),
-    [
-        ("yes please end", 0.6 * 0.6, "the end token is left out"),
-        ("yes end", 0.6 + 0.3, "added"),
-        ("yes please end", 0.8, "the last token alone"),
-        ("yes end", math.log(0.18), "the logarithm"),
-        ("yes end", 18, "in percent"),
-        ("yes please end", 2.0 / 3, "the mean of the factors"),
-        ("end", 0.6, "another number"),
-        ("end", "three tenths", "cannot be judged"),
-    ],
-)
-def test_on_paper_a_wrong_number_is_met_with_what_was_done_instead(name, number, said):
-    verdict = check.on_paper(ON_PAPER | {name: number})
-    assert verdict.right is False and said in verdict.text
-
-
 def test_all_answers_of_the_tiny_model_and_its_unfinished_strings_have_probability_1():
     theta, N = check.tiny_theta(5), 3
     outcomes = check.all_answers(N) + check.strings(N)

@@ -10,7 +10,6 @@ from support.doctored import HEALTHY, found, names, places, spotted
 from minisft.formats import resources
 from minisft.lab.doctor import alike
 from minisft.lab.doctor.checks import CHECKS, ROWS, SAMENESS, TEXT
-from minisft.lab.doctor.mojibake import is_mojibake
 
 ASKED = "Name a river in Peru."
 GOOD = [conversation(question, answer) for question, answer in HEALTHY]
@@ -228,78 +227,11 @@ def test_support_repeats_its_answers_as_often_as_their_weights_say_and_that_is_f
     assert [finding["count"] for finding in result["findings"]][:2] == [427 - 217, 427]
 
 
-WORDS = [
-    "café",
-    "naïve",
-    "Über",
-    "Привет",
-    "日本語のテキスト",
-    "你好世界吗",
-    "안녕하세요",
-    "नमस्ते",
-    "שלום",
-    "مرحبا",
-    "Ελλάδα",
-    "Việt",
-    "“hi”",
-    "😀",
-]
-ENCODINGS = ["cp1251", "mac_roman", "cp437", "latin-1"]
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_mojibake_of_many_scripts_is_seen(encoding):
-    seen = [word for word in WORDS if is_mojibake(f"so {word} it".encode().decode(encoding, "ignore"))]
-    assert len(seen) >= len(WORDS) - 3  # single letters in odd places may pass
-    assert not any(map(is_mojibake, WORDS))
-
-
-LOSSY = [  # read as another encoding, with errors="ignore": nothing can be undone
-    ("これはテストです", "utf-8", "cp932"),
-    ("つくえ", "utf-8", "cp932"),
-    ("你好，这是我的书。他在中国，是学生。", "utf-8", "gbk"),
-    ("テストの前に何をすべきですか", "cp932", "latin-1"),
-    ("富士山の高さを教えてください", "cp932", "cp1252"),
-    ("ソフトウェアのテスト", "cp932", "cp1252"),
-    ("Где находится озеро?", "cp1251", "latin-1"),
-    ("杭州有哪些家喻户晓的故事", "gbk", "latin-1"),
-]
-
-
-@pytest.mark.parametrize(("text", "right", "wrong"), LOSSY)
-def test_mojibake_that_has_lost_bytes_or_is_of_no_utf_8_is_seen(text, right, wrong):
-    assert is_mojibake(text.encode(right).decode(wrong, "ignore"))
-    assert not is_mojibake(text)
-
-
 def test_a_character_that_nobody_sees_is_found_and_white_space_and_joiners_are_not(examined):
     ill = ["Rio\x00?", "\x1b[1mRio\x1b[0m?", "\u200bRio?", "Rio\u2060?"]
     well = ["Rio,\tand\r\nmore\x0c?", "می‌توانید", "👩‍🚀", "ภาษา\u200bไทย", "Rio\xad?"]
     rows = [conversation(text, f"Ucayali {n}") for n, text in enumerate([*ill, *well])]
     assert places(examined(rows), "unicode") == [len(GOOD) + n for n in range(1, len(ill) + 1)]
-
-
-HONEST = [
-    "áéíóú",
-    "Åse’s „Österreich“ ‚Ähre‘ ‚Über‘",
-    "ƒ(x) = ƒ/2.8",
-    "½ × ¼ ± 3 §",
-    "« CAFÉ» fermé",
-    "„MENÜ“",
-    "PÅ”",
-    "2√π r",
-    "ещё «СССР» — №5…",
-    "印刷 命令列 栈失效",
-    "AMANHû",
-    "€5 ™ ®",
-    "cassé…”",
-    "├── é",
-]
-
-
-@pytest.mark.parametrize("text", HONEST)
-def test_what_looks_like_mojibake_and_is_none_passes(text):
-    assert not is_mojibake(text)
 
 
 def test_an_error_gives_the_exit_status_3_and_json_is_one_object(shared, tmp_path, json_of, capsys):
