@@ -188,6 +188,14 @@ def test_what_many_rows_have_in_common_makes_no_near_duplicates():
     assert spotted("near-duplicate", [*rows, again]) == [len(rows) + 1]
 
 
+def test_rows_that_differ_in_a_word_that_many_others_have_are_no_near_duplicates():
+    asked = "Extract name and city as JSON. {} lives in {}."
+    answer = '{{"name": "{}", "city": "{}", "tags": ["person", "{}"], "note": "line 1\nline 2"}}'
+    places = "Lima", "Oslo", "Cairo", "Quito", "Hanoi", "Dakar", "Perth", "Leeds"
+    rows = [(asked.format(one, place), answer.format(one, place, one)) for one in ("Ann", "Bob") for place in places]
+    assert alike.alike([f"{x} {y}" for x, y in rows], [y for _, y in rows]) == []
+
+
 def test_two_questions_about_one_page_are_no_near_duplicates():
     rows = [
         conversation(f"{LONG * 4}\n{asked}", answer) for asked, answer in (("Where?", "East."), ("What?", "A plain"))

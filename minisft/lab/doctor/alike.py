@@ -6,11 +6,11 @@ their sets of shingles are:
     J(A, B) = |A ∩ B| / |A ∪ B| ≥ 0.8
 
 and all numbers in them are the same: another number is another fact. What many texts have in common, a system turn or
-the wording of a task, is left out of the sets, unless nothing else is in them. Under a random order of all shingles
-the first one of A is the first one of B with probability J (Broder, "On the resemblance and containment of documents",
-1997). Of 96 orders, 5 at a time make a bucket; texts that share one of the 19 buckets are compared. A pair with J =
-0.8 shares one with probability 1 − (1 − 0.8⁵)¹⁹ = 0.9995. In a bucket each text meets the few before it, so the work
-grows with the number of texts and not with its square.
+the wording of a task, is left out of the sets, unless nothing else is in them; with it J must be as large, too. Under a
+random order of all shingles the first one of A is the first one of B with probability J (Broder, "On the resemblance
+and containment of documents", 1997). Of 96 orders, 5 at a time make a bucket; texts that share one of the 19 buckets
+are compared. A pair with J = 0.8 shares one with probability 1 − (1 − 0.8⁵)¹⁹ = 0.9995. In a bucket each text meets the
+few before it, so the work grows with the number of texts and not with its square.
 """
 
 import re
@@ -36,8 +36,10 @@ def alike(texts: list[str], answers: list[str]) -> list[tuple[int, int]]:
     found: dict[int, int] = {}
     for later, before in candidates(signatures):
         if later not in found and numbers[later] == numbers[before]:
-            of_texts = resemblance(*(shingles(shorts[i], common) for i in (later, before)))
-            if of_texts >= LEAST and resemblance(*(shingles(short(answers[i])) for i in (later, before))) >= HALF:
+            pair = shorts[later], shorts[before]
+            whole, own = (resemblance(*(shingles(text, left_out) for text in pair)) for left_out in (None, common))
+            of_answers = resemblance(*(shingles(short(answers[i])) for i in (later, before)))
+            if min(whole, own) >= LEAST and of_answers >= HALF:
                 found[later] = before
     return sorted(found.items())
 
