@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import elsewhere
@@ -18,7 +19,8 @@ def test_ctrl_c_is_for_the_server_on_windows_too(monkeypatch):
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
-    asyncio.run(Sessions("model", "directory").open())
+    with ThreadPoolExecutor(1) as apart:  # a thread without a loop: a browser may have left one in this
+        apart.submit(asyncio.run, Sessions("model", "directory").open()).result()
     assert asked["start_new_session"] is True and asked["creationflags"] == 512
 
 
